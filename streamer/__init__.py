@@ -1,0 +1,3 @@
+"""Streams Segment events from Kafka into Planhat."""
+
+__version__ = "0.1.0"

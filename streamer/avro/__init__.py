@@ -1,0 +1,1 @@
+"""EDGE: fastavro. Bytes to mappings and back; nothing of fastavro leaves this room."""

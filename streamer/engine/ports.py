@@ -1,0 +1,312 @@
+"""The doors of the engine: what it needs from the outside, and never builds itself.
+
+Edges satisfy these by shape; they need not import them. `app` passes them in, where mypy proves
+the fit. All of them are called by the owner thread alone.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from streamer.outcomes import Answer, CallType, Endpoint, Fate, InvalidReason
+from streamer.records import Record, TopicPartition
+from streamer.transform.operations import Operation
+
+
+class Clock(Protocol):
+    """Time, handed in."""
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+        ...
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+        ...
+
+
+# --- records in, commits out ---------------------------------------------------------------------
+
+
+class CommitResult(StrEnum):
+    """What became of a commit."""
+
+    COMMITTED = "committed"
+    RETRY = "retry"
+    """Refused for now (rebalance in progress, coordinator moving, time-out): the newest is tried again."""
+    FENCED = "fenced"
+    """The group has moved on without us; these offsets are no longer ours to commit."""
+
+
+class Assignment(Protocol):
+    """Told of changes in what this member reads, from inside `Source.poll` or `Source.close`."""
+
+    def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """These partitions are now read by this member (only the new ones)."""
+        ...
+
+    def revoked(self, partitions: Collection[TopicPartition]) -> None:
+        """These are about to go elsewhere: finish, commit and forget them before returning."""
+        ...
+
+    def lost(self, partitions: Collection[TopicPartition]) -> None:
+        """These went elsewhere already: forget them, commit nothing."""
+        ...
+
+
+class Source(Protocol):
+    """Records, and the commits of them."""
+
+    def subscribe(self, assignment: Assignment) -> None:
+        """Join the group; changes are told to `assignment`."""
+        ...
+
+    def poll(self, max_records: int, timeout_seconds: float) -> Sequence[Record]:
+        """Serve callbacks and return at most `max_records`, waiting at most `timeout_seconds`.
+
+        Raises SourceError when the broker says that this can never work.
+        """
+        ...
+
+    def pause(self, partitions: Collection[TopicPartition]) -> None:
+        """Return no records of these until resumed. Partitions not assigned are ignored."""
+        ...
+
+    def resume(self, partitions: Collection[TopicPartition]) -> None:
+        """Return records of these again."""
+        ...
+
+    def start_commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Begin committing next offsets; the result comes from `finished_commits`."""
+        ...
+
+    def finished_commits(self) -> Sequence[tuple[Mapping[TopicPartition, int], CommitResult]]:
+        """Commits that ended since the last call (they end inside `poll`)."""
+        ...
+
+    def commit_now(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
+        """Commit and wait for the answer: for the revoke and shutdown path only."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group. May call `Assignment.revoked`."""
+        ...
+
+
+# --- bytes to mappings --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded value and the schema that wrote it (registry id, fingerprint or None for JSON)."""
+
+    value: Any
+    schema_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitingSchema:
+    """The registry is being asked for this schema: try again on a later turn."""
+
+    schema_id: str
+
+
+class Decoder(Protocol):
+    """Bytes to a mapping. Raises InvalidEvent where the bytes can never be decoded."""
+
+    def decode(self, value: bytes) -> Decoded | AwaitingSchema:
+        """One record's value; never waits."""
+        ...
+
+
+# --- operations out -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Operations sent in one request, with their encoded items in the same order."""
+
+    number: int
+    """Unique in this process; answers are matched by it."""
+    endpoint: Endpoint
+    operations: tuple[Operation, ...]
+    items: tuple[bytes, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the items; brackets and commas not counted."""
+        return sum(map(len, self.items))
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One request and its answer."""
+
+    batch: Batch
+    answer: Answer
+    seconds: float
+    status: int | None = None
+    """HTTP status, None where no reply came."""
+    remaining_calls: int | None = None
+    """What the reply's rate-limit header says is left, if it has one."""
+
+
+class Sink(Protocol):
+    """Sends batches on its own threads."""
+
+    def submit(self, batch: Batch) -> bool:
+        """Take a batch to send; False when every worker of its host is busy. Never waits."""
+        ...
+
+    def collect(self, timeout_seconds: float) -> Sequence[Delivery]:
+        """Deliveries that ended; waits at most `timeout_seconds` for the first."""
+        ...
+
+    def refresh_credentials(self) -> None:
+        """Read tokens from their files again, if they came from files."""
+        ...
+
+
+class Encoder(Protocol):
+    """Turns an operation into the bytes of one item of its endpoint's bulk."""
+
+    def __call__(self, operation: Operation) -> bytes:
+        """JSON of one item."""
+        ...
+
+
+# --- dead letters -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that can never be delivered, and why. Original bytes stay untouched."""
+
+    record: Record
+    reason: InvalidReason
+    detail: str = ""
+    schema_id: str | None = None
+    http_status: int | None = None
+    attempts: int = 0
+    first_failure: float | None = None
+    """Seconds since 1970."""
+
+
+class DeadLetters(Protocol):
+    """The dead-letter topic."""
+
+    def produce(self, letter: DeadLetter) -> bool:
+        """Hand it to the producer; False when its queue is full. Never waits."""
+        ...
+
+    def collect(self, timeout_seconds: float) -> Sequence[tuple[DeadLetter, bool]]:
+        """Letters the broker answered for since: True acknowledged, False must be produced again."""
+        ...
+
+
+# --- what is going on ---------------------------------------------------------------------------
+
+
+class OperationFate(StrEnum):
+    """What became of an operation: made = delivered + refused + unsaved + released + waiting."""
+
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    UNSAVED = "unsaved"
+    """Planhat found no company for it, or would not say whether it did."""
+    RELEASED = "released"
+
+
+class HoldReason(StrEnum):
+    """Why nothing is sent until a person acts; the `reason` label of `streamer_hold`."""
+
+    CREDENTIALS = "credentials"
+    PERMISSION = "permission"
+    NOT_FOUND = "not_found"
+    EVERYTHING_REFUSED = "everything_refused"
+    DEAD_LETTERS = "dead_letters"
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """The engine's state at one moment, published about once a second; never mutated."""
+
+    in_flight_records: int
+    in_flight_bytes: int
+    in_flight_by_partition: Mapping[TopicPartition, int]
+    oldest_unsettled_seconds: Mapping[TopicPartition, float]
+    """Since the record was polled; 0 where nothing is in flight."""
+    paused_partitions: int
+    gates_closed_seconds: Mapping[Endpoint, float]
+    """How long each gate stays closed from now; 0 is open."""
+    waiting_operations: Mapping[Endpoint, int]
+    hold: HoldReason | None
+    tokens: float
+    """Calls the main API's bucket would allow now."""
+    letters_held: int
+    """Candidates for the dead-letter topic that are not produced yet."""
+
+
+class Observer(Protocol):
+    """Told what the engine did, in batches where there are many. Must not wait and must not raise."""
+
+    def polled(self, records: int, null_keys: int) -> None:
+        """A poll returned records; this many had no key (so: no order across partitions)."""
+        ...
+
+    def settled(self, call: CallType, fate: Fate, reason: str, latency_seconds: float | None) -> None:
+        """A record is finished with. `reason` is a SkipReason, an InvalidReason or empty."""
+        ...
+
+    def operations_made(self, endpoint: Endpoint, count: int) -> None:
+        """Operations came out of a call."""
+        ...
+
+    def operations_done(self, endpoint: Endpoint, fate: OperationFate, count: int) -> None:
+        """Operations are finished with."""
+        ...
+
+    def delivered(self, delivery: Delivery) -> None:
+        """One request and its answer."""
+        ...
+
+    def retried(self, endpoint: Endpoint, reason: str, operations: int) -> None:
+        """Operations go back to wait: a TransientReason or a Verdict says why."""
+        ...
+
+    def fenced(self, operations: int) -> None:
+        """Answers arrived for partitions that are no longer ours; they counted for nothing."""
+        ...
+
+    def rebalanced(self, change: str, partitions: int, released: int) -> None:
+        """`assigned`, `revoked` or `lost`; this many records went back to Kafka unsent."""
+        ...
+
+    def committed(self, result: CommitResult, partitions: int) -> None:
+        """A commit ended."""
+        ...
+
+    def paused(self, stage: str) -> None:
+        """Back-pressure changed: `flowing`, `still` or `paused`."""
+        ...
+
+    def hold_entered(self, reason: HoldReason) -> None:
+        """Nothing is sent from now on."""
+        ...
+
+    def holding(self, reason: HoldReason, seconds: float) -> None:
+        """Still on hold; called once a minute."""
+        ...
+
+    def hold_left(self, reason: HoldReason) -> None:
+        """Planhat accepts again."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """Our code failed on one record, which becomes a dead letter `internal`."""
+        ...
+
+    def gauges(self, gauges: Gauges) -> None:
+        """The state now."""
+        ...

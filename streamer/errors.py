@@ -1,0 +1,73 @@
+"""The tree of errors: one class per treatment, each with the exit code it ends in.
+
+Expected fates (throttled, refused, skipped) are values in `outcomes`; an exception here means
+"this turn, or this program, cannot continue". A message says what happened, what happens next and
+what to do.
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from streamer.outcomes import InvalidReason
+
+
+class StreamerError(Exception):
+    """Base of every error of ours; `exit_code` is what the process ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class SettingsError(StreamerError):
+    """Every wrong setting at once, one problem a line."""
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class UsageError(StreamerError):
+    """The command line, or a file it names, cannot be used as given."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class SchemaError(StreamerError):
+    """A bundled schema is missing or unreadable."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class SourceError(StreamerError):
+    """The broker or a topic cannot be used: unreachable, missing, refused, offset gone."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class PlanhatMisconfigured(StreamerError):
+    """Planhat refused our credentials, or the address is not Planhat's."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class TooManyDeadLetters(StreamerError):
+    """So many records are bad that the fault is not in the records."""
+
+    exit_code: ClassVar[int] = 5
+
+
+class LedgerError(StreamerError):
+    """A conservation or commit rule is broken: a bug of ours."""
+
+
+class InvalidEvent(StreamerError):
+    """This record can never be delivered; it goes to the dead-letter topic.
+
+    `detail` holds field names and words of ours only, never a value from the record.
+    """
+
+    def __init__(self, reason: "InvalidReason", detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.detail = detail

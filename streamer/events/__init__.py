@@ -1,0 +1,1 @@
+"""CORE: what Segment says: decoded mappings become calls. No I/O, no clock."""

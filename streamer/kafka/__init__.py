@@ -1,0 +1,1 @@
+"""EDGE: confluent_kafka. Records in, commits and dead letters out."""

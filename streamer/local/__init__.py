@@ -1,0 +1,1 @@
+"""EDGE: files and the terminal as source and sink."""

@@ -1,0 +1,192 @@
+"""What can become of a record, of an operation and of a request: closed sets.
+
+Every record ends in exactly one `Fate`. Every request ends in exactly one `Answer`, which is typed
+by treatment (what to do next), not by cause. Enum values are metric labels and dead-letter
+reasons, so they are a contract.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class CallType(StrEnum):
+    """The type of a Segment call, as a bounded metric label."""
+
+    IDENTIFY = "identify"
+    GROUP = "group"
+    TRACK = "track"
+    PAGE = "page"
+    SCREEN = "screen"
+    ALIAS = "alias"
+    DELETE = "delete"
+    UNKNOWN = "unknown"
+    """Not decoded, not parsed, or a type Segment's spec does not have."""
+
+
+class Fate(IntEnum):
+    """What became of a record; a record of several operations has the worst, i.e. the highest."""
+
+    DELIVERED = 0
+    SKIPPED = 1
+    DEAD_LETTERED = 2
+    RELEASED = 3
+    """Given back to Kafka unsent, at a revoke or a shutdown."""
+
+    @property
+    def label(self) -> str:
+        """The metric label."""
+        return self.name.lower()
+
+
+class SkipReason(StrEnum):
+    """Why we chose not to send a record. Each is counted."""
+
+    TOMBSTONE = "tombstone"
+    """The record has no value."""
+    CONSENT = "consent"
+    """The user refused a consent category configured for Planhat."""
+    INTEGRATIONS = "integrations"
+    """The call's `integrations` object switches Planhat off."""
+    UNSUPPORTED_TYPE = "unsupported_type"
+    """alias, screen and delete calls, as in Segment's own destination."""
+    ANONYMOUS = "anonymous"
+    """Neither a user id nor an e-mail address: Planhat has nobody to attach it to."""
+    NO_COMPANY = "no_company"
+    """Planhat found no company for the enduser and did not save it."""
+    UNCONFIRMED = "unconfirmed"
+    """Sent twice and answered 2xx, but the reply does not say whether this one was saved."""
+
+
+class InvalidReason(StrEnum):
+    """Why a record can never be delivered: the `streamer.reason` of a dead letter."""
+
+    NOT_AVRO = "not_avro"
+    """The first bytes are no framing we know."""
+    UNDECODABLE = "undecodable"
+    """Framed, but truncated, hostile, or not what its schema says."""
+    BAD_JSON = "bad_json"
+    """Starts like JSON and is not, or is nested too deep."""
+    UNKNOWN_SCHEMA = "unknown_schema"
+    """The registry (or schemas/) answers that there is no such schema."""
+    OVERSIZE = "oversize"
+    """Larger than we decode, or than the dead-letter topic takes."""
+    NOT_AN_EVENT = "not_an_event"
+    """Decoded, but not an object, or without a `type` Segment knows."""
+    NO_USER_ANON_ID = "no_user_anon_id"
+    ID_REQUIRED = "id_required"
+    ID_NOT_STRING = "id_not_string"
+    EVENT_NOT_DEFINED = "event_not_defined"
+    EVENT_NOT_STRING = "event_not_string"
+    PROPERTIES_NOT_OBJECT = "properties_not_object"
+    TRAITS_NOT_OBJECT = "traits_not_object"
+    CONTEXT_NOT_OBJECT = "context_not_object"
+    NAME_NOT_STRING = "name_not_string"
+    CATEGORY_NOT_STRING = "category_not_string"
+    CONSENT_NOT_OBJECT = "consent_categorypreferences_not_object"
+    CONSENT_NOT_BOOLEAN = "consent_categorypreferences_not_boolean"
+    REFUSED = "refused"
+    """Planhat's reply named this item as refused."""
+    REFUSED_ALONE = "refused_alone"
+    """Refused on its own, repeatedly, while others succeeded."""
+    DUPLICATED = "duplicated"
+    """Planhat kept calling it a duplicate of another enduser or company."""
+    INTERNAL = "internal"
+    """Our code failed on this record: a bug worth a report."""
+
+
+class Endpoint(StrEnum):
+    """Where operations go; one bulk shape each."""
+
+    COMPANIES = "companies"
+    ENDUSERS = "endusers"
+    ACTIVITIES = "activities"
+
+    @property
+    def host(self) -> "Host":
+        """The host that serves it."""
+        return Host.ANALYTICS if self is Endpoint.ACTIVITIES else Host.MAIN
+
+
+class Host(StrEnum):
+    """Planhat's two hosts; only the main one is metered."""
+
+    MAIN = "main"
+    ANALYTICS = "analytics"
+
+
+# --- what one answer says of one operation ---------------------------------------------------
+
+
+class Verdict(StrEnum):
+    """What a reply says of one operation of its batch."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """Named by the reply, and not one of the kinds below."""
+    DUPLICATED = "duplicated"
+    """"... duplicated": another writer is at the same object; transient, see the retry rules."""
+    NAME_MISSING = "name_missing"
+    """A create lacks a name; sent again with the id as name."""
+    MISSING = "missing"
+    """Counted nowhere and certainly not saved (nothing of the batch is left unaccounted for)."""
+    UNCLEAR = "unclear"
+    """Either unchanged or not saved: the counts do not say which. To be asked again."""
+
+
+# --- what one request came to ----------------------------------------------------------------
+
+
+class TransientReason(StrEnum):
+    """Why a request is worth repeating; the `reason` label of retries."""
+
+    CONNECTION = "connection"
+    TIMEOUT = "timeout"
+    STATUS_408 = "408"
+    STATUS_425 = "425"
+    THROTTLED = "429"
+    SERVER_ERROR = "5xx"
+    GATEWAY_TIMEOUT = "504"
+    TOO_LARGE = "413"
+    UNREADABLE = "unreadable"
+    """2xx, but the body is not the summary Planhat sends (a proxy's page, a cut reply)."""
+
+
+class MisconfiguredReason(StrEnum):
+    """Why nothing at all will be accepted until a person acts; the `reason` label of hold."""
+
+    CREDENTIALS = "credentials"
+    PERMISSION = "permission"
+    NOT_FOUND = "not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The reply speaks of each operation: one verdict each, in the batch's order."""
+
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """Nothing is known to be wrong with the operations: send them again later."""
+
+    reason: TransientReason
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedWhole:
+    """A 4xx for the whole request that does not say which operation is at fault."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Misconfigured:
+    """Our credentials, permissions or address are wrong: hold, whatever the operations are."""
+
+    reason: MisconfiguredReason
+    status: int
+
+
+Answer = Answered | Transient | RefusedWhole | Misconfigured

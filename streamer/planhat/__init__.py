@@ -1,0 +1,1 @@
+"""EDGE: httpx. Requests and replies of Planhat as pure tables, and the client that sends them."""

@@ -1,0 +1,1 @@
+"""Stand-ins for outside systems, for demos and tests. Imported by `cli` alone, lazily; needs `[demo]`."""

@@ -1,0 +1,1 @@
+"""CORE: what Planhat should be told. No I/O, no clock."""
