@@ -1,0 +1,69 @@
+# `make` lists the commands. Everything runs in .venv, which is made on first use.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Extra arguments for the tool a target runs: make test ARGS="-k ledger", make demo ARGS="--keep".
+ARGS ?=
+# The interpreter to make .venv with, where the newest one found is not the one wanted.
+export PYTHON
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check lint types contracts pins docs-check deploy-check format docs requirements wheel clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## make .venv with the pinned requirements (every target does so by itself)
+
+demo: $(INSTALLED) ## watch events go from an embedded broker into a sandbox of Planhat
+	$(BIN)/streamer demo $(ARGS)
+
+test: $(INSTALLED) ## run every test; those against a real Kafka where there is one to be had
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types contracts pins docs-check deploy-check ## everything that needs no running: lint, types, contracts, docs, manifests
+
+lint: $(INSTALLED) ## ruff: lint and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED) ## mypy, strict
+	$(BIN)/mypy
+
+contracts: $(INSTALLED) ## which room may import which; names, sizes, docstrings
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+pins: $(INSTALLED) ## pinned requirements are in step with pyproject.toml
+	$(BIN)/python tools/requirements.py check
+
+docs-check: $(INSTALLED) ## generated tables, commands and links of the documentation are true
+	$(BIN)/python tools/docs.py check
+	$(BIN)/python -m pytest -q tests/test_docs.py
+
+deploy-check: $(INSTALLED) ## Kubernetes manifests, compose file, dashboards, Dockerfile
+	$(BIN)/python -m pytest -q tests/test_deploy.py
+
+format: $(INSTALLED) ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(INSTALLED) ## write the generated tables in docs/ anew
+	$(BIN)/python tools/docs.py write
+
+requirements: $(INSTALLED) ## write the pinned requirements anew (ARGS=--upgrade for newer versions)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python tools/requirements.py compile $(ARGS)
+
+wheel: $(INSTALLED) ## build the wheel into dist/
+	$(BIN)/python -m hatchling build -t wheel
+
+clean: ## remove .venv, caches and builds
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements-dev.txt pyproject.toml tools/bootstrap.sh
+	@tools/bootstrap.sh $(VENV)
+	@touch $@
