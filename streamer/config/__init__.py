@@ -1,0 +1,30 @@
+"""Settings: environment variables, declared once, read once, frozen. Builds nothing.
+
+The only room that reads the process environment.
+"""
+
+from streamer.config.environment import PropertyProblems, Tokens, load_settings, reload_secrets
+from streamer.config.settings import PREFIX, Settings, variable_name
+from streamer.config.table import SettingRow, markdown_table, secret_values, settings_table, settings_warnings
+from streamer.config.values import LogFormat, LogLevel, OnHold, PlanhatMode, StartAt, UserLink
+
+__all__ = [
+    "PREFIX",
+    "LogFormat",
+    "LogLevel",
+    "OnHold",
+    "PlanhatMode",
+    "PropertyProblems",
+    "SettingRow",
+    "Settings",
+    "StartAt",
+    "Tokens",
+    "UserLink",
+    "load_settings",
+    "markdown_table",
+    "reload_secrets",
+    "secret_values",
+    "settings_table",
+    "settings_warnings",
+    "variable_name",
+]

@@ -1,0 +1,78 @@
+"""Settings that are fine alone and wrong together, each with the sentence that says so. Pure."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from streamer.config.settings import Settings, variable_name
+
+ANSWER_MARGIN_SECONDS = 10
+"""What a drain needs beyond the longest request: dead letters acknowledged, then the last commit."""
+
+
+class Contradiction(NamedTuple):
+    """The fields that disagree, and why they may not."""
+
+    fields: tuple[str, ...]
+    problem: str
+
+
+def contradictions(settings: Settings) -> list[Contradiction]:
+    """Every rule the settings break, in the order of the table."""
+    return [*_deadlines(settings), *_sizes(settings), *_places(settings)]
+
+
+def _clash(settings: Settings, first: str, second: str, why: str) -> Contradiction:
+    pair = ", ".join(f"{variable_name(field)}={getattr(settings, field)}" for field in (first, second))
+    return Contradiction((first, second), f"{pair}: {why}")
+
+
+def _deadlines(settings: Settings) -> Iterator[Contradiction]:
+    drain, poll_interval = settings.drain_seconds, settings.max_poll_interval_seconds
+    for request in ("http_main_seconds", "http_analytics_seconds"):
+        if drain < getattr(settings, request) + ANSWER_MARGIN_SECONDS:
+            why = (
+                f"a drain must outlast the longest request by {ANSWER_MARGIN_SECONDS} s, or answers on their "
+                "way are lost and their events sent twice"
+            )
+            yield _clash(settings, "drain_seconds", request, why)
+    if drain > poll_interval / 2:
+        why = "a drain may take at most half of the poll interval, or Kafka expels us while we finish"
+        yield _clash(settings, "drain_seconds", "max_poll_interval_seconds", why)
+    if settings.grace_seconds <= drain:
+        why = "the orchestrator must wait longer than a drain takes, or it kills us before the last commit"
+        yield _clash(settings, "grace_seconds", "drain_seconds", why)
+    if settings.session_timeout_seconds > poll_interval:
+        why = "the session time-out may not exceed the poll interval"
+        yield _clash(settings, "session_timeout_seconds", "max_poll_interval_seconds", why)
+
+
+def _sizes(settings: Settings) -> Iterator[Contradiction]:
+    for bulk, water in (
+        ("bulk_items", "high_water_records"),
+        ("activity_bulk_items", "high_water_records"),
+        ("bulk_bytes", "high_water_bytes"),
+        ("activity_bulk_bytes", "high_water_bytes"),
+    ):
+        if getattr(settings, bulk) > getattr(settings, water) / 4:
+            why = "one request may hold at most a quarter of high water, or reading stops before it is full"
+            yield _clash(settings, bulk, water, why)
+    for bulk in ("bulk_bytes", "activity_bulk_bytes"):
+        if settings.max_event_bytes > getattr(settings, bulk):
+            yield _clash(settings, "max_event_bytes", bulk, "the largest event must fit into one request")
+
+
+def _places(settings: Settings) -> Iterator[Contradiction]:
+    if settings.kafka_dead_letter_topic == settings.kafka_topic:
+        why = "dead letters would be read again as events; name another topic"
+        yield _clash(settings, "kafka_dead_letter_topic", "kafka_topic", why)
+    user, password = "schema_registry_user", "schema_registry_password"
+    if (settings.schema_registry_user is None) != (settings.schema_registry_password is None):
+        both = f"{variable_name(user)} and {variable_name(password)}"
+        yield Contradiction((user, password), f"{both}: set both or neither")
+    for field in (user, password, "schema_registry_ca"):
+        if getattr(settings, field) is not None and settings.schema_registry_url is None:
+            url = variable_name("schema_registry_url")
+            yield Contradiction(
+                (field, "schema_registry_url"),
+                f"{variable_name(field)} is set without {url}: set the URL, or remove it",
+            )

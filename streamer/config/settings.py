@@ -1,0 +1,285 @@
+"""The settings: name, type, default, limits and meaning of each, here and nowhere else.
+
+A field `kafka_topic` is the variable `STREAMER_KAFKA_TOPIC`, or the content of the file that
+`STREAMER_KAFKA_TOPIC_FILE` names. Secrets are the fields of type SecretStr, and those properties
+for librdkafka whose name says so.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+
+from streamer.config import values
+
+PREFIX = "STREAMER_"
+MIB = 2**20
+
+
+def variable_name(field: str) -> str:
+    """The environment variable of a field: `kafka_topic` is STREAMER_KAFKA_TOPIC."""
+    return PREFIX + field.upper()
+
+
+def _setting(default: object, meaning: str, *, low: float | None = None, high: float | None = None) -> Any:  # noqa: ANN401 - stands for a default of any type
+    return Field(default, description=meaning, ge=low, le=high)
+
+
+def _derived(text: str, pattern: str, source: str, meaning: str) -> Any:  # noqa: ANN401 - as above
+    """A default made from an earlier field; `text` shows it in tables."""
+
+    def default(fields: dict[str, Any]) -> str:
+        return pattern.format(fields.get(source, ""))
+
+    return Field(default_factory=default, description=meaning, json_schema_extra={"default_text": text})
+
+
+class Settings(BaseModel):
+    """Everything an operator can choose. Frozen; one instance for the life of the process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+    _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    # --- Kafka -----------------------------------------------------------------------------------
+    kafka_bootstrap_servers: values.Servers = Field(description="Brokers to ask for the cluster first.")
+    kafka_topic: values.Topic = _setting("segment.events", "Topic the Segment events are read from.")
+    kafka_group_id: values.Text = _setting(
+        "planhat-streamer", "Consumer group; replicas that share it share the work."
+    )
+    kafka_dead_letter_topic: values.Topic = _derived(
+        "<topic>.dead-letters",
+        "{}.dead-letters",
+        "kafka_topic",
+        "Topic for records that can never be delivered. It must exist.",
+    )
+    kafka_properties: values.Properties = Field(
+        default_factory=dict,
+        repr=False,
+        description="Further librdkafka properties, one name=value a line: security, client id, ...",
+    )
+    kafka_value_format: values.ValueFormat = _setting(
+        "auto",
+        "How record values are framed. `auto` tells Confluent, Avro single-object and JSON apart by their "
+        "first bytes; `bare:<schema>` says that each value is an Avro datum of that bundled schema.",
+    )
+    start: values.Start | None = _setting(
+        None,
+        "Where to begin when the group has no committed offset. Required then; ignored where there is one.",
+    )
+    commit_interval_seconds: float = _setting(
+        0.5, "Seconds between commits of the partitions that moved.", low=0.05, high=60
+    )
+    session_timeout_seconds: float = _setting(
+        45, "Seconds without a heartbeat after which Kafka gives our partitions away.", low=6, high=1800
+    )
+    max_poll_interval_seconds: float = _setting(
+        300, "Seconds between polls after which Kafka gives our partitions away.", low=10, high=86400
+    )
+    max_event_bytes: values.Bytes = _setting(
+        MIB,
+        "Bytes of the largest record that is decoded; a larger one is dead-lettered.",
+        low=1024,
+        high=32 * MIB,
+    )
+
+    # --- schema registry -------------------------------------------------------------------------
+    schema_registry_url: values.Url | None = _setting(
+        None, "Schema registry for values in Confluent framing; without it such values cannot be read."
+    )
+    schema_registry_user: values.Text | None = _setting(None, "User at the schema registry.")
+    schema_registry_password: SecretStr | None = _setting(None, "Password at the schema registry.")
+    schema_registry_ca: values.Text | None = _setting(
+        None,
+        "Path of a PEM file with the authorities to trust for the schema registry, instead of the system's.",
+    )
+
+    # --- Planhat ---------------------------------------------------------------------------------
+    planhat_mode: values.PlanhatMode = _setting(values.PlanhatMode.API, "How calls become requests.")
+    planhat_tenant_token: values.TenantToken = Field(
+        description="Tenant token: names the tenant on the analytics host."
+    )
+    planhat_api_token: values.ApiToken = Field(
+        description="API token of a service account that may write companies and endusers."
+    )
+    planhat_subdomain: values.Subdomain = _setting(
+        "api",
+        "Subdomain of the main API: `api`, or `api-<region>` if the app is at `app-<region>.planhat.com`.",
+    )
+    planhat_api_url: values.Url = _derived(
+        "https://<subdomain>.planhat.com",
+        "https://{}.planhat.com",
+        "planhat_subdomain",
+        "Base URL of the main API; overrides the subdomain.",
+    )
+    planhat_analytics_url: values.Url = _setting(
+        "https://analytics.planhat.com", "Base URL of the host that takes activities."
+    )
+    planhat_calls_per_minute: int = _setting(
+        160,
+        "Calls a minute to the main API that this group may use, of the tenant's 200.",
+        low=1,
+        high=100_000,
+    )
+    http_main_seconds: float = _setting(
+        60, "Seconds one request to the main API may take in all, reply included.", low=1, high=600
+    )
+    http_analytics_seconds: float = _setting(
+        20, "Seconds one request to the analytics host may take in all.", low=1, high=600
+    )
+    activity_workers: int = _setting(4, "Requests to the analytics host at one time.", low=1, high=64)
+
+    # --- batches and back-pressure ---------------------------------------------------------------
+    bulk_items: int = _setting(
+        5000, "Companies or endusers in one request; Planhat takes at most 5000.", low=1, high=5000
+    )
+    bulk_bytes: values.Bytes = _setting(
+        8 * MIB, "Bytes of companies or endusers in one request.", low=64 * 1024, high=32 * MIB
+    )
+    activity_bulk_items: int = _setting(
+        1000,
+        "Activities in one request. A lost answer counts all of them twice, so fewer is safer.",
+        low=1,
+        high=50_000,
+    )
+    activity_bulk_bytes: values.Bytes = _setting(
+        4 * MIB, "Bytes of activities in one request.", low=64 * 1024, high=32 * MIB
+    )
+    linger_seconds: float = _setting(
+        0.25, "Seconds a request may wait to be filled while there is room to send it.", low=0, high=60
+    )
+    high_water_records: int = _setting(
+        60_000,
+        "Records in flight above which no more are read.",
+        low=1,
+        high=10_000_000,
+    )
+    high_water_bytes: values.Bytes = _setting(
+        128 * MIB,
+        "Bytes in flight (original and encoded) above which no more are read.",
+        low=MIB,
+        high=64 * 2**30,
+    )
+
+    low_water_ratio: float = _setting(
+        0.7, "Share of high water below which reading goes on again.", low=0.1, high=0.95
+    )
+    still_seconds: float = _setting(
+        5,
+        "Seconds above high water before partitions are paused, which throws away what was fetched ahead.",
+        low=0,
+        high=60,
+    )
+    stuck_ratio: float = _setting(
+        0.05,
+        "Share of high water that may wait behind users in trouble before their partitions pause.",
+        low=0.001,
+        high=1,
+    )
+
+    # --- trying again ----------------------------------------------------------------------------
+    gate_longest_seconds: float = _setting(
+        60, "Longest wait after a failure before a host is asked again.", low=1, high=3600
+    )
+    throttled_longest_seconds: float = _setting(
+        120, "Longest wait after a 429 that does not say how long to wait.", low=1, high=3600
+    )
+    hold_probe_seconds: float = _setting(
+        60, "Seconds between probes and log lines on hold.", low=1, high=3600
+    )
+    probe_operations: int = _setting(
+        100, "Operations in the first request after a failure.", low=1, high=5000
+    )
+    extra_calls_ratio: float = _setting(
+        0.2,
+        "Share of the calls a minute that may be spent on finding the operation at fault.",
+        low=0.01,
+        high=1,
+    )
+    isolation_calls: int = _setting(
+        26, "Calls that finding the operation at fault in one request may take.", low=1, high=1000
+    )
+    alone_refusals: int = _setting(
+        5, "Refusals on its own after which an operation is dead-lettered.", low=1, high=1000
+    )
+    alone_seconds: float = _setting(
+        600, "Seconds over which those refusals must have spread.", low=0, high=86400
+    )
+    duplicated_tries: int = _setting(
+        5, "Tries of an operation that Planhat calls a duplicate of another writer's.", low=1, high=1000
+    )
+    duplicated_seconds: float = _setting(
+        120, "Seconds over which those tries must have spread before it is dead-lettered.", low=0, high=86400
+    )
+
+    # --- stopping and giving up ------------------------------------------------------------------
+    drain_seconds: float = _setting(
+        70,
+        "Seconds to finish requests already sent when partitions are taken away or the program stops.",
+        low=1,
+        high=3600,
+    )
+    grace_seconds: float = _setting(
+        90,
+        "Seconds the orchestrator waits from SIGTERM to SIGKILL: its terminationGracePeriodSeconds.",
+        low=1,
+        high=7200,
+    )
+    dead_letter_window: int = _setting(
+        1000, "Newest settled records that are watched for too many bad ones.", low=100, high=1_000_000
+    )
+    dead_letter_ratio: float = _setting(
+        0.2,
+        "Share of bad records in that window at which nothing more is dead-lettered and a person is called.",
+        low=0.001,
+        high=1,
+    )
+    on_hold: values.OnHold = _setting(
+        values.OnHold.HOLD,
+        "When nothing can be sent until a person acts: `hold` stays joined and asks again every minute, "
+        "`exit` ends the program after a while.",
+    )
+    on_hold_exit_seconds: float = _setting(900, "Seconds on hold before `exit` exits.", low=0, high=86400)
+
+    # --- what Planhat is told --------------------------------------------------------------------
+    unassigned: values.Text = _setting(
+        "discard",
+        "What to do with endusers for whom Planhat finds no company: `discard`, or the external id of "
+        "a company that holds them.",
+    )
+    link: values.UserLink = _setting(
+        values.UserLink.ALWAYS, "Whether a group call also attaches its user to the company."
+    )
+    consent_categories: values.Names = _setting(
+        (), "Consent categories that Planhat stands under; a call that refuses one of them is skipped."
+    )
+    integration_aliases: values.Names = _setting(
+        (), "Names in a call's `integrations` that are only the transport, such as Kafka, and are not obeyed."
+    )
+
+    # --- watching --------------------------------------------------------------------------------
+    http_host: values.Text = _setting(
+        "0.0.0.0",  # noqa: S104 - a probe comes from outside the container, and nothing secret is served
+        "Address on which /metrics, /livez and /readyz are served.",
+    )
+    http_port: int = _setting(
+        8000,
+        "Port on which /metrics, /livez and /readyz are served; 0 takes any free one.",
+        low=0,
+        high=65535,
+    )
+    log_format: values.LogFormat = _setting(
+        values.LogFormat.AUTO, "`json` lines, `console` for people, or `auto`: console on a terminal."
+    )
+    log_level: values.LogLevel = _setting(values.LogLevel.INFO, "The least important level that is written.")
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Where each field that is not a default came from: `environment` or `file`."""
+        return self._sources
+
+    def with_sources(self, sources: Mapping[str, str]) -> "Settings":
+        """The same, remembering where its values came from."""
+        copy = self.model_copy()
+        copy._sources = dict(sources)  # noqa: SLF001 - of our own class
+        return copy
