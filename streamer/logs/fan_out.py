@@ -1,0 +1,90 @@
+"""Several observers as one, so that the engine tells each thing once."""
+
+from typing import TYPE_CHECKING
+
+from streamer.outcomes import CallType, Endpoint, Fate
+
+if TYPE_CHECKING:
+    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, Observer, OperationFate
+
+
+class Observers:
+    """Passes everything on to each observer, in the order given."""
+
+    def __init__(self, *observers: "Observer") -> None:
+        self._observers = observers
+
+    def polled(self, records: int, null_keys: int) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.polled(records, null_keys)
+
+    def settled(self, call: CallType, fate: Fate, reason: str, latency_seconds: float | None) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.settled(call, fate, reason, latency_seconds)
+
+    def operations_made(self, endpoint: Endpoint, count: int) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.operations_made(endpoint, count)
+
+    def operations_done(self, endpoint: Endpoint, fate: "OperationFate", count: int) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.operations_done(endpoint, fate, count)
+
+    def delivered(self, delivery: "Delivery") -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.delivered(delivery)
+
+    def retried(self, endpoint: Endpoint, reason: str, operations: int) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.retried(endpoint, reason, operations)
+
+    def fenced(self, operations: int) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.fenced(operations)
+
+    def rebalanced(self, change: str, partitions: int, released: int) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.rebalanced(change, partitions, released)
+
+    def committed(self, result: "CommitResult", partitions: int) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.committed(result, partitions)
+
+    def paused(self, stage: str) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.paused(stage)
+
+    def hold_entered(self, reason: "HoldReason") -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.hold_entered(reason)
+
+    def holding(self, reason: "HoldReason", seconds: float) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.holding(reason, seconds)
+
+    def hold_left(self, reason: "HoldReason") -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.hold_left(reason)
+
+    def failed(self, error: Exception) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.failed(error)
+
+    def gauges(self, gauges: "Gauges") -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.gauges(gauges)

@@ -1,0 +1,180 @@
+"""What the engine tells, as log lines; where it tells often, one line stands for many.
+
+Satisfies `engine.ports.Observer` by shape. A failure line says what happens next.
+"""
+
+import time
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from traceback import extract_tb
+from typing import TYPE_CHECKING, Protocol
+
+from streamer.logs.events import Event, Level
+from streamer.logs.writing import FieldValue, log
+from streamer.outcomes import Answered, CallType, Endpoint, Fate, Verdict
+
+if TYPE_CHECKING:
+    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
+
+QUIET_SECONDS = 10.0
+"""Between two lines about the same thing."""
+
+ADVICE = {
+    "credentials": "Planhat refuses the API token: put a valid one into STREAMER_PLANHAT_API_TOKEN (its "
+    "file is read again every minute) and see that STREAMER_PLANHAT_SUBDOMAIN names the tenant's region",
+    "permission": "the API token's service account may not write companies and endusers: allow it in Planhat",
+    "not_found": "the address is not Planhat's: see STREAMER_PLANHAT_API_URL, STREAMER_PLANHAT_SUBDOMAIN and "
+    "STREAMER_PLANHAT_ANALYTICS_URL",
+    "everything_refused": "Planhat refuses every operation alike, so the fault is not in one event: see what "
+    "changed in Planhat's model or in what is sent",
+    "dead_letters": "too many records are bad, so the fault is not in the records: see the newest dead "
+    "letters' streamer.reason, mend the producer, then restart",
+}
+"""What to do about each hold; keyed by `HoldReason`."""
+
+
+class _Log(Protocol):
+    def __call__(self, event: Event, level: Level | None = None, **fields: FieldValue) -> None: ...
+
+
+class LogObserver:
+    """Writes what matters to a person; counts the rest away."""
+
+    def __init__(self, log: _Log = log, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._monotonic = monotonic
+        self._silences: dict[tuple[Hashable, ...], tuple[float, int]] = {}
+
+    def _rarely(self, event: Event, key: str, count: int, counted: str, **fields: FieldValue) -> None:
+        """Write at most one line in QUIET_SECONDS for an event and key; the next counts the silent ones."""
+        since, silent = self._silences.get((event, key), (float("-inf"), 0))
+        now = self._monotonic()
+        if now - since < QUIET_SECONDS:
+            self._silences[event, key] = (since, silent + count)
+            return
+        self._silences[event, key] = (now, 0)
+        self._log(event, None, **fields, **{counted: count + silent})
+
+    def polled(self, records: int, null_keys: int) -> None:
+        """Metrics count these."""
+
+    def settled(self, call: CallType, fate: Fate, reason: str, latency_seconds: float | None) -> None:
+        """A dead letter is worth a line."""
+        if fate is Fate.DEAD_LETTERED:
+            self._rarely(
+                Event.RECORD_DEAD_LETTERED,
+                f"{call} {reason}",
+                1,
+                "records",
+                call=call.value,
+                reason=reason,
+                next="kept in the dead-letter topic; the records around it are delivered",
+            )
+
+    def operations_made(self, endpoint: Endpoint, count: int) -> None:
+        """Metrics count these."""
+
+    def operations_done(self, endpoint: Endpoint, fate: "OperationFate", count: int) -> None:
+        """Metrics count these."""
+
+    def delivered(self, delivery: "Delivery") -> None:
+        """Each request, for whoever debugs."""
+        answered = isinstance(delivery.answer, Answered)
+        verdicts = delivery.answer.verdicts if isinstance(delivery.answer, Answered) else ()
+        self._log(
+            Event.BATCH_DELIVERED if answered else Event.DELIVERY_FAILED,
+            endpoint=delivery.batch.endpoint.value,
+            operations=len(delivery.batch.operations),
+            accepted=sum(verdict is Verdict.ACCEPTED for verdict in verdicts),
+            bytes=delivery.batch.size_bytes,
+            status=delivery.status,
+            answer=type(delivery.answer).__name__,
+            seconds=round(delivery.seconds, 3),
+        )
+
+    def retried(self, endpoint: Endpoint, reason: str, operations: int) -> None:
+        """Why operations wait again."""
+        self._rarely(
+            Event.DELIVERY_RETRIED,
+            f"{endpoint} {reason}",
+            operations,
+            "operations",
+            endpoint=endpoint.value,
+            reason=reason,
+            next="sent again after a wait, for as long as it lasts; offsets stay uncommitted",
+        )
+
+    def fenced(self, operations: int) -> None:
+        """Answers that came too late to count."""
+        self._rarely(
+            Event.ANSWERS_FENCED,
+            "",
+            operations,
+            "operations",
+            next="whoever reads those partitions now sends them again",
+        )
+
+    def rebalanced(self, change: str, partitions: int, released: int) -> None:
+        """Partitions came or went."""
+        match change:
+            case "assigned":
+                self._log(Event.PARTITIONS_ASSIGNED, partitions=partitions)
+            case "revoked":
+                self._log(Event.PARTITIONS_REVOKED, partitions=partitions, released=released)
+            case _:
+                self._log(
+                    Event.PARTITIONS_LOST,
+                    partitions=partitions,
+                    released=released,
+                    next="their new reader begins at the last commit; what we sent since is sent again",
+                )
+
+    def committed(self, result: "CommitResult", partitions: int) -> None:
+        """Only commits that failed."""
+        match result.value:
+            case "retry":
+                following = "tried again with the newest offsets; a crash before that resends more"
+                self._rarely(Event.COMMIT_FAILED, "", partitions, "partitions", next=following)
+            case "fenced":
+                following = "given up: another member reads these partitions from its own last commit"
+                self._rarely(Event.COMMIT_FENCED, "", partitions, "partitions", next=following)
+            case _:
+                return
+
+    def paused(self, stage: str) -> None:
+        """Back-pressure."""
+        self._rarely(Event.BACKPRESSURE_CHANGED, stage, 1, "times", stage=stage)
+
+    def hold_entered(self, reason: "HoldReason") -> None:
+        """A person is needed."""
+        self._log(Event.HOLD_ENTERED, reason=reason.value, next=_advice(reason))
+
+    def holding(self, reason: "HoldReason", seconds: float) -> None:
+        """A person is still needed."""
+        self._log(Event.HOLDING, reason=reason.value, seconds=round(seconds), next=_advice(reason))
+
+    def hold_left(self, reason: "HoldReason") -> None:
+        """A person did it."""
+        self._log(Event.HOLD_LEFT, reason=reason.value)
+
+    def failed(self, error: Exception) -> None:
+        """Where our code failed. Not the error's text: it may quote the record."""
+        frames = extract_tb(error.__traceback__)
+        where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"
+        kind = type(error).__name__
+        self._rarely(
+            Event.RECORD_FAILED,
+            f"{kind} {where}",
+            1,
+            "records",
+            error=kind,
+            where=where,
+            next="the record becomes a dead letter with reason internal; please report this line",
+        )
+
+    def gauges(self, gauges: "Gauges") -> None:
+        """Metrics show these."""
+
+
+def _advice(reason: "HoldReason") -> str:
+    return f"nothing is sent and nothing is lost; {ADVICE[reason.value]}"

@@ -1,0 +1,281 @@
+"""Laws of the logs: fixed names, one line for many, no secret, no personal value."""
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from streamer.engine.ports import Batch, CommitResult, Delivery, HoldReason, Observer
+from streamer.logs import LINES, Event, LogObserver, Observers, configure_logs, log
+from streamer.logs.observer import ADVICE, QUIET_SECONDS
+from streamer.outcomes import Answered, CallType, Endpoint, Fate, Transient, TransientReason, Verdict
+from streamer.transform.operations import UpsertEnduser
+
+TRAIT = "ada@analytical.example"
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Ticks:
+    """A clock that stands until moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def _logging_restored() -> Iterator[None]:
+    """What the tests configure for the process is undone."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    with warnings.catch_warnings():
+        yield
+    logging.captureWarnings(capture=False)
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def lines_of(stream: io.StringIO) -> list[dict[str, Any]]:
+    """The JSON lines written so far."""
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def a_delivery(answer: Answered | Transient) -> Delivery:
+    """One request about a person, and its answer."""
+    operation = UpsertEnduser("u-1", TRAIT, fields={"name": TRAIT})
+    batch = Batch(1, Endpoint.ENDUSERS, (operation,), (TRAIT.encode(),))
+    return Delivery(batch, answer, 0.25, 200)
+
+
+def test_every_event_has_a_level_and_a_meaning() -> None:
+    """Each event is declared with one sentence, in snake case and the past tense of somebody's doing."""
+    assert set(LINES) == set(Event)
+    for event, line in LINES.items():
+        assert event.value == event.name.lower()
+        assert line.meaning.endswith(".")
+
+
+def test_a_line_is_one_json_object() -> None:
+    """A JSON line begins with time, level and event, and holds the fields as they are."""
+    stream = io.StringIO()
+    configure_logs(log_format="json", stream=stream)
+    log(Event.STARTED, topic="segment.events", partitions=3, name="Zoë\nline")
+
+    (line,) = lines_of(stream)
+    assert list(line)[:3] == ["time", "level", "event"]
+    assert line["time"].endswith("Z")
+    assert (line["level"], line["event"]) == ("info", "started")
+    assert (line["topic"], line["partitions"], line["name"]) == ("segment.events", 3, "Zoë\nline")
+
+
+def test_auto_is_console_on_a_terminal_only() -> None:
+    """`auto` writes for people on a terminal and JSON elsewhere; the other two do as they say."""
+    written = {}
+    for name, stream in {"auto": io.StringIO(), "auto ": Terminal(), "console": io.StringIO()}.items():
+        configure_logs(log_format=name.strip(), stream=stream)
+        log(Event.STARTED, topic="segment.events")
+        written[name] = stream.getvalue()
+
+    assert written["auto"].startswith("{")
+    assert written["auto "].startswith("\x1b")
+    assert "started" in written["console"]
+    assert "\x1b" not in written["console"]
+
+
+def test_the_level_cuts_off_what_matters_less() -> None:
+    """Lines below the level are not written; an explicit level overrides the event's own."""
+    stream = io.StringIO()
+    configure_logs(log_format="json", log_level="warning", stream=stream)
+    log(Event.STARTED)
+    log(Event.COMMIT_FAILED)
+    log(Event.STARTED, LINES[Event.FAILED].level)
+
+    assert [line["event"] for line in lines_of(stream)] == ["commit_failed", "started"]
+
+
+def test_secrets_are_struck_out_of_every_field() -> None:
+    """A known secret never reaches the stream, wherever in the fields it stands."""
+    stream = io.StringIO()
+    redaction = configure_logs(log_format="json", stream=stream, secrets=["tenant-secret", "tenant", "abc"])
+    log(
+        Event.FAILED,
+        text="GET /x/tenant-secret",
+        deep={"a": "tenant-secret"},
+        row=["tenant-secret"],
+        abc="abc",
+    )
+    redaction.add(["renewed-token"])
+    log(Event.FAILED, text="renewed-token tenant-secret")
+
+    assert "tenant" not in stream.getvalue()
+    assert "renewed" not in stream.getvalue()
+    first, second = lines_of(stream)
+    assert first["text"] == "GET /x/****"
+    assert (first["deep"], first["row"], first["abc"]) == ({"a": "****"}, ["****"], "abc")
+    assert second["text"] == "**** ****"
+
+
+def test_libraries_are_heard_from_warning_up() -> None:
+    """Lines and warnings of libraries become lines of ours, redacted; their chatter stays out."""
+    stream = io.StringIO()
+    configure_logs(log_format="json", stream=stream, secrets=["hunter2"])
+    logging.getLogger("some.library").info("chatter")
+    try:
+        int(TRAIT)
+    except ValueError:
+        logging.getLogger("some.library").exception("failed with %s", "hunter2")
+
+    (line,) = lines_of(stream)
+    assert (line["event"], line["level"], line["logger"]) == ("library_reported", "error", "some.library")
+    assert line["text"] == "failed with **** (ValueError)"
+
+
+def test_a_closed_stream_stops_nothing() -> None:
+    """Writing where nobody can read is no error."""
+    stream = io.StringIO()
+    configure_logs(log_format="json", stream=stream)
+    stream.close()
+
+    log(Event.STARTED)
+
+    assert stream.closed
+
+
+def observed() -> tuple[Observer, io.StringIO, Ticks]:
+    """A log observer, what it writes, and its clock."""
+    stream, ticks = io.StringIO(), Ticks()
+    configure_logs(log_format="json", log_level="debug", stream=stream)
+    return LogObserver(monotonic=ticks), stream, ticks
+
+
+def test_many_dead_letters_make_one_line() -> None:
+    """The first of a kind is told at once, the rest are counted into the next line."""
+    observer, stream, ticks = observed()
+    for _ in range(500):
+        observer.settled(CallType.TRACK, Fate.DEAD_LETTERED, "id_required", 0.1)
+    observer.settled(CallType.PAGE, Fate.DEAD_LETTERED, "id_required", 0.1)
+    ticks.now += QUIET_SECONDS
+    observer.settled(CallType.TRACK, Fate.DEAD_LETTERED, "id_required", 0.1)
+
+    assert [(line["call"], line["records"]) for line in lines_of(stream)] == [
+        ("track", 1),
+        ("page", 1),
+        ("track", 500),
+    ]
+
+
+def test_what_succeeds_is_not_told() -> None:
+    """Settled events, polls, counts and good commits make no line at the usual level."""
+    observer, stream, _ = observed()
+    observer.polled(500, 0)
+    observer.settled(CallType.TRACK, Fate.DELIVERED, "", 0.1)
+    observer.settled(CallType.TRACK, Fate.SKIPPED, "consent", 0.1)
+    observer.operations_made(Endpoint.ACTIVITIES, 5)
+    observer.committed(CommitResult.COMMITTED, 3)
+
+    assert stream.getvalue() == ""
+
+
+def test_failure_lines_say_what_happens_next() -> None:
+    """Every warning and error of the observer carries `next`."""
+    observer, stream, _ = observed()
+    observer.settled(CallType.TRACK, Fate.DEAD_LETTERED, "refused", None)
+    observer.retried(Endpoint.ENDUSERS, "5xx", 100)
+    observer.fenced(3)
+    observer.rebalanced("lost", 2, 10)
+    observer.committed(CommitResult.RETRY, 3)
+    observer.committed(CommitResult.FENCED, 3)
+    observer.hold_entered(HoldReason.CREDENTIALS)
+    observer.holding(HoldReason.CREDENTIALS, 61.2)
+    observer.failed(ValueError(TRAIT))
+
+    lines = lines_of(stream)
+    assert len(lines) == 9
+    for line in lines:
+        assert line["level"] in {"warning", "error"}
+        assert len(line["next"]) > 20, line
+
+
+def test_rebalances_pauses_and_the_end_of_a_hold_are_told() -> None:
+    """Changes a person watches for have lines of their own."""
+    observer, stream, _ = observed()
+    observer.rebalanced("assigned", 4, 0)
+    observer.rebalanced("revoked", 2, 7)
+    observer.paused("still")
+    observer.paused("flowing")
+    observer.hold_left(HoldReason.NOT_FOUND)
+
+    lines = [
+        {name: line[name] for name in line if name not in {"time", "level"}} for line in lines_of(stream)
+    ]
+    assert lines == [
+        {"event": "partitions_assigned", "partitions": 4},
+        {"event": "partitions_revoked", "partitions": 2, "released": 7},
+        {"event": "backpressure_changed", "stage": "still", "times": 1},
+        {"event": "backpressure_changed", "stage": "flowing", "times": 1},
+        {"event": "hold_left", "reason": "not_found"},
+    ]
+
+
+def test_every_hold_comes_with_advice() -> None:
+    """Each reason for a hold says what a person should do."""
+    assert set(ADVICE) == {reason.value for reason in HoldReason}
+
+
+def test_no_value_of_a_record_reaches_a_line() -> None:
+    """An e-mail address that fails in every way leaves no trace in the log."""
+    observer, stream, _ = observed()
+    try:
+        {}[TRAIT]
+    except KeyError as error:
+        observer.failed(error)
+    observer.delivered(a_delivery(Answered((Verdict.ACCEPTED,))))
+    observer.delivered(a_delivery(Transient(TransientReason.TIMEOUT)))
+
+    failed, delivered, lost = lines_of(stream)
+    assert TRAIT not in stream.getvalue()
+    assert (failed["error"], failed["where"].partition(":")[0]) == ("KeyError", "test_logs.py")
+    assert (delivered["event"], delivered["operations"], delivered["accepted"]) == ("batch_delivered", 1, 1)
+    assert (lost["event"], lost["answer"]) == ("delivery_failed", "Transient")
+
+
+def test_observers_are_told_alike() -> None:
+    """Whatever one observer is told through the fan-out, so is the next."""
+    first, second = io.StringIO(), io.StringIO()
+
+    def writer(stream: io.StringIO) -> LogObserver:
+        def write(event: Event, level: object = None, **fields: object) -> None:
+            stream.write(f"{event} {level} {fields}\n")
+
+        return LogObserver(write)
+
+    both: Observer = Observers(writer(first), writer(second))
+    both.polled(1, 1)
+    both.settled(CallType.TRACK, Fate.DEAD_LETTERED, "refused", 1.0)
+    both.operations_made(Endpoint.ACTIVITIES, 1)
+    both.delivered(a_delivery(Answered((Verdict.ACCEPTED,))))
+    both.retried(Endpoint.ACTIVITIES, "5xx", 1)
+    both.fenced(1)
+    both.rebalanced("assigned", 1, 0)
+    both.committed(CommitResult.RETRY, 1)
+    both.paused("paused")
+    both.hold_entered(HoldReason.DEAD_LETTERS)
+    both.holding(HoldReason.DEAD_LETTERS, 60)
+    both.hold_left(HoldReason.DEAD_LETTERS)
+    both.failed(ValueError("x"))
+
+    assert first.getvalue() == second.getvalue()
+    assert len(first.getvalue().splitlines()) == 11
