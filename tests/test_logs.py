@@ -239,7 +239,7 @@ def test_no_value_of_a_record_reaches_a_line() -> None:
     """An e-mail address that fails in every way leaves no trace in the log."""
     observer, stream, _ = observed()
     try:
-        {}[TRAIT]
+        dict[str, str]()[TRAIT]
     except KeyError as error:
         observer.failed(error)
     observer.delivered(a_delivery(Answered((Verdict.ACCEPTED,))))
