@@ -1,0 +1,93 @@
+"""One error entry of a summary, whatever its shape: the texts in it, and what kind of refusal it is. Pure.
+
+The shape is not documented (planhat-api.md §3): a sentence, `{item, error}`, `{externalId, error}`,
+`{message, index}`, a map from id to error, or anything nested. Entries are walked with bounds; one
+beyond them says nothing (and so names nobody, which is safe: see `accounts`).
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from streamer.outcomes import Verdict
+from streamer.transform.operations import LogActivity, Operation
+
+MOST_TEXTS = 2_000
+LONGEST_TEXT = 16_384
+MAP_KEY = "<key>"
+
+# Below these fields an entry repeats what we sent: good for finding the operation, not for the reason.
+_ECHO_FIELDS = frozenset(
+    {"item", "items", "document", "doc", "record", "row", "object", "body", "input", "value", "operation"}
+    | {"op", "enduser", "user", "company", "keyvalue", "keys"}
+)
+_REASON_FIELDS = frozenset(
+    {"error", "errors", "message", "messages", "msg", "errmsg", "reason", "reasons", "detail", "details"}
+    | {"text", "description"}
+)
+_LACKING = r"(?:required|missing|mandatory|empty|blank|absent|undefined|specified|provided|needed)"
+_NAME = r"(?<!first )(?<!last )(?<!company )(?<!event )\bname\b"
+_LACKS = r"\b(?:required|missing|mandatory|without|lacks?|needs?|must have)\b"
+_NAME_MISSING = re.compile(
+    rf"{_NAME}[\"'`]?\W{{0,3}}(?:\w{{1,20}}\s+){{0,4}}{_LACKING}\b"
+    rf"|{_LACKS}\W{{1,3}}(?:\w{{1,20}}\W{{1,3}}){{0,4}}{_NAME}"
+)
+
+
+class Text(NamedTuple):
+    """One string in an entry."""
+
+    field: str
+    """Lower-cased name of the nearest field above it; empty for a bare string, `<key>` for a map key."""
+    text: str
+    echoed: bool
+    """Whether it is part of an item of ours that the entry repeats."""
+
+
+def texts_of(entry: object) -> tuple[Text, ...]:
+    """The strings in an entry, map keys included; none at all when there are absurdly many or long ones."""
+    found: list[Text] = []
+    for text in _walk(entry):
+        if len(found) >= MOST_TEXTS or len(text.text) > LONGEST_TEXT:
+            return ()
+        found.append(text)
+    return tuple(found)
+
+
+def _walk(entry: object) -> Iterator[Text]:
+    waiting: list[tuple[str, object, bool]] = [("", entry, False)]
+    while waiting:
+        field, value, echoed = waiting.pop()
+        if isinstance(value, str):
+            yield Text(field, value, echoed)
+        elif isinstance(value, list):
+            waiting.extend((field, part, echoed) for part in reversed(value))
+        elif isinstance(value, dict):
+            for name, part in reversed(value.items()):
+                lowered = name.lower()
+                # A key may itself be the id: {"u-1": "email duplicated"}.
+                yield Text(MAP_KEY, name, echoed)
+                waiting.append((lowered, part, echoed or lowered in _ECHO_FIELDS))
+
+
+def verdict_of(texts: tuple[Text, ...], operation: Operation) -> Verdict:
+    """What an entry with these texts means for this operation."""
+    reason = _reason(texts)
+    if "duplicat" in reason:
+        return Verdict.DUPLICATED
+    if _lacks_name(operation) and _NAME_MISSING.search(reason):
+        return Verdict.NAME_MISSING
+    return Verdict.REFUSED
+
+
+def _lacks_name(operation: Operation) -> bool:
+    return not isinstance(operation, LogActivity) and not operation.fields.get("name")
+
+
+def _reason(texts: tuple[Text, ...]) -> str:
+    """The words of the refusal, lower-cased, without what only repeats the item."""
+    own = [text for text in texts if not text.echoed and text.field != MAP_KEY]
+    said = [text.text for text in own if text.field in _REASON_FIELDS]
+    if not said:
+        said = [f"{text.field} {text.text}" for text in own]
+    return " ".join(said).lower()

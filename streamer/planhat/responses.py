@@ -1,0 +1,116 @@
+"""What a reply of Planhat means: status, headers and body to one `Answer`. Pure, a table.
+
+| status | main API (`PUT /endusers`, `/companies`) | analytics host |
+|---|---|---|
+| 2xx | with a summary `Answered`, see `accounts`; else transient `unreadable` | all accepted |
+| 301, 308 | misconfigured `not_found`: the address has moved for good, a person changes it | same |
+| other 3xx, 1xx | transient `unreadable`: a gateway's page for the moment, not Planhat | same |
+| 400 | with error entries `Answered`, as a 206; without, `RefusedWhole` | `RefusedWhole` |
+| 401, 407 | misconfigured `credentials` (a wrong region answers 401, a proxy 407) | same |
+| 403 | misconfigured `permission`, unless entries name some operations: `Answered` | `permission` |
+| 404, 405, 410 | misconfigured `not_found`: collection paths always exist | same |
+| 408, 413, 425, 429, 504 | transient, each its own reason | same |
+| other 4xx | `RefusedWhole` | same |
+| other 5xx (and beyond) | transient `5xx`, whatever the body, be it text or HTML | same |
+
+Redirects are never followed: the token, or the tenant in the path, would go where nobody sent it.
+A 2xx whose counts contradict the items sent is `unreadable`; a 400 like that is `RefusedWhole`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from streamer.outcomes import (
+    Answer,
+    Answered,
+    Endpoint,
+    Host,
+    Misconfigured,
+    MisconfiguredReason,
+    RefusedWhole,
+    Transient,
+    TransientReason,
+    Verdict,
+)
+from streamer.planhat.accounts import verdicts
+from streamer.planhat.headers import asked_wait_seconds, retry_after_seconds
+from streamer.planhat.summary import read_summary
+from streamer.transform.operations import Operation
+
+_MISCONFIGURED: Mapping[int, MisconfiguredReason] = {
+    301: MisconfiguredReason.NOT_FOUND,
+    308: MisconfiguredReason.NOT_FOUND,
+    401: MisconfiguredReason.CREDENTIALS,
+    403: MisconfiguredReason.PERMISSION,
+    404: MisconfiguredReason.NOT_FOUND,
+    405: MisconfiguredReason.NOT_FOUND,
+    407: MisconfiguredReason.CREDENTIALS,
+    410: MisconfiguredReason.NOT_FOUND,
+}
+_TRANSIENT: Mapping[int, TransientReason] = {
+    408: TransientReason.STATUS_408,
+    413: TransientReason.TOO_LARGE,
+    425: TransientReason.STATUS_425,
+    429: TransientReason.THROTTLED,
+    504: TransientReason.GATEWAY_TIMEOUT,
+}
+_SAYS_SOMETHING = frozenset({Verdict.ACCEPTED, Verdict.REFUSED, Verdict.DUPLICATED, Verdict.NAME_MISSING})
+
+
+def read_answer(
+    endpoint: Endpoint,
+    operations: Sequence[Operation],
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: float,
+) -> Answer:
+    """The answer to one request that carried these operations; never raises.
+
+    `now` is seconds since 1970, for replies that name a point in time to wait for.
+    """
+    if is_success(status):
+        if endpoint.host is Host.ANALYTICS:
+            return Answered((Verdict.ACCEPTED,) * len(operations))
+        return _read_success(operations, body)
+    if endpoint.host is Host.MAIN and status in {400, 403}:
+        found = _read_entries(operations, body)
+        if found is not None and not (status == 403 and set(found) == {Verdict.REFUSED}):
+            return Answered(found)
+    return answer_to_status(status, headers, now=now)
+
+
+def answer_to_status(status: int, headers: Mapping[str, str], *, now: float) -> Answer:
+    """What a status other than success means by itself."""
+    if status in _MISCONFIGURED:
+        return Misconfigured(_MISCONFIGURED[status], status)
+    if status == 429:
+        return Transient(TransientReason.THROTTLED, retry_after_seconds(headers, now=now))
+    if status in _TRANSIENT:
+        return Transient(_TRANSIENT[status], asked_wait_seconds(headers, now=now))
+    if 400 <= status < 500:
+        return RefusedWhole(status)
+    if status >= 500:
+        return Transient(TransientReason.SERVER_ERROR, asked_wait_seconds(headers, now=now))
+    return Transient(TransientReason.UNREADABLE, asked_wait_seconds(headers, now=now))
+
+
+def is_success(status: int) -> bool:
+    """Whether the status is 2xx."""
+    return 200 <= status < 300
+
+
+def _read_success(operations: Sequence[Operation], body: bytes) -> Answer:
+    summary = read_summary(body, len(operations))
+    if summary is None or not summary.counted:
+        return Transient(TransientReason.UNREADABLE)
+    return Answered(verdicts(operations, summary))
+
+
+def _read_entries(operations: Sequence[Operation], body: bytes) -> tuple[Verdict, ...] | None:
+    """Verdicts of a 400 or 403 that speaks of single operations; None where it does not."""
+    summary = read_summary(body, len(operations))
+    if summary is None or not summary.entries:
+        return None
+    found = verdicts(operations, summary)
+    return found if _SAYS_SOMETHING.intersection(found) else None
