@@ -16,6 +16,8 @@ EncodeAvro = Callable[[Mapping[str, Any]], bytes]
 SINGLE_OBJECT_HEAD_BYTES: Final = 10
 """0xC3 0x01 and the eight bytes of the fingerprint."""
 DEEP_NESTING: Final = 10_000
+_HOSTILE_DATUM: Final = b"\x00\x02" + b"\x80" * 8 + b"\x80\x01" + b"abc"
+"""The enum's first symbol, the union's second branch (a text), its length, and three bytes of it."""
 
 
 class Damage(StrEnum):
@@ -24,7 +26,7 @@ class Damage(StrEnum):
     TRUNCATED = "truncated"
     """The second half of the datum is missing."""
     HOSTILE_LENGTH = "hostile_length"
-    """The datum begins with the largest number Avro can write."""
+    """The datum's first text claims to be of 2**62 bytes."""
     UNKNOWN_FINGERPRINT = "unknown_fingerprint"
     """The fingerprint is of no schema we have."""
 
@@ -46,7 +48,7 @@ class AvroValue:
             case Damage.TRUNCATED:
                 return head + datum[: len(datum) // 2]
             case Damage.HOSTILE_LENGTH:
-                return head + b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01" + datum
+                return head + _HOSTILE_DATUM
             case Damage.UNKNOWN_FINGERPRINT:
                 return (
                     encoded[:2] + bytes(byte ^ 0x5A for byte in encoded[2:SINGLE_OBJECT_HEAD_BYTES]) + datum
@@ -83,6 +85,7 @@ class BadKind(StrEnum):
 
     NOT_AVRO = "not_avro"
     UNFRAMED_AVRO = "unframed_avro"
+    TRUNCATED_HEADER = "truncated_header"
     TRUNCATED_AVRO = "truncated_avro"
     HOSTILE_LENGTH = "hostile_length"
     UNKNOWN_FINGERPRINT = "unknown_fingerprint"
@@ -119,6 +122,11 @@ _RECIPES: Final[Mapping[BadKind, tuple[CallType, InvalidReason, _Make]]] = {
         CallType.UNKNOWN,
         InvalidReason.NOT_AVRO,
         lambda event, _rng: RawValue(b"\x0aabout" + str(event["messageId"]).encode()),
+    ),
+    BadKind.TRUNCATED_HEADER: (
+        CallType.UNKNOWN,
+        InvalidReason.UNDECODABLE,
+        lambda _event, _rng: RawValue(b"\x00\x00\x07"),
     ),
     BadKind.TRUNCATED_AVRO: (
         CallType.UNKNOWN,

@@ -8,11 +8,18 @@ from typing import Any
 
 import pytest
 
-from streamer.outcomes import CallType, Fate, SkipReason
+from streamer.avro.decoder import Decoder
+from streamer.avro.encoder import Encoder
+from streamer.avro.schemas import load_schemas
+from streamer.engine.ports import Decoded
+from streamer.errors import InvalidEvent
+from streamer.events.parse import parse
+from streamer.outcomes import CallType, Endpoint, Fate, SkipReason
 from streamer.standins.bad_records import BadKind, JsonValue, RawValue
 from streamer.standins.composer import MadeEvent
 from streamer.standins.expectations import Effect, event_key, mark_of, parse_event_key
 from streamer.standins.generator import Generator
+from streamer.transform import Rules, Skipped, Transformed, transform
 
 TOTAL = 20_000
 
@@ -220,3 +227,49 @@ def test_what_is_no_event_key_is_told_apart(text: object) -> None:
 def test_event_keys_are_read_back() -> None:
     """A subject may itself hold a #."""
     assert parse_event_key(event_key("mail:a#b@acme-1.example", 12)) == ("mail:a#b@acme-1.example", 12)
+
+
+def test_bad_records_are_bad_to_the_decoder_and_parser_for_the_stated_reason(made: list[MadeEvent]) -> None:
+    """The expectation, stated without them, is what the real decoder and parser say."""
+    schemas = load_schemas()
+    encoder, decoder = Encoder(schemas), Decoder(schemas)
+    for one in made[:10_000]:
+        value = one.value_bytes(encoder.encode)
+        reason = None
+        if value is not None:
+            try:
+                decoded = decoder.decode(value)
+                assert isinstance(decoded, Decoded)
+                parse(decoded.value)
+            except InvalidEvent as error:
+                reason = error.reason
+        assert reason == (one.expectation.reason if one.bad is not None else None), one.bad
+
+
+def test_good_events_become_the_stated_operations(made: list[MadeEvent]) -> None:
+    """The expectation, stated without it, is what the real transform makes of the event."""
+    for one in made[:10_000]:
+        if isinstance(one.value, RawValue) or one.bad is not None:
+            continue
+        about = one.expectation
+        outcome = transform(parse(one.value.event), Rules())
+        if about.reason is not None and about.reason is not SkipReason.NO_COMPANY:
+            assert outcome == Skipped(SkipReason(about.reason))
+            continue
+        assert isinstance(outcome, Transformed)
+        endpoints = [operation.endpoint for operation in outcome.operations]
+        last = outcome.operations[-1]
+        assert about.subject in last.keys
+        match about.effect:
+            case Effect.ENDUSER:
+                assert endpoints == [Endpoint.ENDUSERS]
+            case Effect.COMPANY:
+                assert endpoints == [Endpoint.COMPANIES]
+            case Effect.LINK:
+                assert endpoints == [Endpoint.COMPANIES, Endpoint.ENDUSERS]
+                assert f"co:{about.company}" in last.parents
+            case Effect.ACTIVITY:
+                assert endpoints == [Endpoint.ACTIVITIES]
+            case Effect.IGNORED | Effect.NOTHING:
+                assert about.company is None
+                assert not any(parent.startswith("co:") for parent in last.parents)
