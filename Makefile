@@ -10,7 +10,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check lint types contracts pins docs-check deploy-check format docs requirements wheel clean
+.PHONY: help setup demo test check lint types contracts pins docs-check deploy-check format docs requirements wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ requirements: $(INSTALLED) ## write the pinned requirements anew (ARGS=--upgrade
 
 wheel: $(INSTALLED) ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
+
+up: ## the whole picture in containers: Kafka, sandbox, streamer, Prometheus, Grafana
+	docker compose up --build --detach
+
+down: ## stop those containers and forget what they hold
+	docker compose down --volumes
 
 clean: ## remove .venv, caches and builds
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

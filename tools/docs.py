@@ -1,0 +1,155 @@
+"""Generated parts of the documentation: `write` them anew, or `check` that they are in step.
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end of generated -->`; nothing
+else of a page is touched. What is generated is made from the code that decides it: settings,
+metrics, outcomes, the command line, the titles of the decisions.
+"""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PART = re.compile(r"<!-- generated: (?P<name>\S+) -->\n(?P<text>.*?)<!-- end of generated -->", re.DOTALL)
+PAGES = (
+    "docs/commands.md",
+    "docs/decisions/README.md",
+    "docs/metrics.md",
+    "docs/outcomes.md",
+    "docs/settings.md",
+)
+
+
+def settings() -> str:
+    """The table of settings."""
+    from streamer.config import markdown_table  # noqa: PLC0415 - the tool works where one room is broken
+
+    return markdown_table()
+
+
+def metrics() -> str:
+    """The table of metrics."""
+    from streamer.metrics import metrics_markdown_table  # noqa: PLC0415 - as above
+
+    return metrics_markdown_table()
+
+
+def outcomes(name: str, module: str = "streamer/outcomes.py") -> str:
+    """The members of an enum, with the sentence that stands under each."""
+    tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
+    (enum,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    rows = ["| value | meaning |", "|---|---|"]
+    for index, node in enumerate(enum.body):
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Constant):
+            continue
+        (target,) = node.targets
+        if not isinstance(target, ast.Name):
+            continue
+        value = node.value.value if isinstance(node.value.value, str) else target.id.lower()
+        meaning = _sentence(enum.body[index + 1]) if index + 1 < len(enum.body) else ""
+        rows.append(f"| `{value}` | {meaning or _words(value)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _sentence(node: ast.stmt) -> str:
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
+        return ""
+    return " ".join(str(node.value.value).split()).replace("|", "\\|")
+
+
+def _words(value: str) -> str:
+    """Segment's own reasons say what they mean: `event_not_string` is an event that is no text."""
+    return value.replace("_", " ").capitalize() + "."
+
+
+def streamer_help(*command: str) -> str:
+    """What `streamer COMMAND --help` prints, 100 columns wide, as code."""
+    return "```text\n" + help_text(*command) + "```\n"
+
+
+@cache
+def help_text(*command: str) -> str:
+    """The help of the program or of one command. Python 3.13 spells options shorter; so do we."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMER_")}
+    printed = subprocess.run(
+        [sys.executable, "-m", "streamer", *command, "--help"],
+        cwd=ROOT,
+        env={**environ, "COLUMNS": "100", "NO_COLOR": "1", "PYTHON_COLORS": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return re.sub(r"(?m)^(  -\w) [A-Z_]+, (--\S+ )", r"\1, \2", printed.stdout)
+
+
+def commands() -> str:
+    """The help of the program, then of each of its commands."""
+    parts = ["## streamer\n\n" + streamer_help()]
+    parts += [f"## streamer {name}\n\n{streamer_help(name)}" for name in command_names()]
+    return "\n" + "\n".join(parts) + "\n"
+
+
+def command_names() -> list[str]:
+    """The commands, in the order in which the program's help lists them."""
+    return re.findall(r"^    ([a-z][a-z-]*)(?: {2,}|$)", help_text(), re.MULTILINE)
+
+
+def decisions() -> str:
+    """A list of the decisions' pages, by their titles."""
+    pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    titles = [page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ") for page in pages]
+    return "\n".join(f"- [{title}]({page.name})" for title, page in zip(titles, pages, strict=True)) + "\n"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "metrics": metrics,
+    "commands": commands,
+    "decisions": decisions,
+    "skip-reasons": lambda: outcomes("SkipReason"),
+    "invalid-reasons": lambda: outcomes("InvalidReason"),
+    "fates": lambda: outcomes("Fate"),
+    "transient-reasons": lambda: outcomes("TransientReason"),
+    "hold-reasons": lambda: outcomes("HoldReason", "streamer/engine/ports.py"),
+}
+
+
+def renewed(page: str) -> str:
+    """A page's text with its generated parts made anew."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return PART.sub(
+        lambda part: f"<!-- generated: {part['name']} -->\n{PARTS[part['name']]()}<!-- end of generated -->",
+        text,
+    )
+
+
+def stale() -> Iterator[str]:
+    """Pages whose generated parts are out of step."""
+    for page in PAGES:
+        if renewed(page) != (ROOT / page).read_text(encoding="utf-8"):
+            yield page
+
+
+def main(action: str) -> int:
+    """Write or check, and say what was found."""
+    if action == "write":
+        for page in PAGES:
+            (ROOT / page).write_text(renewed(page), encoding="utf-8")
+        return 0
+    found = list(stale())
+    for page in found:
+        print(f"{page}: its generated parts are out of step; mend it with `make docs`")
+    if not found:
+        print(f"docs: {len(PAGES)} pages with generated parts are in step")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in (["write"], ["check"]):
+        raise SystemExit("usage: docs.py write | check")
+    raise SystemExit(main(sys.argv[1]))
