@@ -1,0 +1,191 @@
+"""What the engine tells, as numbers. Satisfies `engine.ports.Observer` by shape."""
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from streamer import __version__
+from streamer.metrics import catalogue as names
+from streamer.metrics.catalogue import Metric
+from streamer.metrics.tallies import Counts, Labels, Spread
+from streamer.outcomes import (
+    Answered,
+    CallType,
+    Endpoint,
+    Fate,
+    Misconfigured,
+    RefusedWhole,
+    Transient,
+    Verdict,
+)
+from streamer.records import TopicPartition
+
+if TYPE_CHECKING:
+    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
+
+Unread = Callable[[], Mapping[TopicPartition, int]]
+"""Records of each assigned partition that lie in Kafka unread; called while the owner thread works."""
+
+
+class Metrics:
+    """Counts what the owner thread tells; read by `collect` in the server's threads."""
+
+    def __init__(self, *, mode: str, time: Callable[[], float] = time.time) -> None:
+        self._time = time
+        self._build = (__version__, platform.python_version(), mode)
+        self._unread: Unread = dict
+        self._last_poll: Callable[[], float | None] = _never
+        self._gauges: Gauges | None = None
+        self._stage = names.STAGES[0]
+        self._last_commit: float | None = None
+        self._remaining_calls: int | None = None
+
+        self._polled, self._null_keys = Counts(names.POLLED_RECORDS), Counts(names.NULL_KEYS)
+        self._events, self._failures = Counts(names.EVENTS), Counts(names.FAILURES)
+        self._skips, self._dead_letters = Counts(names.SKIPS), Counts(names.DEAD_LETTERS)
+        self._made, self._done = Counts(names.OPERATIONS_MADE), Counts(names.OPERATIONS)
+        self._deliveries, self._retried = Counts(names.DELIVERIES), Counts(names.RETRIED_OPERATIONS)
+        self._fenced, self._rebalances = Counts(names.FENCED_OPERATIONS), Counts(names.REBALANCES)
+        self._commits = Counts(names.COMMITS)
+        self._latency, self._seconds = Spread(names.EVENT_LATENCY), Spread(names.DELIVERY_SECONDS)
+        self._operations, self._bytes = Spread(names.DELIVERY_OPERATIONS), Spread(names.DELIVERY_BYTES)
+
+    def watch(self, *, unread: Unread, last_poll: Callable[[], float | None]) -> None:
+        """Where to ask at scrape for unread records and for the last poll, in seconds since 1970.
+
+        Both are called by another thread than the owner, so they must return what is never changed after.
+        """
+        self._unread, self._last_poll = unread, last_poll
+
+    # --- the Observer --------------------------------------------------------------------------------
+
+    def polled(self, records: int, null_keys: int) -> None:
+        """Count records read."""
+        self._polled.add(count=records)
+        self._null_keys.add(count=null_keys)
+
+    def settled(self, call: CallType, fate: Fate, reason: str, latency_seconds: float | None) -> None:
+        """Count one record by call and outcome, and by reason where it was not delivered."""
+        self._events.add((call, fate.label))
+        if fate is Fate.SKIPPED:
+            self._skips.add((reason,))
+        elif fate is Fate.DEAD_LETTERED:
+            self._dead_letters.add((reason,))
+        if latency_seconds is not None and fate is not Fate.RELEASED:
+            self._latency.observe(max(0.0, latency_seconds))
+
+    def operations_made(self, endpoint: Endpoint, count: int) -> None:
+        """Count operations made."""
+        self._made.add((endpoint,), count)
+
+    def operations_done(self, endpoint: Endpoint, fate: "OperationFate", count: int) -> None:
+        """Count operations finished with."""
+        self._done.add((endpoint, fate), count)
+
+    def delivered(self, delivery: "Delivery") -> None:
+        """Count one request, its time and its size."""
+        endpoint = delivery.batch.endpoint
+        self._deliveries.add((endpoint, _result(delivery)))
+        self._seconds.observe(delivery.seconds, (endpoint,))
+        self._operations.observe(len(delivery.batch.operations), (endpoint,))
+        self._bytes.observe(delivery.batch.size_bytes, (endpoint,))
+        if delivery.remaining_calls is not None:
+            self._remaining_calls = delivery.remaining_calls
+
+    def retried(self, endpoint: Endpoint, reason: str, operations: int) -> None:
+        """Count operations that wait again."""
+        self._retried.add((endpoint, reason), operations)
+
+    def fenced(self, operations: int) -> None:
+        """Count answers that came too late."""
+        self._fenced.add(count=operations)
+
+    def rebalanced(self, change: str, partitions: int, released: int) -> None:
+        """Count changes of the assignment."""
+        self._rebalances.add((change,))
+
+    def committed(self, result: "CommitResult", partitions: int) -> None:
+        """Count commits, and remember when one was taken."""
+        self._commits.add((result,))
+        if result.value == names.COMMIT_RESULTS[0]:
+            self._last_commit = self._time()
+
+    def paused(self, stage: str) -> None:
+        """Remember the stage of back-pressure."""
+        self._stage = stage
+
+    def hold_entered(self, reason: "HoldReason") -> None:
+        """The gauges say it."""
+
+    def holding(self, reason: "HoldReason", seconds: float) -> None:
+        """The gauges say it."""
+
+    def hold_left(self, reason: "HoldReason") -> None:
+        """The gauges say it."""
+
+    def failed(self, error: Exception) -> None:
+        """Count a bug."""
+        self._failures.add()
+
+    def gauges(self, gauges: "Gauges") -> None:
+        """Remember the newest state."""
+        self._gauges = gauges
+
+    # --- the scrape ----------------------------------------------------------------------------------
+
+    def counts(self) -> Iterator[Counts]:
+        """Every counter."""
+        return (tally for tally in vars(self).values() if isinstance(tally, Counts))
+
+    def spreads(self) -> Iterator[Spread]:
+        """Every histogram."""
+        return (tally for tally in vars(self).values() if isinstance(tally, Spread))
+
+    def gauge_values(self) -> Iterator[tuple[Metric, Mapping[Labels, float]]]:
+        """Every gauge with its values; without any where the state is not known yet."""
+        yield names.BUILD, {self._build: 1}
+        yield names.BACKPRESSURE, {(stage,): stage == self._stage for stage in names.STAGES}
+        yield names.LAST_COMMIT, _known(self._last_commit)
+        yield names.LAST_POLL, _known(self._last_poll())
+        yield names.REMAINING_CALLS, _known(self._remaining_calls)
+        gauges = self._gauges
+        if gauges is None:
+            return
+        yield names.IN_FLIGHT_RECORDS, {(): gauges.in_flight_records}
+        yield names.IN_FLIGHT_BYTES, {(): gauges.in_flight_bytes}
+        yield names.PAUSED_PARTITIONS, {(): gauges.paused_partitions}
+        yield names.TOKENS, {(): gauges.tokens}
+        yield names.HELD_DEAD_LETTERS, {(): gauges.letters_held}
+        yield names.HOLD, {(reason,): gauges.hold == reason for reason in names.HOLD_REASONS}
+        yield names.GATE_CLOSED, {(e,): gauges.gates_closed_seconds.get(e, 0) for e in Endpoint}
+        yield names.WAITING_OPERATIONS, {(e,): gauges.waiting_operations.get(e, 0) for e in Endpoint}
+        yield names.OLDEST_UNSETTLED, _by_partition(gauges.oldest_unsettled_seconds)
+        unread, in_flight = self._unread(), gauges.in_flight_by_partition
+        undelivered = {tp: unread.get(tp, 0) + in_flight.get(tp, 0) for tp in {*unread, *in_flight}}
+        yield names.UNDELIVERED, _by_partition(undelivered)
+
+
+def _never() -> None:
+    return None
+
+
+def _known(value: float | None) -> dict[Labels, float]:
+    return {} if value is None else {(): value}
+
+
+def _by_partition(values: Mapping[TopicPartition, float]) -> dict[Labels, float]:
+    return {(topic, str(partition)): value for (topic, partition), value in sorted(values.items())}
+
+
+def _result(delivery: "Delivery") -> str:
+    match delivery.answer:
+        case Answered(verdicts):
+            accepted = all(verdict is Verdict.ACCEPTED for verdict in verdicts)
+            return names.ACCEPTED if accepted else names.PARTLY_ACCEPTED
+        case Transient(reason):
+            return reason
+        case RefusedWhole():
+            return names.REFUSED
+        case Misconfigured():
+            return names.MISCONFIGURED
