@@ -1,0 +1,141 @@
+"""/metrics, /livez and /readyz over HTTP, on threads of their own.
+
+Nothing here waits for the owner thread: probes and metrics answer while it is busy.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from http.client import responses
+from socket import AF_INET, AF_INET6, socket
+from socketserver import TCPServer, ThreadingMixIn
+from typing import TYPE_CHECKING, Any, NamedTuple
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import make_wsgi_app
+
+from streamer.errors import SettingsError
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+IDLE_SECONDS = 10
+"""A client that sends nothing for this long is hung up on; it holds a thread meanwhile."""
+
+
+class Health(NamedTuple):
+    """What a probe answers, with the reason in words for whoever reads it."""
+
+    is_well: bool
+    reason: str
+
+
+Probe = Callable[[], Health]
+
+
+def recent_poll(
+    last_poll: Callable[[], float | None], monotonic: Callable[[], float], limit_seconds: float
+) -> Probe:
+    """A probe that is well while the last poll, in monotonic seconds, is at most `limit_seconds` old.
+
+    Before the first poll it is well: start-up checks have deadlines of their own.
+    """
+
+    def probe() -> Health:
+        polled_at = last_poll()
+        if polled_at is None:
+            return Health(is_well=True, reason="starting: not polled yet")
+        age = monotonic() - polled_at
+        if age > limit_seconds:
+            return Health(is_well=False, reason=f"last poll {age:.1f} s ago, more than {limit_seconds:.0f} s")
+        return Health(is_well=True, reason=f"last poll {age:.1f} s ago")
+
+    return probe
+
+
+class Server:
+    """Serves one registry and two probes until stopped."""
+
+    def __init__(self, host: str, port: int, registry: CollectorRegistry, alive: Probe, ready: Probe) -> None:
+        self._address = (host, port)
+        self._metrics = make_wsgi_app(registry)
+        self._probes = {"/livez": alive, "/readyz": ready}
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> int:
+        """Listen, and return the port: the one given, or a free one where 0 was given.
+
+        Raises SettingsError where the address cannot be listened on.
+        """
+        host, port = self._address
+        try:
+            self._server = _Server(self._address, _QuietHandler)
+        except OSError as error:
+            problem = f"cannot be listened on ({error.strerror or error}); choose a free port, or 0 for any"
+            raise SettingsError(
+                [f"STREAMER_HTTP_HOST={host!r}, STREAMER_HTTP_PORT={port}: {problem}"]
+            ) from error
+        self._server.set_app(self._answer)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="http-server", daemon=True
+        )
+        self._thread.start()
+        return int(self._server.server_address[1])
+
+    def stop(self) -> None:
+        """Stop listening. A reply under way may be cut off. Stopping what does not run does nothing."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+        self._server = self._thread = None
+
+    def _answer(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if path == "/metrics":
+            chunks: Iterable[bytes] = self._metrics(environ, start_response)
+            return chunks
+        if path not in self._probes:
+            return _reply(start_response, 404, "there are /metrics, /livez and /readyz")
+        if method not in {"GET", "HEAD"}:
+            return _reply(start_response, 405, "use GET")
+        health = self._probes[path]()
+        chunks = _reply(start_response, 200 if health.is_well else 503, health.reason)
+        return chunks if method == "GET" else []
+
+
+def _reply(start_response: "StartResponse", status: int, words: str) -> list[bytes]:
+    body = f"{words}\n".encode()
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    start_response(f"{status} {responses[status]}", headers)
+    return [body]
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """One thread per connection; none of them keeps the program from ending."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[WSGIRequestHandler]) -> None:
+        self.address_family = AF_INET6 if ":" in address[0] else AF_INET
+        super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        """Bind without asking DNS for our own name, which can take half a minute where there is none."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "streamer", int(self.server_address[1])
+        self.setup_environ()
+
+    def handle_error(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:  # noqa: ANN401
+        """A client that hung up is its own affair; nothing is written."""
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """Writes no access log: probes come every few seconds."""
+
+    timeout = IDLE_SECONDS
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is inherited
+        """Nothing."""

@@ -1,0 +1,151 @@
+"""Laws of the health server: it answers while the owner is busy, and says why it is not well."""
+
+import gzip
+import http.client
+import socket
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_plain
+
+from streamer.errors import SettingsError
+from streamer.metrics import Metrics, registry_of
+from streamer.server import Health, Server, recent_poll
+
+
+class Patient:
+    """Health that a test can change."""
+
+    def __init__(self) -> None:
+        self.health = Health(is_well=True, reason="fine")
+
+    def __call__(self) -> Health:
+        return self.health
+
+
+class Served:
+    """A running server and its two patients."""
+
+    def __init__(self) -> None:
+        self.alive, self.ready = Patient(), Patient()
+        self.server = Server("127.0.0.1", 0, registry_of(Metrics(mode="api")), self.alive, self.ready)
+        self.port = self.server.start()
+
+    def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of one request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(
+                method, path, headers={name.replace("_", "-"): text for name, text in headers.items()}
+            )
+            reply = connection.getresponse()
+            return reply.status, {name.lower(): text for name, text in reply.getheaders()}, reply.read()
+        finally:
+            connection.close()
+
+
+@pytest.fixture(name="served")
+def _served() -> Iterator[Served]:
+    """A server on a free port, stopped after the test."""
+    served = Served()
+    yield served
+    served.server.stop()
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_a_probe_says_how_it_is(served: Served, path: str) -> None:
+    """200 while well and 503 while not, each with the reason; the two probes are apart."""
+    patient = served.alive if path == "/livez" else served.ready
+    assert served.ask(path)[::2] == (200, b"fine\n")
+
+    patient.health = Health(is_well=False, reason="last poll 61 s ago")
+    assert served.ask(path)[::2] == (503, b"last poll 61 s ago\n")
+    other = "/readyz" if path == "/livez" else "/livez"
+    assert served.ask(other)[0] == 200
+
+
+def test_metrics_are_exposed_in_both_formats(served: Served) -> None:
+    """/metrics speaks Prometheus' plain format, and OpenMetrics to whoever asks for it."""
+    status, headers, body = served.ask("/metrics")
+    assert (status, headers["content-type"].split(";")[0]) == (200, "text/plain")
+    assert "streamer_build_info" in {family.name for family in parse_plain(body.decode())}
+
+    status, headers, body = served.ask("/metrics", Accept="application/openmetrics-text; version=1.0.0")
+    assert (status, headers["content-type"].split(";")[0]) == (200, "application/openmetrics-text")
+    names = {family.name for family in parse_openmetrics(body.decode())}  # type: ignore[no-untyped-call]
+    assert "streamer_build_info" in names
+
+
+def test_metrics_are_compressed_for_whoever_can_read_it(served: Served) -> None:
+    """Gzip is used when asked for."""
+    _, headers, body = served.ask("/metrics", Accept_Encoding="gzip")
+
+    assert headers["content-encoding"] == "gzip"
+    assert b"streamer_build_info" in gzip.decompress(body)
+
+
+def test_other_paths_and_methods_are_refused(served: Served) -> None:
+    """What is not served is 404, what is not reading is 405; HEAD has no body."""
+    assert served.ask("/")[0] == 404
+    assert served.ask("/livez", "POST")[0] == 405
+    assert served.ask("/livez", "HEAD")[::2] == (200, b"")
+
+
+def test_nothing_is_written_for_a_request(served: Served, capfd: pytest.CaptureFixture[str]) -> None:
+    """Probes leave no access log, and a client that hangs up leaves no traceback."""
+    served.ask("/livez")
+    with socket.create_connection(("127.0.0.1", served.port), timeout=5) as rude:
+        rude.sendall(b"GET /metrics HTTP/1.1\r\n")
+    served.ask("/livez")
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_silent_client_holds_up_nobody(served: Served) -> None:
+    """A connection that sends nothing occupies a thread of its own only."""
+    with socket.create_connection(("127.0.0.1", served.port), timeout=5):
+        assert served.ask("/livez")[0] == 200
+
+
+def test_a_port_in_use_is_a_settings_error(served: Served) -> None:
+    """A taken port is named as the setting it is, with what to do."""
+    second = Server("127.0.0.1", served.port, registry_of(Metrics(mode="api")), served.alive, served.ready)
+
+    with pytest.raises(SettingsError, match=f"STREAMER_HTTP_PORT={served.port}: cannot be listened on"):
+        second.start()
+    second.stop()
+
+
+def test_an_unknown_host_is_a_settings_error() -> None:
+    """An address that is not this machine's is named too."""
+    patient = Patient()
+    server = Server("192.0.2.1", 0, registry_of(Metrics(mode="api")), patient, patient)
+
+    with pytest.raises(SettingsError, match=r"STREAMER_HTTP_HOST='192\.0\.2\.1'"):
+        server.start()
+
+
+def test_a_stopped_server_frees_its_port(served: Served) -> None:
+    """After stop nothing listens, the port can be taken again, and stopping twice is harmless."""
+    served.server.stop()
+    served.server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        served.ask("/livez")
+
+    again = Server("127.0.0.1", served.port, registry_of(Metrics(mode="api")), served.alive, served.ready)
+    assert again.start() == served.port
+    again.stop()
+
+
+def test_alive_means_polled_lately() -> None:
+    """The probe is well before the first poll and while the last is recent, and says how old it is."""
+    polled_at: float | None = None
+    now = 1000.0
+    probe = recent_poll(lambda: polled_at, lambda: now, limit_seconds=60)
+    assert probe().is_well
+
+    polled_at = 940.0
+    assert probe() == Health(is_well=True, reason="last poll 60.0 s ago")
+    now = 1000.5
+    assert probe() == Health(is_well=False, reason="last poll 60.5 s ago, more than 60 s")
