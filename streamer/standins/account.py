@@ -6,6 +6,7 @@ it must be. Arrival numbers are the sandbox's: one counter over both hosts, grow
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ def audit(expected: Expected, seen: Seen) -> Audit:
     account = Audit(expected.produced, dict(expected.outcomes))
     slots = Slots(expected, seen.resent)
     arrivals = _activities(account, expected, slots, seen.activities)
-    _ignored(account, slots, seen.ignored)
+    _ignored(account, expected, slots, seen.ignored)
     objects = _objects(account, expected, [*seen.endusers, *seen.companies])
     for subject, number in expected.subjects.items():
         _subject(account, slots, number, subject, arrivals, objects.get(number))
@@ -78,19 +79,26 @@ def _duplicates(account: Audit, slots: Slots, slot: int, name: str, extra: int) 
         account.report(Fault.UNEXPLAINED_DUPLICATE, name, unexplained)
 
 
-def _ignored(account: Audit, slots: Slots, ignored: Iterable[object]) -> None:
-    """Those of people without a company must be here; of anything else, nothing may be."""
-    seen = bytearray(len(slots.effect))
-    for key in ignored:
-        slot = slots.of_event_key(key)
-        if slot is not None:
-            seen[slot] = 1
-            if slots.effect[slot] == Effect.NOTHING:
-                account.report(Fault.LEAKED, f"ignored activity {key}")
-    for subject, number in slots.subjects.items():
-        for sequence, slot in slots.with_effect(number, Effect.IGNORED):
-            if not seen[slot]:
-                account.report(Fault.LOST_IGNORED, event_key(subject, sequence))
+def _ignored(account: Audit, expected: Expected, slots: Slots, ignored: Iterable[tuple[str, ...]]) -> None:
+    """Activities of people without a company must be here; of others, none.
+
+    Planhat's log of them says whose they were and no more, so they are counted for each person.
+    """
+    counts: Counter[int] = Counter()
+    for keys in ignored:
+        number = next((expected.subjects[key] for key in keys if key in expected.subjects), None)
+        if number is None:
+            account.report(Fault.UNKNOWN, f"ignored activity of {keys}")
+        else:
+            counts[number] += 1
+    for subject, number in expected.subjects.items():
+        due = [slot for _, slot in slots.with_effect(number, Effect.IGNORED)]
+        seen = counts[number]
+        most = sum(slots.records[slot] + slots.resends[slot] for slot in due)
+        if seen < len(due):
+            account.report(Fault.LOST_IGNORED, f"{subject}: {seen} of {len(due)}", len(due) - seen)
+        elif seen > most:
+            account.report(Fault.UNEXPECTED_IGNORED, f"{subject}: {seen} of {most}", seen - most)
 
 
 # --- endusers and companies ---------------------------------------------------------------------------

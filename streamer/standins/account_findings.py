@@ -53,8 +53,8 @@ class Seen:
     activities: Iterable[SeenActivity]
     endusers: Iterable[SeenObject]
     companies: Iterable[SeenObject]
-    ignored: Iterable[object]
-    """`eventKey`s of the activities the sandbox received and ignored."""
+    ignored: Iterable[tuple[str, ...]]
+    """`ext:<externalId>` and `mail:<e-mail>` of each activity the sandbox received and ignored."""
     letters: Iterable[SeenLetter]
     committed: Mapping[int, int]
     """The group's next offset by partition."""
@@ -73,6 +73,7 @@ class Fault(StrEnum):
     LOST_UPSERT = "upserts lost"
     LOST_LETTER = "bad records without a dead letter"
     LOST_IGNORED = "activities never sent (Planhat would have ignored them)"
+    UNEXPECTED_IGNORED = "activities that Planhat ignored and should have kept"
     LEAKED = "skipped or bad events that reached Planhat all the same"
     UNKNOWN = "things at Planhat that nobody produced"
     MISPLACED = "activities with somebody else, endusers in another company"

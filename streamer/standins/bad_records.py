@@ -107,7 +107,7 @@ class BadKind(StrEnum):
 
 BAD_KINDS: Final = tuple(BadKind)
 
-_NESTED = b'{"type":"track","properties":' + b'{"a":' * DEEP_NESTING + b"1" + b"}" * DEEP_NESTING + b"}"
+_NESTED = b'{"type":"track","properties":' + b"[" * DEEP_NESTING + b"]" * DEEP_NESTING + b"}"
 
 # kind: the call it counts as (unknown where it cannot be parsed), the reason, and how to make it out of
 # the common fields of a call

@@ -24,6 +24,7 @@ _BAD_EVERY: Final = 100
 _BAD_AT: Final = 50
 _COPY_SHARE: Final = 0.01
 _EXIT_AFTER: Final = 400
+_MOST_WRITES_COMPANYLESS: Final = 3
 _AUDIENCES: Final = ("high_usage_accounts", "trial_ending_soon", "j_o_onboarding", "power_users")
 
 
@@ -159,7 +160,9 @@ class Generator:
     # --- who ---------------------------------------------------------------------------------------
 
     def _room(self, person: Person) -> int:
-        return self._most_writes - person.identifies
+        """How many more identifies; few without a company: each is asked for a second time, alone."""
+        most = self._most_writes if person.company is not None else _MOST_WRITES_COMPANYLESS
+        return most - person.identifies
 
     def _anybody(self) -> Person:
         """Somebody: number n about 1/n as often as the first."""

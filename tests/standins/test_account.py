@@ -32,7 +32,7 @@ class World:
     expected: Expected = field(default_factory=Expected)
     activities: list[SeenActivity] = field(default_factory=list)
     objects: dict[str, SeenObject] = field(default_factory=dict)
-    ignored: list[object] = field(default_factory=list)
+    ignored: list[tuple[str, ...]] = field(default_factory=list)
     letters: list[SeenLetter] = field(default_factory=list)
     committed: dict[int, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class World:
         if about.effect is Effect.ACTIVITY:
             self.activities.append(SeenActivity(about.event_key, (subject,), self.arrival))
         elif about.effect is Effect.IGNORED:
-            self.ignored.append(about.event_key)
+            self.ignored.append((subject,))
         else:
             numbered = about.effect is not Effect.LINK
             company = None if subject.startswith("co:") else about.company
@@ -181,8 +181,12 @@ def _write_the_opted_out(world: World) -> None:
     world.objects[ANN] = ann._replace(writes=(*ann.writes[:-1], Write(7, 5), ann.writes[-1]))
 
 
-def _ignore_the_opted_out(world: World) -> None:
-    world.ignored.append(f"{ANN}#5")
+def _ignore_what_should_be_kept(world: World) -> None:
+    world.ignored.append((ANN,))
+
+
+def _ignore_nobodys(world: World) -> None:
+    world.ignored.append(("ext:u-2", "mail:a@b.example"))
 
 
 def _activity_of_nobody(world: World) -> None:
@@ -277,7 +281,8 @@ def _lose_middle_upsert(world: World) -> None:
         (_wrong_reason, Fault.WRONG_REASON),
         (_deliver_the_opted_out, Fault.LEAKED),
         (_write_the_opted_out, Fault.LEAKED),
-        (_ignore_the_opted_out, Fault.LEAKED),
+        (_ignore_what_should_be_kept, Fault.UNEXPECTED_IGNORED),
+        (_ignore_nobodys, Fault.UNKNOWN),
         (_activity_of_nobody, Fault.UNKNOWN),
         (_activity_without_a_key, Fault.UNKNOWN),
         (_second_enduser, Fault.UNKNOWN),
