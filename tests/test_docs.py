@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import promql_parser
 import pytest
 
 from streamer.config import Settings, variable_name
@@ -223,6 +224,16 @@ def test_dashboards_name_metrics_that_exist(path: Path) -> None:
         if name not in _samples()
     }
     assert unknown == set()
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=_id)
+def test_dashboards_speak_promql(path: Path) -> None:
+    """Every expression parses, once Grafana has put its interval in."""
+    for title, expression in _expressions(path):
+        try:
+            promql_parser.parse(expression.replace("$__rate_interval", "1m"))
+        except ValueError as error:
+            pytest.fail(f"{title}: {error}")
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=_id)
