@@ -20,6 +20,7 @@ from streamer.config import (
     variable_name,
 )
 from streamer.errors import SettingsError
+from streamer.transform.rules import Rules
 
 TENANT = "0b7e1c9a-4f2d-4c61-9a55-3d1f0e8b7a21"
 REQUIRED = {
@@ -293,14 +294,14 @@ def test_properties_are_judged_by_the_room_that_knows_them() -> None:
 
     def judge(properties: object) -> list[str]:
         seen.append(dict(properties))  # type: ignore[call-overload]
-        return ["enable.auto.commit may not be set"]
+        return ["STREAMER_KAFKA_PROPERTIES: enable.auto.commit cannot be set"]
 
     environ = REQUIRED | {"STREAMER_KAFKA_PROPERTIES": "enable.auto.commit=true", "STREAMER_HTTP_PORT": "x"}
     problems = problems_of(environ, property_problems=judge)
 
     assert seen == [{"enable.auto.commit": "true"}]
     assert len(problems) == 2
-    assert "STREAMER_KAFKA_PROPERTIES: enable.auto.commit may not be set" in problems
+    assert "STREAMER_KAFKA_PROPERTIES: enable.auto.commit cannot be set" in problems
 
 
 def test_kubernetes_service_links_are_not_settings() -> None:
@@ -326,8 +327,8 @@ def test_a_stranger_without_likeness_is_still_refused() -> None:
 
 def test_offline_commands_need_no_connections() -> None:
     """Commands that connect to nothing run without the required settings; wrong ones still count."""
-    assert load_settings({}, offline=True).kafka_topic == "segment.events"
-    assert problems_of({"STREAMER_HTTP_PORT": "x"}, offline=True) == [
+    assert load_settings({}, needs=()).kafka_topic == "segment.events"
+    assert problems_of({"STREAMER_HTTP_PORT": "x"}, needs=()) == [
         "STREAMER_HTTP_PORT='x': allowed: a whole number from 0 to 65535"
     ]
 
@@ -378,7 +379,7 @@ def test_the_table_says_where_values_come_from() -> None:
     assert list(rows) == [variable_name(field) for field in Settings.model_fields]
     assert rows["STREAMER_HTTP_PORT"].source == "environment"
     assert rows["STREAMER_BULK_BYTES"][1:3] == ("8MiB", "default")
-    missing = {row.name: row for row in settings_table(load_settings({}, offline=True))}
+    missing = {row.name: row for row in settings_table(load_settings({}, needs=()))}
     assert missing["STREAMER_PLANHAT_API_TOKEN"][1:3] == ("(required)", "not set")
 
 
@@ -433,3 +434,13 @@ def test_any_text_is_accepted_or_explained(environ: dict[str, str]) -> None:
         problems = error.problems
     assert all(problem.startswith("STREAMER_") for problem in problems)
     assert problems or set(REQUIRED) <= set(environ)
+
+
+def test_rules_come_from_settings() -> None:
+    """What an operator says about consent, aliases and links is what transform is told."""
+    rules = loaded(CONSENT_CATEGORIES="crm, marketing", INTEGRATION_ALIASES="Kafka,", LINK="never").rules
+
+    assert rules.consent_categories == {"crm", "marketing"}
+    assert rules.transport_aliases == ("Kafka",)
+    assert rules.link == "never"
+    assert loaded().rules == Rules()

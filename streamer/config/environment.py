@@ -3,7 +3,7 @@
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from streamer.config.table import allowed_values, shown
 from streamer.errors import SettingsError
 
 PropertyProblems = Callable[[Mapping[str, str]], list[str]]
-"""Judges properties for librdkafka; lives in kafka/, which this room may not import."""
+"""Judges properties for librdkafka, naming their variable; lives in kafka/, out of this room's reach."""
 
 FILE_SUFFIX = "_FILE"
 MAX_FILE_BYTES = 2**20
@@ -42,23 +42,20 @@ class Tokens(NamedTuple):
 def load_settings(
     environ: Mapping[str, str] | None = None,
     *,
-    offline: bool = False,
+    needs: Collection[str] = tuple(UNSET),
     property_problems: PropertyProblems | None = None,
 ) -> Settings:
     """Read every setting from `environ` (the process environment when None).
 
-    With `offline`, for commands that connect to nothing, required settings may be missing.
+    `needs`: the required settings that this command cannot do without; others may be missing.
     Raises SettingsError with every problem: wrong, missing, unknown and contradictory settings.
     """
     variables = os.environ if environ is None else environ
     texts, sources, problems = _texts(variables)
-    settings, field_problems, doubtful = _validated(texts, offline=offline)
+    settings, field_problems, doubtful = _validated(texts, needs)
     problems += field_problems
     if property_problems is not None and "kafka_properties" not in doubtful:
-        problems += [
-            f"STREAMER_KAFKA_PROPERTIES: {problem}"
-            for problem in property_problems(settings.kafka_properties)
-        ]
+        problems += property_problems(settings.kafka_properties)
     problems += [one.problem for one in contradictions(settings) if doubtful.isdisjoint(one.fields)]
     if problems:
         raise SettingsError(problems)
@@ -113,9 +110,9 @@ def _content(path: Path) -> tuple[str, str]:
     return text, "" if text else "the file is empty"
 
 
-def _validated(texts: Mapping[str, str], *, offline: bool) -> tuple[Settings, list[str], set[str]]:
+def _validated(texts: Mapping[str, str], needs: Collection[str]) -> tuple[Settings, list[str], set[str]]:
     """Settings in which unusable values are replaced by defaults, the problems, and those fields."""
-    given: dict[str, Any] = dict(UNSET) if offline else {}
+    given: dict[str, Any] = {field: text for field, text in UNSET.items() if field not in needs}
     given |= {field: text for field, text in texts.items() if text}
     problems: list[str] = []
     doubtful = {field for field, text in texts.items() if not text}

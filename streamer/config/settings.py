@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
 from streamer.config import values
+from streamer.transform.rules import Link, Rules
 
 PREFIX = "STREAMER_"
 MIB = 2**20
@@ -247,14 +248,14 @@ class Settings(BaseModel):
         "What to do with endusers for whom Planhat finds no company: `discard`, or the external id of "
         "a company that holds them.",
     )
-    link: values.UserLink = _setting(
-        values.UserLink.ALWAYS, "Whether a group call also attaches its user to the company."
-    )
+    link: Link = _setting(Link.ALWAYS, "Whether a group call also attaches its user to the company.")
     consent_categories: values.Names = _setting(
         (), "Consent categories that Planhat stands under; a call that refuses one of them is skipped."
     )
     integration_aliases: values.Names = _setting(
-        (), "Names in a call's `integrations` that are only the transport, such as Kafka, and are not obeyed."
+        (),
+        "Keys in a call's `integrations` that stand for Planhat where its own is absent: the transport of a "
+        "replay, such as Kafka.",
     )
 
     # --- watching --------------------------------------------------------------------------------
@@ -272,6 +273,15 @@ class Settings(BaseModel):
         values.LogFormat.AUTO, "`json` lines, `console` for people, or `auto`: console on a terminal."
     )
     log_level: values.LogLevel = _setting(values.LogLevel.INFO, "The least important level that is written.")
+
+    @property
+    def rules(self) -> Rules:
+        """The choices about which calls are delivered, and as what."""
+        return Rules(
+            consent_categories=frozenset(self.consent_categories),
+            transport_aliases=self.integration_aliases,
+            link=self.link,
+        )
 
     @property
     def sources(self) -> Mapping[str, str]:

@@ -42,13 +42,6 @@ class OnHold(StrEnum):
     EXIT = "exit"
 
 
-class UserLink(StrEnum):
-    """Whether a group call attaches its user to the company."""
-
-    ALWAYS = "always"
-    NEVER = "never"
-
-
 class LogFormat(StrEnum):
     """How log lines look."""
 
