@@ -1,1 +1,1 @@
-"""CORE: what Segment says: decoded mappings become calls. No I/O, no clock."""
+"""What Segment says: calls, and how a decoded value becomes one. Knows nothing of Planhat."""

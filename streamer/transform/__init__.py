@@ -1,1 +1,42 @@
-"""CORE: what Planhat should be told. No I/O, no clock."""
+"""What Planhat should be told: one call in, operations or the reason for none out.
+
+Pure and total: no call makes it fail, and it knows nothing of time, networks or earlier calls.
+"""
+
+from typing import assert_never
+
+from streamer.events.calls import Alias, Call, Delete, Group, Identify, Page, Screen, Track
+from streamer.outcomes import SkipReason
+from streamer.transform.consent import opted_out
+from streamer.transform.group import group
+from streamer.transform.identify import identify
+from streamer.transform.operations import Skipped, Transformed
+from streamer.transform.page import page, screen
+from streamer.transform.rules import Link, Rules
+from streamer.transform.track import track
+
+__all__ = ["Link", "Rules", "Skipped", "Transformed", "transform"]
+
+
+def transform(call: Call, rules: Rules) -> Transformed | Skipped:
+    """What becomes of one call under these rules. Opt-outs come first, whatever the type."""
+    reason = opted_out(call, rules)
+    return Skipped(reason) if reason is not None else _operations_of(call, rules)
+
+
+def _operations_of(call: Call, rules: Rules) -> Transformed | Skipped:
+    match call:
+        case Track():
+            return track(call)
+        case Identify():
+            return identify(call)
+        case Page():
+            return page(call)
+        case Group():
+            return group(call, rules)
+        case Screen():
+            return screen(call, rules)
+        case Alias() | Delete():
+            return Skipped(SkipReason.UNSUPPORTED_TYPE)
+        case _:
+            assert_never(call)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from streamer.outcomes import Endpoint
+from streamer.outcomes import Endpoint, SkipReason
 
 JsonObject = Mapping[str, Any]
 
@@ -49,6 +49,10 @@ class UpsertCompany:
     def parents(self) -> tuple[str, ...]:
         """Objects whose earlier upserts come first."""
         return ()
+
+    def named_by_id(self) -> "UpsertCompany":
+        """The same with its id as name: only for a create that Planhat refused for want of one."""
+        return replace(self, fields={**self.fields, "name": self.external_id})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +121,10 @@ class Transformed:
     """What Planhat should be told of one call: at least one operation, in order."""
 
     operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Why Planhat should be told nothing of one call."""
+
+    reason: SkipReason

@@ -1,0 +1,95 @@
+"""The calls of Segment's spec, as frozen values.
+
+They are `msgspec.Struct`s rather than dataclasses because one is made per record: building a frozen
+dataclass of ten fields costs more than the rest of parsing.
+
+The open parts (`traits`, `properties`, `context`, `integrations`) stay plain dicts as decoded; no
+function of ours writes to them.
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from streamer.outcomes import CallType
+
+JsonDict = dict[str, Any]
+
+
+class _Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What every call carries. Ids are never empty; an absent one is None."""
+
+    type: ClassVar[CallType]
+
+    message_id: str | None
+    user_id: str | None
+    anonymous_id: str | None
+    timestamp: str | None
+    """When it happened, ISO 8601 with a zone; None where the event has no usable one."""
+    context: JsonDict
+    """`context.traits` and `context.consent`, where present as JSON text, are already objects."""
+    integrations: JsonDict | None
+    """None where the event has no `integrations` object: consent reads that apart from an empty one."""
+
+
+class Identify(_Envelope, frozen=True, kw_only=True, gc=False):
+    """Who a user is."""
+
+    type: ClassVar[CallType] = CallType.IDENTIFY
+
+    traits: JsonDict
+
+
+class Group(_Envelope, frozen=True, kw_only=True, gc=False):
+    """A company, and perhaps a user who belongs to it. The traits are the company's."""
+
+    type: ClassVar[CallType] = CallType.GROUP
+
+    group_id: str
+    traits: JsonDict
+
+
+class Track(_Envelope, frozen=True, kw_only=True, gc=False):
+    """Something a user did."""
+
+    type: ClassVar[CallType] = CallType.TRACK
+
+    event: str
+    properties: JsonDict
+
+
+class Page(_Envelope, frozen=True, kw_only=True, gc=False):
+    """A web page a user saw."""
+
+    type: ClassVar[CallType] = CallType.PAGE
+
+    name: str | None
+    category: str | None
+    properties: JsonDict
+
+
+class Screen(_Envelope, frozen=True, kw_only=True, gc=False):
+    """An app screen a user saw."""
+
+    type: ClassVar[CallType] = CallType.SCREEN
+
+    name: str | None
+    category: str | None
+    properties: JsonDict
+
+
+class Alias(_Envelope, frozen=True, kw_only=True, gc=False):
+    """Two ids of one user: `user_id` is the new one."""
+
+    type: ClassVar[CallType] = CallType.ALIAS
+
+    previous_id: str | None
+
+
+class Delete(_Envelope, frozen=True, kw_only=True, gc=False):
+    """A request to forget a user."""
+
+    type: ClassVar[CallType] = CallType.DELETE
+
+
+Call = Identify | Group | Track | Page | Screen | Alias | Delete

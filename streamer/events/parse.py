@@ -1,0 +1,264 @@
+"""A decoded value becomes a call, or InvalidEvent with the reason Segment itself would give.
+
+Total: whatever was decoded, the answer is one of the two. What Planhat cannot use but Segment
+allows (odd timestamps, extra fields, stray types in optional places) is never a reason.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from streamer.errors import InvalidEvent
+from streamer.events.calls import Alias, Call, Delete, Group, Identify, JsonDict, Page, Screen, Track
+from streamer.events.values import id_text, iso_timestamp
+from streamer.outcomes import InvalidReason
+
+_decode_json = msgspec.json.Decoder().decode
+
+# RudderStack's reading, and the careful one: an opt-out we cannot read is an opt-out.
+_NOTHING_ENABLED: JsonDict = {"All": False}
+
+
+def parse(value: object) -> Call:
+    """The call a decoded record value stands for.
+
+    Raises InvalidEvent; its detail names fields only.
+    """
+    if not isinstance(value, dict):
+        raise InvalidEvent(InvalidReason.NOT_AN_EVENT, "not an object")
+    name = value.get("type")
+    build = _BUILDERS.get(name) if isinstance(name, str) else None
+    if build is None:
+        raise InvalidEvent(InvalidReason.NOT_AN_EVENT, "type is none of Segment's" if name else "no type")
+    return build(value)
+
+
+# --- one builder per type ------------------------------------------------------------------------
+
+
+def _identify(event: JsonDict) -> Identify:
+    user_id, anonymous_id = _who(event)
+    return Identify(
+        message_id=id_text(event.get("messageId")),
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        timestamp=iso_timestamp(event.get("timestamp")),
+        context=_context(event),
+        integrations=_integrations(event),
+        traits=_open_part(event, "traits", InvalidReason.TRAITS_NOT_OBJECT),
+    )
+
+
+def _group(event: JsonDict) -> Group:
+    user_id, anonymous_id = _who(event)
+    return Group(
+        message_id=id_text(event.get("messageId")),
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        timestamp=iso_timestamp(event.get("timestamp")),
+        context=_context(event),
+        integrations=_integrations(event),
+        group_id=_required_id(event, "groupId"),
+        traits=_open_part(event, "traits", InvalidReason.TRAITS_NOT_OBJECT),
+    )
+
+
+def _track(event: JsonDict) -> Track:
+    user_id, anonymous_id = _who(event)
+    name = event.get("event")
+    if name is None:
+        raise InvalidEvent(InvalidReason.EVENT_NOT_DEFINED, "event")
+    if not isinstance(name, str):
+        raise InvalidEvent(InvalidReason.EVENT_NOT_STRING, "event")
+    if not name or name.isspace():
+        raise InvalidEvent(InvalidReason.EVENT_NOT_DEFINED, "event")
+    return Track(
+        message_id=id_text(event.get("messageId")),
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        timestamp=iso_timestamp(event.get("timestamp")),
+        context=_context(event),
+        integrations=_integrations(event),
+        event=name,
+        properties=_open_part(event, "properties", InvalidReason.PROPERTIES_NOT_OBJECT),
+    )
+
+
+def _page(event: JsonDict) -> Page:
+    user_id, anonymous_id = _who(event)
+    return Page(
+        message_id=id_text(event.get("messageId")),
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        timestamp=iso_timestamp(event.get("timestamp")),
+        context=_context(event),
+        integrations=_integrations(event),
+        name=_page_name(event),
+        category=_page_category(event),
+        properties=_open_part(event, "properties", InvalidReason.PROPERTIES_NOT_OBJECT),
+    )
+
+
+def _screen(event: JsonDict) -> Screen:
+    user_id, anonymous_id = _who(event)
+    return Screen(
+        message_id=id_text(event.get("messageId")),
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        timestamp=iso_timestamp(event.get("timestamp")),
+        context=_context(event),
+        integrations=_integrations(event),
+        name=_page_name(event),
+        category=_page_category(event),
+        properties=_open_part(event, "properties", InvalidReason.PROPERTIES_NOT_OBJECT),
+    )
+
+
+def _alias(event: JsonDict) -> Alias:
+    # Segment's field table calls previousId required (HTTP) and optional (JavaScript): we do not insist.
+    return Alias(
+        message_id=id_text(event.get("messageId")),
+        user_id=_required_id(event, "userId"),
+        anonymous_id=_optional_id(event, "anonymousId"),
+        timestamp=iso_timestamp(event.get("timestamp")),
+        context=_context(event),
+        integrations=_integrations(event),
+        previous_id=_optional_id(event, "previousId"),
+    )
+
+
+def _delete(event: JsonDict) -> Delete:
+    return Delete(
+        message_id=id_text(event.get("messageId")),
+        user_id=_required_id(event, "userId"),
+        anonymous_id=_optional_id(event, "anonymousId"),
+        timestamp=iso_timestamp(event.get("timestamp")),
+        context=_context(event),
+        integrations=_integrations(event),
+    )
+
+
+_BUILDERS: dict[str, Callable[[JsonDict], Call]] = {
+    "identify": _identify,
+    "group": _group,
+    "track": _track,
+    "page": _page,
+    "screen": _screen,
+    "alias": _alias,
+    "delete": _delete,
+}
+
+
+# --- the parts they share ------------------------------------------------------------------------
+
+
+def _who(event: JsonDict) -> tuple[str | None, str | None]:
+    user_id = _optional_id(event, "userId")
+    anonymous_id = _optional_id(event, "anonymousId")
+    if user_id is None and anonymous_id is None:
+        raise InvalidEvent(InvalidReason.NO_USER_ANON_ID, "userId, anonymousId")
+    return user_id, anonymous_id
+
+
+def _optional_id(event: JsonDict, field: str) -> str | None:
+    value = event.get(field)
+    if value is None:
+        return None
+    text = id_text(value)
+    if text is None:
+        raise InvalidEvent(InvalidReason.ID_NOT_STRING, field)
+    return text
+
+
+def _required_id(event: JsonDict, field: str) -> str:
+    text = _optional_id(event, field)
+    if text is None:
+        raise InvalidEvent(InvalidReason.ID_REQUIRED, field)
+    return text
+
+
+def _page_name(event: JsonDict) -> str | None:
+    name = event.get("name")
+    if name is None:
+        return None
+    # Segment discards an empty name as well, but not an empty category.
+    if not isinstance(name, str) or not name or name.isspace():
+        raise InvalidEvent(InvalidReason.NAME_NOT_STRING, "name")
+    return name
+
+
+def _page_category(event: JsonDict) -> str | None:
+    category = event.get("category")
+    if category is None:
+        return None
+    if not isinstance(category, str):
+        raise InvalidEvent(InvalidReason.CATEGORY_NOT_STRING, "category")
+    return category if category and not category.isspace() else None
+
+
+def _open_part(event: JsonDict, field: str, reason: InvalidReason) -> JsonDict:
+    """An object of any shape, or JSON text of one; absent and null are empty."""
+    value = event.get(field)
+    if type(value) is str:
+        value = _from_json_text(value)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidEvent(reason, field)
+    return value
+
+
+def _integrations(event: JsonDict) -> JsonDict | None:
+    value = event.get("integrations")
+    if type(value) is str:
+        value = _from_json_text(value)
+    if value is None or isinstance(value, dict):
+        return value
+    return _NOTHING_ENABLED
+
+
+def _context(event: JsonDict) -> JsonDict:
+    context = _open_part(event, "context", InvalidReason.CONTEXT_NOT_OBJECT)
+    traits = context.get("traits")
+    if type(traits) is str:
+        context = {**context, "traits": _from_json_text(traits)}
+    consent = context.get("consent")
+    if consent is not None:
+        context = {**context, "consent": _consent(consent)}
+    return context
+
+
+def _consent(consent: object) -> JsonDict | None:
+    """`context.consent` with its preferences checked: an object of booleans, or absent.
+
+    Checked whatever categories are configured: an event whose consent cannot be read must not be
+    delivered by the accident of a missing setting. A null preference (an Avro record always has
+    all its fields) is no preference.
+    """
+    if type(consent) is str:
+        consent = _from_json_text(consent)
+    if consent is None:
+        return None
+    if not isinstance(consent, dict):
+        raise InvalidEvent(InvalidReason.CONSENT_NOT_OBJECT, "context.consent")
+    preferences = consent.get("categoryPreferences")
+    if preferences is None:
+        return consent
+    if not isinstance(preferences, dict):
+        raise InvalidEvent(InvalidReason.CONSENT_NOT_OBJECT, "context.consent.categoryPreferences")
+    for granted in preferences.values():
+        if granted is not None and not isinstance(granted, bool):
+            raise InvalidEvent(InvalidReason.CONSENT_NOT_BOOLEAN, "context.consent.categoryPreferences")
+    return consent
+
+
+def _from_json_text(text: str) -> object:
+    """What JSON text says; the text itself where it says nothing, so that its type is what is wrong.
+
+    RecursionError is msgspec's own guard against deep nesting (about a thousand levels);
+    ValueError covers its decoding errors and text that is no Unicode.
+    """
+    try:
+        return _decode_json(text)
+    except (ValueError, RecursionError):
+        return text

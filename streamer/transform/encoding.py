@@ -1,0 +1,79 @@
+"""JSON of anything an event can hold. Total: no value makes encoding fail.
+
+The first attempt is msgspec's, at the speed of C. The careful walk below runs only where that
+fails: lone surrogates, nesting deeper than the stack, types that are not JSON's.
+"""
+
+from datetime import date, datetime, time
+from decimal import Decimal
+from math import isfinite
+from uuid import UUID
+
+import msgspec
+
+from streamer.events.values import utc_text
+
+# What is nested deeper than this was built to hurt; it becomes null.
+_DEEPEST = 100
+_INTEGER_BITS = 63
+
+_encode = msgspec.json.Encoder().encode
+
+
+def to_json(value: object) -> bytes:
+    """UTF-8 JSON of a value; what JSON has no word for becomes text or null."""
+    try:
+        return _encode(value)
+    except (TypeError, ValueError, RecursionError, OverflowError):
+        return _encode(json_ready(value))
+
+
+def json_ready(value: object, depth: int = 0) -> object:
+    """The same value built of JSON's types alone, and encodable."""
+    if isinstance(value, dict):
+        if depth >= _DEEPEST:
+            return None
+        return {_encodable(str(key)): json_ready(part, depth + 1) for key, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return None if depth >= _DEEPEST else [json_ready(part, depth + 1) for part in value]
+    return scalar(value)
+
+
+def scalar(value: object) -> str | bool | int | float | None:
+    """One leaf as text, boolean, number or null.
+
+    Integers beyond 64 bits become text, which keeps their digits; non-finite numbers become null;
+    what Avro's logical types decode to becomes ISO text or a number; bytes are read as UTF-8.
+    """
+    if isinstance(value, str):
+        return _encodable(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return _integer(value)
+    if isinstance(value, float | Decimal):
+        return float(value) if isfinite(value) else None
+    return _logical(value)
+
+
+def _integer(value: int) -> int | str | None:
+    bits = value.bit_length()
+    if bits <= _INTEGER_BITS:
+        return value
+    # Python refuses to print integers of more than 4,300 digits.
+    return str(value) if bits <= 4096 else None
+
+
+def _logical(value: object) -> str | None:
+    if isinstance(value, datetime):
+        return utc_text(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes | bytearray) else None
+
+
+def _encodable(text: str) -> str:
+    """Text that UTF-8 can hold: lone surrogates become question marks."""
+    return text.encode("utf-8", "replace").decode()

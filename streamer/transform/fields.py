@@ -1,0 +1,106 @@
+"""How traits become Planhat's fields: the small rules that identify and group share.
+
+`custom` is flat, and its keys are what Planhat's database can hold: no dots, no leading `$`, not
+empty. Nested keys are joined by `_`. Two traits that come to the same key: the later one wins.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from streamer.events.values import id_text
+from streamer.transform.encoding import scalar, to_json
+
+# Objects nested deeper than this stay together as JSON text. Joining every level's name would let
+# a hostile event of n bytes grow to n squared.
+_DEEPEST = 8
+
+JsonDict = dict[str, Any]
+Targets = Mapping[str, tuple[str, ...]]
+"""Which fields of Planhat's a trait goes to, by its key."""
+
+
+def put_custom(custom: JsonDict, key: str, value: object, depth: int = 0) -> None:
+    """Write one trait into `custom`, flat.
+
+    A null is written (it clears that key). A number that is not finite says nothing, so nothing is
+    written. Lists of scalars stay lists; any other list becomes JSON text.
+    """
+    if isinstance(value, dict):
+        if depth < _DEEPEST:
+            for name, part in value.items():
+                # A part without a name has no key of its own, and must not take its parent's.
+                if name:
+                    put_custom(custom, f"{key}_{name}", part, depth + 1)
+            return
+        value = to_json(value).decode()
+    elif isinstance(value, list | tuple):
+        value = _flat_list(value)
+    elif type(value) is not str and value is not None:
+        value = scalar(value)
+        if value is None:
+            return
+    key = legal_key(key)
+    if key:
+        custom[key] = value
+
+
+def legal_key(key: str) -> str:
+    """A key Planhat's database can hold; empty where nothing is left of it.
+
+    Dots separate paths there, a leading `$` marks operators, and no name holds a NUL.
+    """
+    if "." in key:
+        key = key.replace(".", "_")
+    if "\0" in key:
+        key = key.replace("\0", "")
+    if key[:1] == "$":
+        key = key.lstrip("$")
+    return "" if key.isspace() else key
+
+
+def put_fields(
+    fields: JsonDict, custom: JsonDict, table: Targets, traits: JsonDict, prefix: str = ""
+) -> None:
+    """Write the traits that Planhat has fields of its own for.
+
+    A null clears exactly these fields; a value they cannot hold goes to `custom` like any other.
+    """
+    for key, targets in table.items():
+        if key not in traits:
+            continue
+        value = traits[key]
+        text = plain_text(value)
+        if text is None and value is not None:
+            put_custom(custom, prefix + key, value)
+            continue
+        for target in targets:
+            fields[target] = text
+
+
+def put_name(fields: JsonDict, custom: JsonDict, value: object) -> None:
+    """Write a name, if it is one: a blank or a null would wipe out a real name at Planhat."""
+    name = name_text(value)
+    if name is not None:
+        fields["name"] = name
+    elif isinstance(value, dict | list):
+        put_custom(custom, "name", value)
+
+
+def name_text(value: object) -> str | None:
+    """A name without blanks around it; None where nothing is left."""
+    text = plain_text(value)
+    return None if text is None else text.strip() or None
+
+
+def plain_text(value: object) -> str | None:
+    """Text for one of Planhat's own text fields; numbers as text; None where it is neither."""
+    if isinstance(value, str):
+        return value
+    return id_text(value)
+
+
+def _flat_list(values: Sequence[object]) -> list[object] | str:
+    for value in values:
+        if isinstance(value, dict | list | tuple):
+            return to_json(values).decode()
+    return [scalar(value) for value in values]

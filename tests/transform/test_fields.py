@@ -1,0 +1,173 @@
+"""Laws of flattening traits into `custom` and into Planhat's own fields."""
+
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from streamer.transform.encoding import json_ready, to_json
+from streamer.transform.fields import legal_key, put_custom, put_fields, put_name
+
+
+def custom(key: str, value: Any) -> dict[str, Any]:
+    """What one trait writes."""
+    written: dict[str, Any] = {}
+    put_custom(written, key, value)
+    return written
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("pro", {"k": "pro"}),
+        ("", {"k": ""}),
+        (True, {"k": True}),
+        (3, {"k": 3}),
+        (2.5, {"k": 2.5}),
+        (None, {"k": None}),
+        (2**63 - 1, {"k": 2**63 - 1}),
+        (2**64, {"k": "18446744073709551616"}),
+        (float("nan"), {}),
+        (float("-inf"), {}),
+        ({}, {}),
+        ({"a": 1, "b": {"c": None}}, {"k_a": 1, "k_b_c": None}),
+        ({"a.b": 1}, {"k_a_b": 1}),
+        ({"": 1, "$b": 2}, {"k_$b": 2}),
+        ([], {"k": []}),
+        (["a", 1, None, False], {"k": ["a", 1, None, False]}),
+        ([float("inf"), 2**70], {"k": [None, "1180591620717411303424"]}),
+        ([{"a": 1}, 2], {"k": '[{"a":1},2]'}),
+        ([["a"], []], {"k": '[["a"],[]]'}),
+        ({"list": [1], "objects": [{}]}, {"k_list": [1], "k_objects": "[{}]"}),
+        (datetime(2026, 1, 5, 12, tzinfo=UTC), {"k": "2026-01-05T12:00:00.000Z"}),
+        (date(2026, 1, 5), {"k": "2026-01-05"}),
+        (time(12, 30), {"k": "12:30:00"}),
+        (Decimal("1.50"), {"k": 1.5}),
+        (UUID(int=1), {"k": "00000000-0000-0000-0000-000000000001"}),
+        (b"text", {"k": "text"}),
+    ],
+)
+def test_each_kind_of_value(value: Any, expected: dict[str, Any]) -> None:
+    """Scalars and lists of scalars stay, objects are joined by `_`, lists of objects become JSON text."""
+    written = custom("k", value)
+    assert written == expected
+    assert list(map(type, written.values())) == list(map(type, expected.values()))
+
+
+@pytest.mark.parametrize(
+    ("key", "legal"),
+    [
+        ("plan", "plan"),
+        ("total billed", "total billed"),
+        ("# Overdue", "# Overdue"),
+        ("größe", "größe"),
+        ("a.b.c", "a_b_c"),
+        ("$set", "set"),
+        ("$$set", "set"),
+        ("$.a", "_a"),
+        ("cost$", "cost$"),
+        ("a\0b", "ab"),
+        ("\0$a", "a"),
+        ("", ""),
+        (" ", ""),
+        ("$", ""),
+        ("\0", ""),
+        (".", "_"),
+    ],
+)
+def test_keys_are_what_the_database_holds(key: str, legal: str) -> None:
+    """Keys keep their spaces and lose dots, leading dollars and NULs; nothing is no key."""
+    assert legal_key(key) == legal
+    assert custom(key, 1) == ({legal: 1} if legal else {})
+
+
+def test_the_later_of_two_traits_for_one_key_wins() -> None:
+    """Traits that come to the same key are written in the event's order."""
+    written: dict[str, Any] = {}
+    put_custom(written, "a.b", 1)
+    put_custom(written, "a", {"b": 2})
+    assert written == {"a_b": 2}
+
+
+def test_deep_objects_end_as_json_text() -> None:
+    """Below the eighth level an object stays together, so that keys cannot grow without bound."""
+    value: Any = {"leaf": 1}
+    for _ in range(10):
+        value = {"n": value}
+    assert custom("k", value) == {"k_n_n_n_n_n_n_n_n": '{"n":{"n":{"leaf":1}}}'}
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: {"n": inner}, lambda inner: [inner]])
+def test_nesting_ten_thousand_deep_is_cut(wrap: Any) -> None:
+    """A value built to exhaust the stack becomes a short text, and JSON all the same."""
+    value: Any = 1
+    for _ in range(10_000):
+        value = wrap(value)
+    written = custom("k", value)
+    assert len(to_json(written)) < 2_000
+    assert msgspec.json.decode(to_json(written)) == written
+
+
+TABLE = {"nick": ("nick",), "title": ("title", "position")}
+
+
+@pytest.mark.parametrize(
+    ("traits", "fields", "rest"),
+    [
+        ({"title": "CEO"}, {"title": "CEO", "position": "CEO"}, {}),
+        ({"title": None}, {"title": None, "position": None}, {}),
+        ({"title": ""}, {"title": "", "position": ""}, {}),
+        ({"nick": 7}, {"nick": "7"}, {}),
+        ({"nick": 7.0}, {"nick": "7"}, {}),
+        ({"nick": True}, {}, {"nick": True}),
+        ({"nick": ["a"]}, {}, {"nick": ["a"]}),
+        ({"nick": {"short": "a"}}, {}, {"nick_short": "a"}),
+        ({"other": 1}, {}, {}),
+    ],
+)
+def test_own_fields_take_text(traits: Any, fields: Any, rest: Any) -> None:
+    """Own fields take text, numbers as text and null; what they cannot hold is an ordinary trait."""
+    written: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    put_fields(written, others, TABLE, traits)
+    assert (written, others) == (fields, rest)
+
+
+@pytest.mark.parametrize(
+    ("value", "fields", "rest"),
+    [
+        ("Peter", {"name": "Peter"}, {}),
+        ("  Peter ", {"name": "Peter"}, {}),
+        (7, {"name": "7"}, {}),
+        (None, {}, {}),
+        ("", {}, {}),
+        ("  ", {}, {}),
+        (False, {}, {}),
+        ({"first": "Peter"}, {}, {"name_first": "Peter"}),
+    ],
+)
+def test_a_name_is_never_wiped_out(value: Any, fields: Any, rest: Any) -> None:
+    """Neither a null nor a blank becomes a name."""
+    written: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    put_name(written, others, value)
+    assert (written, others) == (fields, rest)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a\ud800b", '"a?b"'),
+        ({"\ud800": float("nan")}, '{"?":null}'),
+        ({("tuple",): 1}, "{\"('tuple',)\":1}"),
+        ([object(), {"x"}], '[null,["x"]]'),
+        ({"n": 10**5000}, '{"n":null}'),
+    ],
+)
+def test_what_json_has_no_word_for(value: Any, text: str) -> None:
+    """Text that is no Unicode loses the offending characters; unknown things become null."""
+    assert to_json(value).decode() == text
+    assert to_json(json_ready(value)).decode() == text
