@@ -1,0 +1,120 @@
+"""A record's value, in any framing, to a mapping in Segment's shape: the one door of this room."""
+
+from streamer.avro import framing, json_text
+from streamer.avro.registry import Pending, Registry, RegistryProblem, Unknown
+from streamer.avro.registry_client import JsonSchema, Unreadable
+from streamer.avro.schemas import Schema, Schemas
+from streamer.engine.ports import AwaitingSchema, Decoded
+from streamer.errors import InvalidEvent, SchemaError
+from streamer.outcomes import InvalidReason
+
+DEFAULT_MAX_BYTES = 1024 * 1024
+"""As large as Kafka's own default lets a record be, and 32 times Segment's limit for an event."""
+
+_JSON_START = ord("{")
+_CONFLUENT_START = framing.CONFLUENT_MAGIC[0]
+_SINGLE_OBJECT_START = framing.SINGLE_OBJECT_MAGIC[0]
+_BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
+"""A byte-order mark and white space: harmless before JSON, and the start of nothing else we know."""
+
+
+class Decoder:
+    """Bytes to a mapping; satisfies `engine.ports.Decoder`.
+
+    What comes out is JSON-ready and in Segment's shape. Envelope fields that are absent from a
+    datum of the bundled schemas come out as None. Schemas of others are read as they are: fields
+    that bear Segment's names are found by the parser, whatever else is there.
+
+    Raises (when built):
+        SchemaError: `value_format` is `bare:<name>` and there is no such schema.
+        UsageError: `value_format` is neither `auto` nor `bare:<name>`.
+    """
+
+    def __init__(
+        self,
+        schemas: Schemas,
+        *,
+        registry: Registry | None = None,
+        value_format: str = framing.AUTO,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> None:
+        self._schemas = schemas
+        self._registry = registry
+        self._max_bytes = max_bytes
+        self._bare: Schema | None = None
+        name = framing.bare_schema_name(value_format)
+        if name is not None:
+            self._bare = schemas.by_name(name)
+            if self._bare is None:
+                known = ", ".join(schema.label for schema in schemas)
+                raise SchemaError(f"{value_format} names no schema; there are: {known}")
+
+    def decode(self, value: bytes) -> Decoded | AwaitingSchema:
+        """One record's value; never waits.
+
+        Raises:
+            InvalidEvent: OVERSIZE, NOT_AVRO, UNDECODABLE, BAD_JSON or UNKNOWN_SCHEMA.
+        """
+        if len(value) > self._max_bytes:
+            raise InvalidEvent(InvalidReason.OVERSIZE, f"larger than {self._max_bytes} bytes")
+        if self._bare is not None:
+            return Decoded(self._bare.reader.read(value), self._bare.fingerprint.hex())
+        if not value:
+            raise InvalidEvent(InvalidReason.NOT_AVRO, "empty")
+        start = value[0]
+        if start == _SINGLE_OBJECT_START and value.startswith(framing.SINGLE_OBJECT_MAGIC):
+            return self._decode_single_object(value)
+        if start == _CONFLUENT_START:
+            return self._decode_confluent(value)
+        if start != _JSON_START:
+            value = value.lstrip(_BEFORE_JSON)
+            if not value.startswith(b"{"):
+                raise InvalidEvent(InvalidReason.NOT_AVRO, "starts like nothing we know")
+        return Decoded(json_text.parse(value))
+
+    def problems(self) -> tuple[RegistryProblem, ...]:
+        """Schemas the registry was asked for in vain, and why; empty when all is well."""
+        return () if self._registry is None else self._registry.problems()
+
+    def check(self) -> None:
+        """Ask the registry, if there is one, whether it answers. Waits; raises SourceError."""
+        if self._registry is not None:
+            self._registry.check()
+
+    def close(self) -> None:
+        """Stop asking the registry."""
+        if self._registry is not None:
+            self._registry.close()
+
+    def _decode_single_object(self, value: bytes) -> Decoded:
+        fingerprint = value[2 : framing.SINGLE_OBJECT_HEADER_BYTES]
+        if len(fingerprint) < framing.SINGLE_OBJECT_HEADER_BYTES - 2:
+            raise InvalidEvent(InvalidReason.UNDECODABLE, "truncated within the header")
+        schema = self._schemas.by_fingerprint(fingerprint)
+        if schema is None:
+            raise InvalidEvent(
+                InvalidReason.UNKNOWN_SCHEMA, f"no schema here has the fingerprint {fingerprint.hex()}"
+            )
+        return Decoded(
+            schema.reader.read(value, framing.SINGLE_OBJECT_HEADER_BYTES), schema.fingerprint.hex()
+        )
+
+    def _decode_confluent(self, value: bytes) -> Decoded | AwaitingSchema:
+        if len(value) < framing.CONFLUENT_HEADER_BYTES:
+            raise InvalidEvent(InvalidReason.UNDECODABLE, "truncated within the header")
+        schema_id = int.from_bytes(value[1 : framing.CONFLUENT_HEADER_BYTES], "big")
+        if self._registry is None:
+            raise InvalidEvent(
+                InvalidReason.UNKNOWN_SCHEMA,
+                f"schema {schema_id} of a registry, and STREAMER_SCHEMA_REGISTRY_URL is not set",
+            )
+        found = self._registry.lookup(schema_id)
+        if isinstance(found, Pending):
+            return AwaitingSchema(str(schema_id))
+        if isinstance(found, Unknown):
+            raise InvalidEvent(InvalidReason.UNKNOWN_SCHEMA, f"the registry has no schema {schema_id}")
+        if isinstance(found, Unreadable):
+            raise InvalidEvent(InvalidReason.UNDECODABLE, f"schema {schema_id}: {found.why}")
+        if isinstance(found, JsonSchema):
+            return Decoded(json_text.parse(value[framing.CONFLUENT_HEADER_BYTES :]), str(schema_id))
+        return Decoded(found.reader.read(value, framing.CONFLUENT_HEADER_BYTES), str(schema_id))
