@@ -4,6 +4,8 @@ Fields used: `created`, `updated`, `nonupdates` (counts), `createdErrors`, `upda
 `permissionErrors` (entries of undocumented shape), `insertsKeys`, `updatesKeys` (what was saved).
 """
 
+import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +14,7 @@ import msgspec
 MOST_VALUES = 500_000
 """Commas in a reply we are willing to turn into Python objects; 5,000 items echoed whole need half."""
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ABSENT = msgspec.Raw(b"null")
 
 
@@ -51,7 +54,7 @@ class Summary:
         """Entries of `insertsKeys` and `updatesKeys`; empty where they cannot be read."""
         try:
             return _lists(self._saved_lists)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return []
 
 
@@ -60,9 +63,10 @@ def read_summary(body: bytes, sent: int) -> Summary | None:
     if body.count(b",") > MOST_VALUES:
         return None
     try:
-        wire = msgspec.json.decode(body, type=_Wire)
+        wire = msgspec.json.decode(_mended(body), type=_Wire)
         entries = _lists((wire.created_errors, wire.updated_errors, wire.permission_errors))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
+        # msgspec's errors and broken UTF-8 are ValueErrors.
         return None
     created, updated, unchanged = wire.created or 0, wire.updated or 0, wire.nonupdates or 0
     if min(created, updated, unchanged) < 0 or created + updated + unchanged > sent:
@@ -74,6 +78,17 @@ def read_summary(body: bytes, sent: int) -> Summary | None:
         entries=tuple(entries),
         _saved_lists=(wire.inserts_keys, wire.updates_keys),
     )
+
+
+def _mended(body: bytes) -> bytes:
+    """The same JSON without lone surrogates, which msgspec takes for a cut-off text.
+
+    A sentence that JavaScript cuts in the middle of an emoji ends in one; one such error entry would
+    otherwise make the reply to its bulk unreadable for ever.
+    """
+    if not _SURROGATE.search(body):
+        return body
+    return json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _lists(raws: tuple[msgspec.Raw, ...]) -> list[Any]:

@@ -253,6 +253,13 @@ def test_an_id_that_stands_in_any_sentence_is_not_found_in_one(external_id: str,
     assert ask(206, summary(1, createdErrors=[text]), operations) == Answered((UNCLEAR, UNCLEAR))
 
 
+def test_a_sentence_cut_inside_an_emoji_does_not_hide_the_summary() -> None:
+    """Half an emoji in an error entry costs neither its own verdict nor its neighbours'."""
+    body = rb'{"created":2,"createdErrors":["u-3: bad phone \\ \ud83d\ude00 \ud83d"]}'
+
+    assert ask(206, body) == Answered((OK, OK, NO))
+
+
 @pytest.mark.parametrize("entry", ["bad", {"index": 0}, None, ["bad"], {"error": {"code": 7}}])
 def test_an_operation_alone_always_gets_its_answer(entry: Any) -> None:
     """In a bulk of one, any error is its own."""

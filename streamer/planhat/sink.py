@@ -1,0 +1,192 @@
+"""The engine's `Sink` at Planhat: worker threads that send batches and hand back deliveries.
+
+One worker for each model of the main API (Planhat asks for its bulks one after another), a few for
+activities. A batch is taken only when a worker of its endpoint is free, so nothing queues here.
+"""
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from streamer.errors import StreamerError
+from streamer.outcomes import Answer, Endpoint, Host, Transient, TransientReason
+from streamer.planhat.client import Client, Failure, trusted_authorities
+from streamer.planhat.credentials import Credentials
+from streamer.planhat.headers import remaining_calls
+from streamer.planhat.requests import Addresses, request_for
+from streamer.planhat.responses import read_answer
+
+if TYPE_CHECKING:
+    from streamer.engine.ports import Batch, Delivery
+
+MakeDelivery = Callable[["Batch", Answer, float, int | None, int | None], "Delivery"]
+"""`ports.Delivery` itself, handed in by `app`: edges do not import the engine."""
+
+_SENDING_STOPPED = Transient(TransientReason.CONNECTION)
+
+
+class PlanhatSink:
+    """Sends batches on its own threads; every method belongs to the owner thread."""
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        analytics_url: str,
+        read_credentials: Callable[[], Credentials],
+        may_send: Callable[[], bool],
+        make_delivery: MakeDelivery,
+        main_deadline_seconds: float = 60.0,
+        analytics_deadline_seconds: float = 20.0,
+        activity_workers: int = 4,
+    ) -> None:
+        """Workers start at once, and stay idle until the first batch.
+
+        `may_send` is asked before each request, on a worker's thread: False (this replica may have
+        lost its partitions) gives the batch back as a transient failure, unsent. Raises SettingsError
+        where the environment's proxy or certificates cannot be used.
+        """
+        self._urls = api_url, analytics_url
+        self._read_credentials = read_credentials
+        self._may_send = may_send
+        self._make_delivery = make_delivery
+        self._finished: SimpleQueue[Delivery | StreamerError] = SimpleQueue()
+        self._closed = False
+        self.refresh_credentials()
+        tls = trusted_authorities()
+        self._crews: dict[Endpoint, _Crew] = {}
+        for endpoint in Endpoint:
+            on_main = endpoint.host is Host.MAIN
+            deadline_seconds = main_deadline_seconds if on_main else analytics_deadline_seconds
+            clients = [
+                Client(tls, deadline_seconds=deadline_seconds)
+                for _ in range(1 if on_main else activity_workers)
+            ]
+            self._crews[endpoint] = _Crew(endpoint, clients, self._deliver, self._finished)
+
+    def submit(self, batch: "Batch") -> bool:
+        """Take a batch to send; False when every worker of its endpoint is busy. Never waits."""
+        return not self._closed and self._crews[batch.endpoint].take(batch)
+
+    def collect(self, timeout_seconds: float) -> "Sequence[Delivery]":
+        """Deliveries that ended; waits at most `timeout_seconds` for the first.
+
+        Raises StreamerError where a worker met what it cannot: a bug of ours, or an address that
+        makes no request. Its batch has no delivery; nothing of it may be committed.
+        """
+        deliveries: list[Delivery] = []
+        try:
+            finished = self._finished.get(timeout=timeout_seconds) if timeout_seconds > 0 else None
+            while True:
+                if isinstance(finished, StreamerError):
+                    raise finished
+                if finished is not None:
+                    deliveries.append(finished)
+                finished = self._finished.get_nowait()
+        except Empty:
+            return deliveries
+
+    def refresh_credentials(self) -> None:
+        """Read the tokens again; what is sent from now on carries them."""
+        credentials = self._read_credentials()
+        api_url, analytics_url = self._urls
+        # One assignment: a worker sees the old pair of tokens or the new, never a mixture.
+        self._access = Addresses(api_url, analytics_url, credentials.tenant_token), credentials.api_token
+
+    def close(self, timeout_seconds: float) -> bool:
+        """Take nothing more, and wait for requests under way; False when some outlast the time-out.
+
+        Those end at their own deadline on daemon threads, which do not keep the process alive.
+        Deliveries that ended meanwhile can still be collected.
+        """
+        self._closed = True
+        ends_at = time.monotonic() + timeout_seconds
+        for crew in self._crews.values():
+            crew.dismiss()
+        return all(crew.join(ends_at) for crew in self._crews.values())
+
+    def _deliver(self, client: Client, batch: "Batch") -> "Delivery":
+        """One request, on a worker's thread."""
+        began = time.monotonic()
+        if not self._may_send():
+            return self._make_delivery(batch, _SENDING_STOPPED, 0.0, None, None)
+        addresses, api_token = self._access
+        request = request_for(batch.endpoint, batch.items, addresses)
+        reply = client.send(request, bearer=api_token if batch.endpoint.host is Host.MAIN else None)
+        seconds = time.monotonic() - began
+        if isinstance(reply, Failure):
+            return self._make_delivery(batch, Transient(reply.reason), seconds, None, None)
+        answer = read_answer(
+            batch.endpoint, batch.operations, reply.status, reply.headers, reply.body, now=time.time()
+        )
+        return self._make_delivery(batch, answer, seconds, reply.status, remaining_calls(reply.headers))
+
+
+class _Crew:
+    """The workers of one endpoint."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        clients: Sequence[Client],
+        deliver: "Callable[[Client, Batch], Delivery]",
+        finished: "SimpleQueue[Delivery | StreamerError]",
+    ) -> None:
+        self._deliver = deliver
+        self._finished = finished
+        self._batches: SimpleQueue[Batch | None] = SimpleQueue()
+        self._idle = threading.Semaphore(len(clients))
+        self._threads = [
+            threading.Thread(
+                target=self._work, args=(client,), name=f"planhat-{endpoint}-{number}", daemon=True
+            )
+            for number, client in enumerate(clients, start=1)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def take(self, batch: "Batch") -> bool:
+        if not self._idle.acquire(blocking=False):
+            return False
+        self._batches.put(batch)
+        return True
+
+    def dismiss(self) -> None:
+        for _ in self._threads:
+            self._batches.put(None)
+
+    def join(self, ends_at: float) -> bool:
+        for thread in self._threads:
+            thread.join(max(0.0, ends_at - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _work(self, client: Client) -> None:
+        while (batch := self._batches.get()) is not None:
+            result = self._outcome_of(client, batch)
+            # In this order whoever has collected a delivery finds its worker free.
+            self._idle.release()
+            self._finished.put(result)
+        client.close()
+
+    def _outcome_of(self, client: Client, batch: "Batch") -> "Delivery | StreamerError":
+        """A delivery, or the error that must end the process: a worker itself never dies."""
+        try:
+            return self._deliver(client, batch)
+        except StreamerError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - it is not swallowed: `collect` raises it in the owner thread
+            return _unexpected(error, batch.endpoint)
+
+
+def _unexpected(error: Exception, endpoint: Endpoint) -> StreamerError:
+    """The error by type and place alone: its text may hold a trait or a token."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return StreamerError(
+        f"Sending {endpoint} failed in a way that was not foreseen: {type(error).__name__} "
+        f"in {place.name}, {PurePath(place.filename).name} line {place.lineno}. Streaming ends; what was "
+        "not committed is read again at the next start. Please report this."
+    )
