@@ -90,9 +90,7 @@ def _header(framing: str, schema: Schema) -> bytes:
         return b""
     digits = framing.removeprefix(CONFLUENT_PREFIX)
     if digits == framing or not digits.isdecimal():
-        raise UsageError(
-            f"there is no framing {framing!r}; use single-object, confluent:<id>, bare or json"
-        )
+        raise UsageError(f"there is no framing {framing!r}; use single-object, confluent:<id>, bare or json")
     return confluent_header(int(digits))
 
 

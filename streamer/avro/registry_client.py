@@ -99,9 +99,11 @@ class RegistryClient:
         user: str | None = None,
         password: str | None = None,
         ca_file: Path | None = None,
+        request_seconds: float = REQUEST_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url.rstrip("/")
+        self._request_seconds = request_seconds
         self._monotonic = monotonic
         try:
             verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca_file) if ca_file else True
@@ -113,7 +115,7 @@ class RegistryClient:
         self._http = httpx.Client(
             auth=(user, password or "") if user else None,
             verify=verify,
-            timeout=REQUEST_SECONDS,
+            timeout=request_seconds,
             headers={"Accept": _ACCEPT},
         )
 
@@ -204,7 +206,7 @@ class RegistryClient:
         raise _NoAnswer(Trouble.SERVER_ERROR if server_side else Trouble.NOT_A_REGISTRY)
 
     def _ask(self, path: str) -> tuple[int, bytes]:
-        deadline = self._monotonic() + REQUEST_SECONDS
+        deadline = self._monotonic() + self._request_seconds
         body = bytearray()
         with self._http.stream("GET", self._url + path) as response:
             for piece in response.iter_bytes():
