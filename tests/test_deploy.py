@@ -1,11 +1,13 @@
 """The deployable things: manifests, compose file, image, and their agreement with the settings."""
 
+import argparse
 import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,11 @@ import yaml
 
 import streamer
 from streamer.config import Settings, load_settings
+from streamer.errors import InvalidEvent
+from streamer.events.parse import parse
+from streamer.outcomes import InvalidReason
+from streamer.standins.planhat import command as sandbox_command
+from streamer.transform import Rules, transform
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = ROOT / "k8s" / "base"
@@ -281,18 +288,39 @@ def test_prometheus_scrapes_streamer() -> None:
     assert job["static_configs"] == [{"targets": [f"streamer:{settings.http_port}"]}]
 
 
-def test_sample_producer_prints_calls() -> None:
-    """The sample producer prints as many JSON lines as asked for, each of a type Segment has."""
+def test_sandbox_takes_its_command_line_and_the_tokens_of_streamer() -> None:
+    """The sandbox understands its arguments, and its tokens are those that streamer sends."""
+    services = _compose()["services"]
+    parser = argparse.ArgumentParser()
+    sandbox_command.add_arguments(parser)
+    arguments = parser.parse_args(services["sandbox"]["command"][1:])
+    settings = load_settings(services["streamer"]["environment"])
+
+    assert services["sandbox"]["command"][0] == "sandbox"
+    assert arguments.tenant_token == settings.planhat_tenant_token.get_secret_value()
+    assert arguments.api_token == settings.planhat_api_token.get_secret_value()
+    assert settings.planhat_api_url == f"http://sandbox:{arguments.port}"
+
+
+def test_sample_producer_prints_calls_of_every_fate() -> None:
+    """The sample producer prints as many events as asked for; most make operations, few are bad."""
     printed = subprocess.run(
-        [sys.executable, ROOT / "compose" / "sample" / "events.py", "300"],
+        [sys.executable, ROOT / "compose" / "sample" / "events.py", "3000"],
         capture_output=True,
         text=True,
         check=True,
     )
-    kinds = [json.loads(line)["type"] for line in printed.stdout.splitlines()]
+    fates: Counter[str] = Counter()
+    for line in printed.stdout.splitlines():
+        try:
+            result = transform(parse(json.loads(line)), Rules())
+            fates[type(result).__name__] += 1
+        except InvalidEvent as error:
+            fates[error.reason] += 1
 
-    assert len(kinds) == 300
-    assert {"identify", "group", "track", "page"} <= set(kinds)
+    assert fates.total() == 3000
+    assert fates["Transformed"] > 2800
+    assert fates.keys() <= {"Transformed", "Skipped", InvalidReason.EVENT_NOT_DEFINED}
 
 
 # --- the image -----------------------------------------------------------------------------------
