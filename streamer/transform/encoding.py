@@ -51,7 +51,7 @@ def scalar(value: object) -> str | bool | int | float | None:
         return value
     if isinstance(value, int):
         return _integer(value)
-    if isinstance(value, float | Decimal):
+    if isinstance(value, (float, Decimal)):
         return float(value) if isfinite(value) else None
     return _logical(value)
 

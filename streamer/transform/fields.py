@@ -4,7 +4,7 @@
 empty. Nested keys are joined by `_`. Two traits that come to the same key: the later one wins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from streamer.events.values import id_text
@@ -13,10 +13,19 @@ from streamer.transform.encoding import scalar, to_json
 # Objects nested deeper than this stay together as JSON text. Joining every level's name would let
 # a hostile event of n bytes grow to n squared.
 _DEEPEST = 8
+# Leaves that need no second look. Numbers do: they may be infinite, or beyond 64 bits.
+_AS_THEY_ARE = frozenset({str, bool, type(None)})
 
 JsonDict = dict[str, Any]
 Targets = Mapping[str, tuple[str, ...]]
 """Which fields of Planhat's a trait goes to, by its key."""
+
+
+def put_others(custom: JsonDict, traits: JsonDict, taken: Collection[str]) -> None:
+    """Write every trait but the taken ones into `custom`."""
+    for key, value in traits.items():
+        if key not in taken:
+            put_custom(custom, key, value)
 
 
 def put_custom(custom: JsonDict, key: str, value: object, depth: int = 0) -> None:
@@ -25,23 +34,26 @@ def put_custom(custom: JsonDict, key: str, value: object, depth: int = 0) -> Non
     A null is written (it clears that key). A number that is not finite says nothing, so nothing is
     written. Lists of scalars stay lists; any other list becomes JSON text.
     """
-    if isinstance(value, dict):
-        if depth < _DEEPEST:
-            for name, part in value.items():
-                # A part without a name has no key of its own, and must not take its parent's.
-                if name:
-                    put_custom(custom, f"{key}_{name}", part, depth + 1)
+    if type(value) not in _AS_THEY_ARE and not (type(value) is int and value.bit_length() < 64):
+        if isinstance(value, dict):
+            if depth < _DEEPEST:
+                for name, part in value.items():
+                    # A part without a name has no key of its own, and must not take its parent's.
+                    if name:
+                        put_custom(custom, f"{key}_{name}", part, depth + 1)
+                return
+            value = to_json(value).decode()
+        elif isinstance(value, (list, tuple)):
+            value = _flat_list(value)
+        else:
+            value = scalar(value)
+            if value is None:
+                return
+    if "." in key or "\0" in key or key[:1] == "$" or not key or key.isspace():
+        key = legal_key(key)
+        if not key:
             return
-        value = to_json(value).decode()
-    elif isinstance(value, list | tuple):
-        value = _flat_list(value)
-    elif type(value) is not str and value is not None:
-        value = scalar(value)
-        if value is None:
-            return
-    key = legal_key(key)
-    if key:
-        custom[key] = value
+    custom[key] = value
 
 
 def legal_key(key: str) -> str:
@@ -49,12 +61,7 @@ def legal_key(key: str) -> str:
 
     Dots separate paths there, a leading `$` marks operators, and no name holds a NUL.
     """
-    if "." in key:
-        key = key.replace(".", "_")
-    if "\0" in key:
-        key = key.replace("\0", "")
-    if key[:1] == "$":
-        key = key.lstrip("$")
+    key = key.replace(".", "_").replace("\0", "").lstrip("$")
     return "" if key.isspace() else key
 
 
@@ -82,7 +89,7 @@ def put_name(fields: JsonDict, custom: JsonDict, value: object) -> None:
     name = name_text(value)
     if name is not None:
         fields["name"] = name
-    elif isinstance(value, dict | list):
+    elif isinstance(value, (dict, list)):
         put_custom(custom, "name", value)
 
 
@@ -99,8 +106,14 @@ def plain_text(value: object) -> str | None:
     return id_text(value)
 
 
-def _flat_list(values: Sequence[object]) -> list[object] | str:
+def _flat_list(values: list[Any] | tuple[Any, ...]) -> object:
+    """A list of scalars as it is; any other as JSON text."""
+    flat = []
     for value in values:
-        if isinstance(value, dict | list | tuple):
+        if type(value) in _AS_THEY_ARE:
+            flat.append(value)
+        elif isinstance(value, (dict, list, tuple)):
             return to_json(values).decode()
-    return [scalar(value) for value in values]
+        else:
+            flat.append(scalar(value))
+    return flat

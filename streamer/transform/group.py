@@ -2,7 +2,7 @@
 
 from streamer.events.calls import Group, JsonDict
 from streamer.events.values import id_text
-from streamer.transform.fields import put_custom, put_fields, put_name
+from streamer.transform.fields import put_custom, put_fields, put_name, put_others
 from streamer.transform.identity import grouped_user
 from streamer.transform.operations import Transformed, UpsertCompany, UpsertEnduser
 from streamer.transform.rules import Link, Rules
@@ -29,9 +29,7 @@ def group(call: Group, rules: Rules) -> Transformed:
     traits = call.traits
     fields: JsonDict = {}
     custom: JsonDict = {}
-    for key, value in traits.items():
-        if key not in _NOT_CUSTOM:
-            put_custom(custom, key, value)
+    put_others(custom, traits, _NOT_CUSTOM)
     address = traits.get("address")
     if isinstance(address, dict):
         traits = {key: value for key, value in traits.items() if key != "address"}

@@ -3,7 +3,7 @@
 from streamer.events.calls import Identify, JsonDict
 from streamer.events.values import id_text
 from streamer.outcomes import SkipReason
-from streamer.transform.fields import name_text, put_custom, put_fields, put_name
+from streamer.transform.fields import name_text, put_custom, put_fields, put_name, put_others
 from streamer.transform.identity import Who, company_of, identified_user
 from streamer.transform.operations import Skipped, Transformed, UpsertEnduser
 
@@ -18,8 +18,9 @@ _FIELDS = {
     "phone": ("phone",),
     "title": ("title", "position"),
 }
-_REFERENCES = ("id", "user_id", "companyId", "company_id")
-_NOT_CUSTOM = frozenset({*_FIELDS, *_REFERENCES, "name", "email", "company"})
+_OF_THE_USER = ("id", "user_id")
+_OF_THE_COMPANY = ("companyId", "company_id")
+_NOT_CUSTOM = frozenset({*_FIELDS, *_OF_THE_USER, *_OF_THE_COMPANY, "name", "email", "company"})
 
 
 def identify(call: Identify) -> Transformed | Skipped:
@@ -34,9 +35,7 @@ def identify(call: Identify) -> Transformed | Skipped:
     company = company_of(call.context, traits)
     fields: JsonDict = {}
     custom: JsonDict = {}
-    for key, value in traits.items():
-        if key not in _NOT_CUSTOM:
-            put_custom(custom, key, value)
+    put_others(custom, traits, _NOT_CUSTOM)
     put_fields(fields, custom, _FIELDS, traits)
     put_name(fields, custom, traits.get("name"))
     if "name" not in fields:
@@ -58,14 +57,20 @@ def _put_other_references(custom: JsonDict, traits: JsonDict, who: Who, company:
 
     The same id again would only repeat it; a null there clears nothing, as for the keys themselves.
     """
-    for key, reference in zip(_REFERENCES, (who.external_id, who.external_id, company, company), strict=True):
-        value = traits.get(key)
-        if value is not None and id_text(value) != reference:
-            put_custom(custom, key, value)
+    for key in _OF_THE_USER:
+        if key in traits:
+            _put_unless_same(custom, key, traits[key], who.external_id)
+    for key in _OF_THE_COMPANY:
+        if key in traits:
+            _put_unless_same(custom, key, traits[key], company)
     if "company" in traits:
         described = traits["company"]
-        if isinstance(described, dict):
-            number = described.get("id")
-            if number is None or id_text(number) == company:
-                described = {key: value for key, value in described.items() if key != "id"}
+        if isinstance(described, dict) and "id" in described:
+            _put_unless_same(custom, "company_id", described["id"], company)
+            described = {key: value for key, value in described.items() if key != "id"}
         put_custom(custom, "company", described)
+
+
+def _put_unless_same(custom: JsonDict, key: str, value: object, reference: str | None) -> None:
+    if value is not None and id_text(value) != reference:
+        put_custom(custom, key, value)
