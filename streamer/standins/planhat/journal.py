@@ -1,0 +1,70 @@
+"""What was asked: every request with its time and its answer. The newest in detail, totals for ever."""
+
+from collections import Counter, deque
+from typing import Any, NamedTuple
+
+
+class Asked(NamedTuple):
+    """One request that was answered, or cut off."""
+
+    number: int
+    time: float
+    """Seconds since 1970, at its arrival."""
+    method: str
+    path: str
+    endpoint: str
+    status: int
+    """0: the connection was cut off without an answer."""
+    items: int
+    bytes_in: int
+    seconds: float
+    fault: str
+
+
+class Journal:
+    """The requests, bounded by count."""
+
+    def __init__(self) -> None:
+        self.rows: deque[Asked] = deque()
+        self.numbers = 0
+        """The newest request number."""
+        self.answers: Counter[tuple[str, int]] = Counter()
+        self.items: Counter[str] = Counter()
+        self.bytes_in: Counter[str] = Counter()
+        self.in_flight: Counter[str] = Counter()
+        self.peak_in_flight: dict[str, int] = {}
+        self.faults: Counter[str] = Counter()
+
+    def arrive(self, endpoint: str) -> int:
+        """A request arrives; its number."""
+        self.numbers += 1
+        self.in_flight[endpoint] += 1
+        self.peak_in_flight[endpoint] = max(self.peak_in_flight.get(endpoint, 0), self.in_flight[endpoint])
+        return self.numbers
+
+    def answer(self, row: Asked, keep: int) -> None:
+        """The request is answered."""
+        self.in_flight[row.endpoint] -= 1
+        self.answers[row.endpoint, row.status] += 1
+        self.items[row.endpoint] += row.items
+        self.bytes_in[row.endpoint] += row.bytes_in
+        if row.fault:
+            self.faults[row.fault] += 1
+        self.rows.append(row)
+        while len(self.rows) > keep:
+            self.rows.popleft()
+
+    def view(self) -> dict[str, Any]:
+        """The totals."""
+        answers: dict[str, dict[str, int]] = {}
+        for (endpoint, status), count in sorted(self.answers.items()):
+            answers.setdefault(endpoint, {})[str(status)] = count
+        return {
+            "total": self.numbers,
+            "answers": answers,
+            "items": dict(self.items),
+            "bytes_in": dict(self.bytes_in),
+            "in_flight": {name: count for name, count in self.in_flight.items() if count},
+            "peak_in_flight": dict(self.peak_in_flight),
+            "faults": dict(self.faults),
+        }

@@ -1,0 +1,83 @@
+"""Requests and replies without HTTP, and which path means what."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streamer.standins.planhat.bulk import Claims
+
+_encode = msgspec.json.encode
+
+
+class Route(NamedTuple):
+    """What a path is about."""
+
+    endpoint: str
+    """companies, endusers, activities, or `other` for a path Planhat does not have."""
+    is_main: bool
+    """Whether the main API serves it, with credentials and quota."""
+    target: str = ""
+    """The id of one object, or the tenant token."""
+    is_bulk: bool = False
+
+
+class Request(NamedTuple):
+    """One request, read whole."""
+
+    method: str
+    path: str
+    route: Route
+    query: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_array(self) -> bool:
+        """Whether the body is meant to be a JSON array."""
+        return self.body.lstrip()[:1] == b"["
+
+
+class Reply(NamedTuple):
+    """One answer. `claims` are the keys a bulk holds until it is answered."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain"
+    items: int = 0
+    claims: Claims | None = None
+
+
+def text(status: int, words: str, content_type: str = "text/plain") -> Reply:
+    """A reply in words: Planhat answers errors with an object or a string (D)."""
+    return Reply(status, words.encode(), content_type)
+
+
+def json(status: int, value: Any, items: int = 0, claims: Claims | None = None) -> Reply:  # noqa: ANN401 -- any JSON
+    """A reply in JSON."""
+    return Reply(status, _encode(value), "application/json", items, claims)
+
+
+def route_of(path: str) -> Route:
+    """Both hosts are served together: their paths do not clash."""
+    match path.strip("/").split("/"):
+        case ["companies" | "endusers" as name]:
+            return Route(name, is_main=True)
+        case ["companies" | "endusers" as name, target]:
+            return Route(name, is_main=True, target=target)
+        case ["leancompanies"]:
+            return Route("companies", is_main=True, target="lean")
+        case ["analytics", "bulk", tenant]:
+            return Route("activities", is_main=False, target=tenant, is_bulk=True)
+        case ["analytics", tenant]:
+            return Route("activities", is_main=False, target=tenant)
+        case _:
+            return Route("other", is_main=True)
+
+
+def items_of(body: bytes) -> Sequence[object] | None:
+    """The items of a body: an array's, or the one object. None when it is not JSON."""
+    try:
+        parsed = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, list) else [parsed]

@@ -1,0 +1,27 @@
+"""Everything the sandbox holds, as plain Python: no HTTP, no waiting."""
+
+import time
+from collections.abc import Callable
+
+from streamer.standins.planhat.activities import Activities
+from streamer.standins.planhat.companies import Companies
+from streamer.standins.planhat.endusers import Endusers
+from streamer.standins.planhat.entries import IgnoredLog, Stamps
+from streamer.standins.planhat.models import Model
+from streamer.standins.planhat.switches import Board
+
+
+class Store:
+    """One tenant: its companies, endusers and activities, and what was ignored."""
+
+    def __init__(self, board: Board, clock: Callable[[], float] = time.time) -> None:
+        self.board = board
+        self.stamps = Stamps(clock)
+        self.ignored = IgnoredLog()
+        self.companies = Companies(board, self.stamps, self.ignored)
+        self.endusers = Endusers(board, self.stamps, self.ignored, self.companies)
+        self.activities = Activities(board, self.stamps, self.ignored, self.companies, self.endusers)
+
+    def model(self, name: str) -> Model:
+        """The model of a collection path."""
+        return {"companies": self.companies, "endusers": self.endusers}[name]
