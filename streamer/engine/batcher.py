@@ -1,0 +1,105 @@
+"""The batcher: an endpoint's pool of ready tickets, and what of it makes the next batch.
+
+A batch is formed at the moment it is sent, so batches grow while they wait for a token, a gate or a
+free worker. On the main API every ticket in the pool is the first of all its lanes, so no two of
+one batch are about one object. An activity batch may also carry what waits only for activities of
+the same batch, behind them: several of one user, in order.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+from streamer.engine.lanes import Place, Ticket
+from streamer.engine.limits import BulkLimits
+from streamer.outcomes import Endpoint
+
+
+class Pool:
+    """Ready tickets of one endpoint, oldest first."""
+
+    def __init__(self, endpoint: Endpoint, limits: BulkLimits) -> None:
+        self._carries_followers = endpoint is Endpoint.ACTIVITIES
+        self._limits = limits
+        self._ready: deque[Ticket] = deque()
+        self.count = 0
+        """Tickets ready to go; withdrawn ones stay in the queue until met, uncounted."""
+        self.size_bytes = 0
+
+    def add(self, ticket: Ticket, now: float) -> None:
+        """A ticket has nothing before it any more."""
+        ticket.place = Place.READY
+        ticket.ready_at = now
+        self._ready.append(ticket)
+        self._count(ticket, 1)
+
+    def put_back(self, tickets: Iterable[Ticket], *, at_head: bool) -> None:
+        """Tickets of a failed batch return. Those that wait for others of it go back to their lanes."""
+        returned = []
+        for ticket in tickets:
+            if ticket.waits_for:
+                ticket.place = Place.WAITING
+                continue
+            ticket.place = Place.READY
+            self._count(ticket, 1)
+            returned.append(ticket)
+        if at_head:
+            self._ready.extendleft(reversed(returned))
+        else:
+            self._ready.extend(returned)
+
+    def withdrawn(self, ticket: Ticket) -> None:
+        """A ready ticket was withdrawn: it is not counted any more, and skipped when met."""
+        self._count(ticket, -1)
+
+    def _count(self, ticket: Ticket, sign: int) -> None:
+        self.count += sign
+        self.size_bytes += sign * len(ticket.item)
+
+    def is_due(self, now: float, most: int) -> bool:
+        """Whether a batch is worth sending: full by count or bytes, or its oldest waited long enough."""
+        if not self.count:
+            return False
+        if self.count >= most or self.size_bytes >= self._limits.size_bytes:
+            return True
+        while self._ready[0].place is not Place.READY:
+            self._ready.popleft()
+        return now - self._ready[0].ready_at >= self._limits.linger_seconds
+
+    def take(self, most: int, flight: int) -> list[Ticket]:
+        """The next batch: at most `most` tickets and the byte limit, marked as sent in `flight`."""
+        taken: list[Ticket] = []
+        room = self._limits.size_bytes
+        while self._ready and len(taken) < most:
+            ticket = self._ready.popleft()
+            if ticket.place is not Place.READY:
+                continue
+            if taken and len(ticket.item) >= room:
+                self._ready.appendleft(ticket)
+                break
+            self._count(ticket, -1)
+            room -= self._send(ticket, flight, taken)
+            if self._carries_followers:
+                room -= self._send_followers(ticket, flight, taken, most, room)
+        return taken
+
+    @staticmethod
+    def _send(ticket: Ticket, flight: int, taken: list[Ticket]) -> int:
+        ticket.place = Place.SENT
+        ticket.flight = flight
+        taken.append(ticket)
+        return len(ticket.item) + 1
+
+    def _send_followers(self, first: Ticket, flight: int, taken: list[Ticket], most: int, room: int) -> int:
+        """Take what waits only for tickets of this batch; followers stand in arrival order."""
+        used = 0
+        line = deque([first])
+        while line:
+            for follower in line.popleft().followers:
+                if len(taken) >= most or len(follower.item) >= room - used:
+                    return used
+                if follower.place is Place.WAITING and all(
+                    before.flight == flight and before.place is Place.SENT for before in follower.waits_for
+                ):
+                    used += self._send(follower, flight, taken)
+                    line.append(follower)
+        return used

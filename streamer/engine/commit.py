@@ -1,0 +1,47 @@
+"""When to commit what: changed partitions every half second, one commit in flight."""
+
+from collections.abc import Iterable, Mapping
+
+from streamer.engine.ports import CommitResult
+from streamer.records import TopicPartition
+
+
+class CommitSchedule:
+    """Remembers what the broker has acknowledged, so that only changes are committed, never back."""
+
+    def __init__(self, interval_seconds: float) -> None:
+        self._interval = interval_seconds
+        self._next_at = 0.0
+        self._under_way: Mapping[TopicPartition, int] | None = None
+        self._acknowledged: dict[TopicPartition, int] = {}
+
+    def due(self, now: float, committable: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """What to commit now; empty when it is too early, one is under way or nothing changed."""
+        if self._under_way is not None or now < self._next_at:
+            return {}
+        return self.changed(committable)
+
+    def changed(self, committable: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """What the broker has not acknowledged yet."""
+        return {
+            source: offset
+            for source, offset in committable.items()
+            if offset > self._acknowledged.get(source, -1)
+        }
+
+    def started(self, now: float, offsets: Mapping[TopicPartition, int]) -> None:
+        """A commit is under way."""
+        self._under_way = offsets
+        self._next_at = now + self._interval
+
+    def finished(self, offsets: Mapping[TopicPartition, int], result: CommitResult) -> None:
+        """It ended. A failed one is not repeated: the next one carries newer offsets."""
+        self._under_way = None
+        if result is CommitResult.COMMITTED:
+            for source, offset in offsets.items():
+                self._acknowledged[source] = max(offset, self._acknowledged.get(source, -1))
+
+    def forget(self, partitions: Iterable[TopicPartition]) -> None:
+        """These are no longer ours; another member may commit for them."""
+        for source in partitions:
+            self._acknowledged.pop(source, None)

@@ -1,0 +1,111 @@
+"""Handing partitions over: at a revoke, at a loss, at shutdown. The one place where the owner waits.
+
+In this order: no intake, what is unsent goes back to Kafka, requests already sent and letters
+already produced are waited for (bounded), what is settled is committed (bounded), the books close.
+"""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from streamer.engine.lanes import Place
+from streamer.engine.ledger import Book, Entry
+from streamer.engine.limits import Limits
+from streamer.engine.ports import CommitResult, Observer, Source
+from streamer.errors import LedgerError, StreamerError
+from streamer.outcomes import Fate
+from streamer.records import TopicPartition
+
+if TYPE_CHECKING:
+    from streamer.engine.loop import Streamer
+
+WAIT_SECONDS = 0.1
+
+
+class Handover:
+    """Ends epochs. `streamer` is whose books are closed."""
+
+    def __init__(self, streamer: "Streamer", limits: Limits, source: Source, observer: Observer) -> None:
+        self._streamer = streamer
+        self._limits = limits
+        self._source = source
+        self._observer = observer
+        self._may_commit = True
+
+    def shut_down(self) -> None:
+        """Hand everything over and leave the group."""
+        self.hand_over(list(self._streamer.ledger.partitions), "revoked")
+        self._source.close()
+
+    def abandon(self) -> None:
+        """Our books cannot be trusted: leave without committing anything."""
+        self._may_commit = False
+        self.hand_over(list(self._streamer.ledger.partitions), "lost")
+        self._source.close()
+
+    def hand_over(self, partitions: Collection[TopicPartition], change: str) -> None:
+        """End the epoch of these partitions; `lost` ones are neither waited for nor committed."""
+        ledger = self._streamer.ledger
+        books = [book for source in partitions if (book := ledger.book(source)) is not None]
+        if not books:
+            return  # handed over before: leaving the group revokes once more
+        self._streamer.forget_parked(partitions)
+        for book in books:
+            book.is_draining = True
+            self._give_back_unsent(book)
+        if change != "lost" and self._may_commit:
+            deadline = self._streamer.clock.monotonic() + self._limits.drain_seconds
+            self._wait(books, deadline - 2 * self._limits.commit_floor_seconds)
+            self._commit(books, deadline - self._limits.commit_floor_seconds)
+        for book in books:
+            self._close(book)
+        released = sum(book.settled[Fate.RELEASED] for book in books)
+        self._streamer.forget(partitions)
+        self._observer.rebalanced(change, len(partitions), released)
+
+    def _give_back_unsent(self, book: Book) -> None:
+        """Latest first, so that withdrawing a long line of one key stays cheap."""
+        now = self._streamer.clock.monotonic()
+        for entry in reversed(book.entries()):
+            unsent = [ticket for ticket in entry.tickets if ticket.place is not Place.SENT]
+            for ticket in reversed(unsent):
+                self._streamer.dispatch.withdraw(ticket, now)
+            if unsent or not self._is_under_way(entry):
+                entry.worsen(Fate.RELEASED, "")
+            if not self._is_under_way(entry):
+                self._streamer.settle(entry)
+
+    def _is_under_way(self, entry: Entry) -> bool:
+        """Waiting for an answer of Planhat, or for the receipt of a letter."""
+        return bool(entry.tickets) or self._streamer.letters.is_produced(entry)
+
+    def _wait(self, books: list[Book], until: float) -> None:
+        clock = self._streamer.clock
+        try:
+            while any(book.in_flight for book in books) and clock.monotonic() < until:
+                self._streamer.collect(clock.monotonic(), WAIT_SECONDS)
+        except LedgerError:
+            raise
+        except StreamerError:
+            # The sink is broken, which is why we are leaving: what is settled is still worth a commit.
+            return
+
+    def _commit(self, books: list[Book], until: float) -> None:
+        self._streamer.finish_commits()
+        settled = {book.source: book.committable for book in books if book.committable is not None}
+        offsets = self._streamer.commits.changed(settled)
+        clock = self._streamer.clock
+        while offsets:
+            result = self._source.commit_now(offsets)
+            self._streamer.commits.finished(offsets, result)
+            self._observer.committed(result, len(offsets))
+            if result is not CommitResult.RETRY or clock.monotonic() >= until:
+                return
+            self._streamer.collect(clock.monotonic(), WAIT_SECONDS)
+
+    def _close(self, book: Book) -> None:
+        for entry in book.entries():
+            for ticket in list(entry.tickets):
+                self._streamer.dispatch.fence(ticket)
+            entry.worsen(Fate.RELEASED, "")
+            self._streamer.settle(entry)
+        self._streamer.ledger.close_book(book.source)

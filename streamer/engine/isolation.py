@@ -1,0 +1,109 @@
+"""Isolation: finding the operation at fault in a bulk that was refused, or kept failing, as a whole.
+
+Two steps. Sampling (only for a refusal): a few random operations are sent singly; when every one of
+them is refused, the fault is not in an operation. Bisecting: of the suspects the first half is sent;
+accepted, the rest are the suspects; refused, that half is, and the rest go free to travel in normal
+bulks, where they cost nothing extra. So one culprit among 5,000 costs at most 8 + 13 calls.
+
+Pure: says what to send next and is told how it went.
+"""
+
+from dataclasses import dataclass, field
+
+from streamer.engine.lanes import Place, Ticket
+
+
+@dataclass(slots=True)
+class Finding:
+    """What one answer settled."""
+
+    freed: list[Ticket] = field(default_factory=list)
+    """No longer suspect: back to the pool."""
+    culprits: list[Ticket] = field(default_factory=list)
+    """Refused alone, or the only suspect left."""
+    is_everything: bool = False
+    """The whole sample was refused: hold."""
+
+
+class Isolation:
+    """One hunt. `suspects` are parked tickets in their batch's order, `sample` some that wait for none."""
+
+    def __init__(
+        self, suspects: list[Ticket], sample: list[Ticket], most_calls: int, sample_size: int
+    ) -> None:
+        self._suspects = suspects
+        self._sample = list(sample)
+        self._asking: list[Ticket] = []
+        self._calls_left = most_calls
+        self._sample_size = sample_size
+        self._sample_accepted = 0
+        self._sample_refused: list[Ticket] = []
+
+    def tickets(self) -> list[Ticket]:
+        """Everything it still holds unsent, in order."""
+        return [ticket for ticket in self._suspects if ticket.place is Place.PARKED]
+
+    def next_group(self) -> list[Ticket]:
+        """What to send next, and counts as asked; empty while an answer is awaited or nothing is left."""
+        if self._asking:
+            return []
+        self._sample = [ticket for ticket in self._sample if ticket.place is Place.PARKED]
+        suspects = self.tickets()
+        self._asking = self._sample[:1] or suspects[: (len(suspects) + 1) // 2]
+        return self._asking
+
+    def unanswered(self) -> None:
+        """Nobody answered: the same is asked again (its tickets are parked again)."""
+        self._asking = []
+
+    def answered(self, *, is_refused: bool) -> Finding:
+        """The group asked was refused (its tickets are parked again), or is out of our hands."""
+        group, self._asking = self._asking, []
+        self._calls_left -= 1
+        finding = Finding()
+        if self._sample:
+            self._sampled(group[0], finding, is_refused=is_refused)
+        elif is_refused:
+            self._narrow(group, finding)
+        if not self._sample and not finding.is_everything:
+            self._conclude(finding)
+        return finding
+
+    def _sampled(self, ticket: Ticket, finding: Finding, *, is_refused: bool) -> None:
+        del self._sample[0]
+        if is_refused:
+            self._sample_refused.append(ticket)
+        else:
+            self._sample_accepted += 1
+        if self._sample:
+            return
+        refused = self._sample_refused
+        if not self._sample_accepted and len(refused) >= self._sample_size:
+            finding.is_everything = True
+            finding.freed = self.tickets()
+            self._suspects = []
+        elif refused:
+            # The sample found some; whether the rest is sound is cheapest asked by a normal bulk.
+            finding.culprits = list(refused)
+            self._suspects = [ticket for ticket in self._suspects if ticket not in refused]
+            finding.freed = self.tickets()
+            self._suspects = []
+
+    def _narrow(self, group: list[Ticket], finding: Finding) -> None:
+        inside = set(group)
+        finding.freed = [ticket for ticket in self.tickets() if ticket not in inside]
+        self._suspects = group
+
+    def _conclude(self, finding: Finding) -> None:
+        suspects = self.tickets()
+        if len(suspects) == 1:
+            finding.culprits += suspects
+            self._suspects = []
+        elif suspects and self._calls_left <= 0:
+            finding.freed += suspects
+            self._suspects = []
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing left to find."""
+        return not self._asking and not self.tickets()

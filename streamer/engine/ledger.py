@@ -1,0 +1,199 @@
+"""The ledger: which records are in flight, what became of the others, what may be committed.
+
+Pure bookkeeping. Only offsets that were actually polled are tracked, so gaps left by compaction or
+transactions need no special case. An entry keeps a reference to its partition's book of one epoch;
+when that book is closed (revoked, lost), whatever arrives for its entries changes nothing.
+
+Conservation, per partition and epoch, after every turn:
+polled = delivered + skipped + dead-lettered + released + in flight.
+"""
+
+from collections import deque
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from streamer.errors import LedgerError
+from streamer.outcomes import CallType, Fate, InvalidReason
+from streamer.records import Record, TopicPartition
+
+if TYPE_CHECKING:
+    from streamer.engine.lanes import Ticket
+
+
+class Entry:
+    """One record in flight, and the worst that became of its operations so far."""
+
+    __slots__ = (
+        "attempts", "book", "call", "detail", "failed_at", "fate", "http_status", "judged_as",
+        "polled_at", "reason", "record", "schema_id", "size_bytes", "tickets",
+    )  # fmt: skip
+
+    def __init__(self, book: "Book", record: Record, polled_at: float) -> None:
+        self.book = book
+        self.record = record
+        self.polled_at = polled_at
+        self.size_bytes = record.size_bytes
+        self.call = CallType.UNKNOWN
+        self.schema_id: str | None = None
+        self.tickets: list[Ticket] = []
+        """Its operations that are not finished with."""
+        self.fate = Fate.DELIVERED
+        self.reason = ""
+        self.detail = ""
+        self.http_status: int | None = None
+        self.attempts = 0
+        self.failed_at: float | None = None
+        self.judged_as = -1
+        """This record's place in the dead-letter guard's window."""
+
+    def worsen(self, fate: Fate, reason: str) -> None:
+        """Remember the worst fate among the operations; of equals, the first reason stays."""
+        if fate > self.fate:
+            self.fate = fate
+            self.reason = reason
+
+    @property
+    def invalid_reason(self) -> InvalidReason:
+        """The reason of a record on its way to the dead-letter topic."""
+        return InvalidReason(self.reason)
+
+    def __repr__(self) -> str:
+        state = "closed" if self.book.is_closed else self.fate.label
+        return f"<Entry {self.record.partition}@{self.record.offset} {state} open={len(self.tickets)}>"
+
+
+class Book:
+    """One partition during one epoch of its assignment to us."""
+
+    __slots__ = (
+        "_given_back", "_open", "_order", "committable", "epoch", "is_closed", "is_draining", "last",
+        "polled", "settled", "size_bytes", "source",
+    )  # fmt: skip
+
+    def __init__(self, source: TopicPartition, epoch: int) -> None:
+        self.source = source
+        self.epoch = epoch
+        self.is_closed = False
+        self.is_draining = False
+        """Being handed over: what cannot be finished with the requests already sent is released."""
+        self.committable: int | None = None
+        """The next offset that is safe to commit; None until something at the front is settled."""
+        self.last = -1
+        self.polled = 0
+        self.settled = dict.fromkeys(Fate, 0)
+        self.size_bytes = 0
+        self._order: deque[int] = deque()
+        self._open: dict[int, Entry] = {}
+        self._given_back: set[int] = set()
+
+    @property
+    def in_flight(self) -> int:
+        """Records tracked and not settled."""
+        return len(self._open)
+
+    @property
+    def oldest(self) -> Entry | None:
+        """The unsettled entry with the lowest offset, or None."""
+        return self._open.get(self._order[0]) if self._order else None
+
+    def entries(self) -> list[Entry]:
+        """Entries in flight, by offset."""
+        return [self._open[offset] for offset in self._order if offset in self._open]
+
+    def track(self, record: Record, now: float) -> Entry:
+        """From here on, this record's offset holds back every later commit of its partition."""
+        if record.offset <= self.last:
+            raise LedgerError(
+                f"{self}: offset {record.offset} was read after {self.last}. "
+                "Nothing is committed past unsettled records; restart to read from the committed offset."
+            )
+        entry = Entry(self, record, now)
+        self.last = record.offset
+        self.polled += 1
+        self._order.append(record.offset)
+        self._open[record.offset] = entry
+        self.size_bytes += entry.size_bytes
+        return entry
+
+    def grow(self, entry: Entry, size_bytes: int) -> None:
+        """Count encoded bytes to what this entry holds in memory."""
+        entry.size_bytes += size_bytes
+        self.size_bytes += size_bytes
+
+    def settle(self, entry: Entry) -> bool:
+        """The record is finished with, as `entry.fate` says. A closed book stays as it is: False."""
+        if self.is_closed:
+            return False
+        offset = entry.record.offset
+        if self._open.pop(offset, None) is not entry:
+            raise LedgerError(f"{self}: offset {offset} was settled twice.")
+        self.settled[entry.fate] += 1
+        self.size_bytes -= entry.size_bytes
+        if entry.fate is Fate.RELEASED:
+            self._given_back.add(offset)
+        order, unsettled, given_back = self._order, self._open, self._given_back
+        while order and order[0] not in unsettled and order[0] not in given_back:
+            self.committable = order.popleft() + 1
+        return True
+
+    def check(self) -> None:
+        """Raise LedgerError where the conservation law does not hold."""
+        accounted = sum(self.settled.values()) + len(self._open)
+        if self.polled != accounted:
+            raise LedgerError(f"{self}: {self.polled} records polled, {accounted} accounted for.")
+
+    def __str__(self) -> str:
+        return f"{self.source.topic}[{self.source.partition}]"
+
+
+class Ledger:
+    """The books of every partition assigned to us."""
+
+    def __init__(self) -> None:
+        self._books: dict[TopicPartition, Book] = {}
+        self._epoch = 0
+
+    def __iter__(self) -> Iterator[Book]:
+        return iter(self._books.values())
+
+    @property
+    def partitions(self) -> Collection[TopicPartition]:
+        """What is assigned to us."""
+        return self._books.keys()
+
+    @property
+    def in_flight(self) -> int:
+        """Records in flight over all partitions."""
+        return sum(book.in_flight for book in self._books.values())
+
+    @property
+    def size_bytes(self) -> int:
+        """Original and encoded bytes in flight over all partitions."""
+        return sum(book.size_bytes for book in self._books.values())
+
+    def open_book(self, source: TopicPartition) -> Book:
+        """Start a new epoch of a partition; a book still open for it is closed first."""
+        self.close_book(source)
+        self._epoch += 1
+        book = self._books[source] = Book(source, self._epoch)
+        return book
+
+    def book(self, source: TopicPartition) -> Book | None:
+        """The open book of a partition, None when it is not ours."""
+        return self._books.get(source)
+
+    def close_book(self, source: TopicPartition) -> Book | None:
+        """Forget a partition: from here on late answers for its records change nothing."""
+        book = self._books.pop(source, None)
+        if book is not None:
+            book.is_closed = True
+        return book
+
+    def committable(self) -> dict[TopicPartition, int]:
+        """Next offsets safe to commit, of partitions that have one."""
+        return {book.source: book.committable for book in self if book.committable is not None}
+
+    def check(self) -> None:
+        """Raise LedgerError where a conservation law does not hold."""
+        for book in self:
+            book.check()

@@ -1,0 +1,85 @@
+"""The engine's numbers, each with its unit. Defaults are the design's; `app` fills them from settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from streamer.outcomes import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class BulkLimits:
+    """How large one request of an endpoint may get, and how many are under way at once."""
+
+    operations: int
+    size_bytes: int
+    linger_seconds: float
+    """How long an operation may wait for company when nothing else holds it back."""
+    flights: int
+    """Requests of this endpoint in flight at once; 1 for the main API, whose bulks must not overlap."""
+
+
+DEFAULT_BULKS: Mapping[Endpoint, BulkLimits] = {
+    Endpoint.COMPANIES: BulkLimits(5_000, 8 << 20, 0.25, 1),
+    Endpoint.ENDUSERS: BulkLimits(5_000, 8 << 20, 0.25, 1),
+    Endpoint.ACTIVITIES: BulkLimits(1_000, 4 << 20, 0.25, 4),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every number the engine decides by."""
+
+    poll_records: int = 500
+    poll_seconds: float = 0.1
+    """Longest wait in one `consume`: callbacks, answers and signals wait no longer than this."""
+
+    high_water_records: int = 60_000
+    high_water_bytes: int = 128 << 20
+    low_water_ratio: float = 0.7
+    still_seconds: float = 5.0
+    """Back-pressure by not polling at all, before partitions are paused (which drops prefetched records)."""
+    stuck_ratio: float = 0.05
+    """Share of high water that may wait behind keys in trouble before their partitions pause."""
+
+    commit_interval_seconds: float = 0.5
+    drain_seconds: float = 70.0
+    commit_floor_seconds: float = 5.0
+    """Kept of `drain_seconds` for the last commit."""
+
+    calls_per_minute: float = 160.0
+    burst_calls: float = 2.0
+    extra_calls_ratio: float = 0.2
+    """Share of the quota that isolating and second looks may use."""
+    bulks: Mapping[Endpoint, BulkLimits] = field(default_factory=lambda: DEFAULT_BULKS)
+    probe_operations: int = 100
+
+    gate_first_seconds: float = 0.5
+    gate_longest_seconds: float = 60.0
+    throttled_first_seconds: float = 15.0
+    throttled_longest_seconds: float = 120.0
+
+    suspect_failures: int = 3
+    """Failures of one operation's bulks, while others succeed, before the bulk is split."""
+    sample_operations: int = 8
+    isolation_calls: int = 26
+    alone_refusals: int = 5
+    alone_seconds: float = 600.0
+    alone_others: int = 100
+    """Operations that must have succeeded meanwhile for a refusal alone to be the operation's fault."""
+    duplicated_tries: int = 5
+    duplicated_seconds: float = 120.0
+    second_look_seconds: float = 3.0
+    second_looks: int = 4
+
+    dead_letter_window: int = 1_000
+    dead_letter_evidence: int = 100
+    dead_letter_ratio: float = 0.2
+    dead_letter_allowance: int = 10
+    """Letters a process may produce before there is evidence, so that a quiet topic is not held up."""
+
+    on_hold_exit_seconds: float | None = None
+    """End the process after this long on hold; None waits for as long as it lasts."""
+    hold_probe_seconds: float = 60.0
+    unassigned_company: str | None = None
+    """External id of the holding company for endusers without one; None discards them."""
+    gauges_seconds: float = 1.0

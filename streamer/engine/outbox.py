@@ -1,0 +1,136 @@
+"""An endpoint's outbox: everything that waits to be sent there, and the choice of what goes next.
+
+Four kinds of requests, by rising normality: a step of an isolation, one operation alone, a second
+look at operations whose fate a reply left open, and a bulk (a probe while the gate is half open).
+The first three are extras: they spend from their own share of the quota.
+"""
+
+import heapq
+from collections import deque
+from enum import Enum
+
+from streamer.engine.batcher import Pool
+from streamer.engine.gate import BulkSize, Gate, Permit
+from streamer.engine.isolation import Isolation
+from streamer.engine.lanes import Place, Ticket
+from streamer.engine.limits import Limits
+from streamer.outcomes import Endpoint
+
+
+class Kind(Enum):
+    """Why a request is sent."""
+
+    BULK = "bulk"
+    PROBE = "probe"
+    LOOK = "look"
+    ALONE = "alone"
+    ISOLATE = "isolate"
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether it spends from the share of extras."""
+        return self in {Kind.LOOK, Kind.ALONE, Kind.ISOLATE}
+
+
+class Outbox:
+    """What waits for one endpoint."""
+
+    def __init__(self, endpoint: Endpoint, limits: Limits) -> None:
+        self.endpoint = endpoint
+        self.limits = limits
+        self.bulk = limits.bulks[endpoint]
+        self.pool = Pool(endpoint, self.bulk)
+        self.gate = Gate(limits)
+        self.size = BulkSize(self.bulk.operations)
+        self.flights = 0
+        self.isolations: deque[Isolation] = deque()
+        """Hunts for operations at fault, one at a time."""
+        self._alone: deque[Ticket] = deque()
+        self._looks: deque[Ticket] = deque()
+        self._later: list[tuple[float, int, Ticket, Kind]] = []
+
+    def park(self, ticket: Ticket, due: float, kind: Kind) -> None:
+        """Set a ticket aside until `due`; then it travels as `kind`."""
+        ticket.place = Place.PARKED
+        heapq.heappush(self._later, (due, ticket.number, ticket, kind))
+
+    def parked(self) -> list[Ticket]:
+        """Every ticket set aside, in no order."""
+        aside = [later[2] for later in self._later]
+        aside += self._alone
+        aside += self._looks
+        for isolation in self.isolations:
+            aside += isolation.tickets()
+        return [ticket for ticket in aside if ticket.place is Place.PARKED]
+
+    def wake(self, now: float) -> None:
+        """Move what is due to where it is sent from."""
+        while self._later and self._later[0][0] <= now:
+            _, _, ticket, kind = heapq.heappop(self._later)
+            if ticket.place is not Place.PARKED:
+                continue
+            if kind is Kind.ALONE:
+                self._alone.append(ticket)
+            elif kind is Kind.LOOK:
+                self._looks.append(ticket)
+            else:
+                self.pool.put_back([ticket], at_head=False)
+
+    def choose(self, now: float, flight: int, *, extras: bool) -> tuple[Kind, list[Ticket]] | None:
+        """What to send now, marked as sent in `flight`; None when nothing is due or may go."""
+        if self.flights >= self.bulk.flights:
+            return None
+        permit = self.gate.permit(now)
+        if permit is Permit.NOTHING:
+            return None
+        chosen = self._extra(flight) if extras else None
+        if chosen is None:
+            chosen = self._bulk(now, flight, is_probe=permit is Permit.PROBE)
+        if chosen is not None and permit is Permit.PROBE:
+            self.gate.is_probing = True
+        return chosen
+
+    def _extra(self, flight: int) -> tuple[Kind, list[Ticket]] | None:
+        while self.isolations and self.isolations[0].is_over:
+            self.isolations.popleft()
+        if self.isolations:
+            group = self.isolations[0].next_group()
+            if group:
+                return Kind.ISOLATE, self._mark(group, flight)
+        while self._alone:
+            ticket = self._alone.popleft()
+            if ticket.place is Place.PARKED:
+                return Kind.ALONE, self._mark([ticket], flight)
+        group = self._look_group()
+        return (Kind.LOOK, self._mark(group, flight)) if group else None
+
+    def _look_group(self) -> list[Ticket]:
+        """As many second looks as the first of them allows: groups shrink while replies stay unclear."""
+        group: list[Ticket] = []
+        room = self.bulk.size_bytes
+        while self._looks:
+            ticket = self._looks[0]
+            if ticket.place is not Place.PARKED:
+                self._looks.popleft()
+                continue
+            most = min(self.size.operations, group[0].group_limit if group else ticket.group_limit)
+            if group and (len(group) >= most or len(ticket.item) >= room):
+                break
+            room -= len(ticket.item) + 1
+            group.append(self._looks.popleft())
+        return group
+
+    def _bulk(self, now: float, flight: int, *, is_probe: bool) -> tuple[Kind, list[Ticket]] | None:
+        if is_probe:
+            tickets = self.pool.take(min(self.gate.probe_size(), self.size.operations), flight)
+            return (Kind.PROBE, tickets) if tickets else None
+        if not self.pool.is_due(now, self.size.operations):
+            return None
+        return Kind.BULK, self.pool.take(self.size.operations, flight)
+
+    @staticmethod
+    def _mark(tickets: list[Ticket], flight: int) -> list[Ticket]:
+        for ticket in tickets:
+            ticket.place = Place.SENT
+            ticket.flight = flight
+        return tickets

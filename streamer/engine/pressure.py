@@ -1,0 +1,42 @@
+"""Back-pressure: bounds memory, not time.
+
+Above high water, first nothing is polled at all (librdkafka's own queue fills and stops fetching);
+after `still_seconds` partitions are paused and polling goes on, so that the group keeps us. Pausing
+drops prefetched records, which is why it comes second.
+"""
+
+from enum import StrEnum
+
+from streamer.engine.limits import Limits
+
+
+class Stage(StrEnum):
+    """How hard we hold back."""
+
+    FLOWING = "flowing"
+    STILL = "still"
+    """Not polling; for a few seconds at most."""
+    PAUSED = "paused"
+    """Polling with every partition paused."""
+
+
+class Pressure:
+    """Decides the stage from what is in flight."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._since = 0.0
+        self.stage = Stage.FLOWING
+
+    def step(self, now: float, records: int, size_bytes: int) -> Stage:
+        """The stage for this turn."""
+        limits = self._limits
+        ratio = max(records / limits.high_water_records, size_bytes / limits.high_water_bytes)
+        if self.stage is Stage.FLOWING:
+            if ratio >= 1.0:
+                self.stage, self._since = Stage.STILL, now
+        elif ratio < limits.low_water_ratio:
+            self.stage = Stage.FLOWING
+        elif self.stage is Stage.STILL and now - self._since >= limits.still_seconds:
+            self.stage = Stage.PAUSED
+        return self.stage

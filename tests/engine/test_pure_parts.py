@@ -1,0 +1,301 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.engine.commit import CommitSchedule
+from streamer.engine.dead_letter_guard import DeadLetterGuard
+from streamer.engine.gate import BulkSize, Gate, Permit
+from streamer.engine.hold import Hold
+from streamer.engine.limits import Limits
+from streamer.engine.ports import CommitResult, HoldReason
+from streamer.engine.pressure import Pressure, Stage
+from streamer.engine.quota import Bucket, Quota
+from streamer.records import TopicPartition
+
+LIMITS = Limits()
+HERE, THERE = TopicPartition("t", 0), TopicPartition("t", 1)
+
+
+# --- gate ---
+
+
+def test_a_gate_closes_then_lets_one_probe_through_then_opens() -> None:
+    """Open, closed until a moment, one probe; an answer opens it."""
+    gate = Gate(LIMITS)
+    assert gate.permit(0.0) is Permit.EVERYTHING
+    gate.failed(0.0, dice=1.0, sent_at=0.0)
+    assert gate.permit(0.4) is Permit.NOTHING
+    assert gate.permit(0.5) is Permit.PROBE
+    gate.is_probing = True
+    assert gate.permit(9.0) is Permit.NOTHING
+    gate.answered()
+    assert gate.permit(9.0) is Permit.EVERYTHING
+
+
+def test_the_longest_wait_doubles_to_a_minute() -> None:
+    """Full jitter between nothing and 0.5, 1, 2 ... 60 seconds."""
+    gate = Gate(LIMITS)
+    waits = []
+    now = 0.0
+    for _ in range(10):
+        gate.failed(now, dice=1.0, sent_at=now)
+        waits.append(gate.closed_until - now)
+        now = gate.closed_until
+    assert waits == [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_several_requests_meeting_one_outage_count_once() -> None:
+    """Four workers failing together must not look like four failures in a row."""
+    gate = Gate(LIMITS)
+    gate.failed(10.0, dice=1.0, sent_at=9.0)
+    gate.failed(10.1, dice=1.0, sent_at=9.0)
+    gate.failed(10.2, dice=1.0, sent_at=9.5)
+    assert gate.failures == 1
+
+
+def test_probes_halve_so_that_one_of_them_misses_a_poison() -> None:
+    """100, 50, 25 ... 1: otherwise a poison among the first hundred looks like an outage for ever."""
+    gate = Gate(LIMITS)
+    sizes = []
+    for failure in range(9):
+        gate.failed(100.0 * failure, dice=0.0, sent_at=100.0 * failure)
+        sizes.append(gate.probe_size())
+    assert sizes == [100, 50, 25, 12, 6, 3, 1, 1, 1]
+
+
+def test_retry_after_is_honoured_but_not_beyond_ten_minutes() -> None:
+    """A server may ask us to wait; it may not stop us for a day."""
+    gate = Gate(LIMITS)
+    gate.failed(0.0, dice=0.0, sent_at=0.0, retry_after_seconds=30.0)
+    assert gate.closed_until == 30.0
+    gate.answered()
+    gate.failed(100.0, dice=0.0, sent_at=100.0, retry_after_seconds=86_400.0)
+    assert gate.closed_until == 700.0
+
+
+def test_a_bulk_halves_on_too_much_and_grows_a_tenth_on_success() -> None:
+    """Evidence of "too much" halves what was sent; success of a full one grows it, up to the limit."""
+    size = BulkSize(5_000)
+    size.too_much(3_000)
+    assert size.operations == 1_500
+    size.answered(100)
+    assert size.operations == 1_500
+    size.answered(1_500)
+    assert size.operations == 1_650
+    for _ in range(40):
+        size.too_much(size.operations)
+    assert size.operations == 1
+    for _ in range(200):
+        size.answered(size.operations)
+    assert size.operations == 5_000
+
+
+# --- quota ---
+
+
+def test_a_restart_starts_with_one_token() -> None:
+    """A crash loop must not spend a fresh burst each time."""
+    quota = Quota(LIMITS)
+    assert quota.may_call(0.0)
+    quota.called(0.0, is_extra=False)
+    assert not quota.may_call(0.0)
+
+
+@given(st.lists(st.floats(0, 30), min_size=1, max_size=200))
+def test_no_minute_sees_more_calls_than_the_budget_and_its_burst(pauses: list[float]) -> None:
+    """However greedily asked, 160 a minute and a burst of 2 let at most 162 calls through in any minute."""
+    bucket = Bucket(160.0, 2.0)
+    now, calls = 0.0, []
+    for pause in pauses:
+        now += pause
+        while bucket.has(now):
+            bucket.take(now)
+            calls.append(now)
+    for start in calls:
+        assert sum(start <= call < start + 60.0 for call in calls) <= 162
+
+
+def test_429_without_a_header_waits_15_seconds_doubling_to_two_minutes() -> None:
+    """Planhat documents no Retry-After; our own waits grow until it answers again."""
+    quota = Quota(LIMITS)
+    now = 0.0
+    for wait in (15.0, 30.0, 60.0, 120.0, 120.0):
+        quota.throttled(now, None)
+        assert not quota.may_call(now + wait - 0.01)
+        now += wait + 1.0
+        assert quota.may_call(now)
+    quota.answered()
+    quota.throttled(now, None)
+    assert quota.may_call(now + 16.0)
+
+
+def test_429_with_retry_after_waits_as_told_up_to_ten_minutes() -> None:
+    """The header wins over our own schedule, within reason."""
+    quota = Quota(LIMITS)
+    quota.throttled(0.0, 40.0)
+    assert not quota.may_call(39.0)
+    assert quota.may_call(41.0)
+    quota.throttled(50.0, 9_999.0)
+    assert not quota.may_call(649.0)
+    assert quota.may_call(652.0)
+
+
+def test_extras_get_a_fifth_of_the_calls() -> None:
+    """Isolation and second looks may not eat the quota."""
+    quota = Quota(LIMITS)
+    extras = 0
+    for tenth in range(6_000):
+        now = tenth / 10
+        if quota.may_call_extra(now):
+            quota.called(now, is_extra=True)
+            extras += 1
+    assert 310 <= extras <= 321
+
+
+# --- pressure ---
+
+
+def test_pressure_is_still_first_then_pauses_then_flows_below_low_water() -> None:
+    """Stage 1 for at most five seconds, stage 2 until below 70 %."""
+    pressure = Pressure(LIMITS)
+    assert pressure.step(0.0, 59_999, 0) is Stage.FLOWING
+    assert pressure.step(1.0, 60_000, 0) is Stage.STILL
+    assert pressure.step(5.9, 60_000, 0) is Stage.STILL
+    assert pressure.step(6.0, 60_000, 0) is Stage.PAUSED
+    assert pressure.step(7.0, 42_000, 0) is Stage.PAUSED
+    assert pressure.step(8.0, 41_999, 0) is Stage.FLOWING
+
+
+def test_bytes_press_like_records() -> None:
+    """A few huge records fill memory as well as many small ones."""
+    pressure = Pressure(LIMITS)
+    assert pressure.step(0.0, 4, 128 << 20) is Stage.STILL
+
+
+# --- commit ---
+
+
+def test_only_changes_are_committed_twice_a_second_one_at_a_time() -> None:
+    """No commit while one is under way, none too early, none without news."""
+    commits = CommitSchedule(0.5)
+    assert commits.due(0.0, {HERE: 5}) == {HERE: 5}
+    commits.started(0.0, {HERE: 5})
+    assert commits.due(9.0, {HERE: 6}) == {}
+    commits.finished({HERE: 5}, CommitResult.COMMITTED)
+    assert commits.due(0.4, {HERE: 6}) == {}
+    assert commits.due(0.5, {HERE: 5}) == {}
+    assert commits.due(0.5, {HERE: 6, THERE: 1}) == {HERE: 6, THERE: 1}
+
+
+def test_a_failed_commit_is_replaced_by_the_newest() -> None:
+    """What was refused is committed again, with what came since."""
+    commits = CommitSchedule(0.5)
+    commits.started(0.0, {HERE: 5})
+    commits.finished({HERE: 5}, CommitResult.RETRY)
+    assert commits.due(0.5, {HERE: 8}) == {HERE: 8}
+
+
+def test_a_partition_that_comes_back_is_committed_afresh() -> None:
+    """What an older epoch had acknowledged says nothing about the new one."""
+    commits = CommitSchedule(0.5)
+    commits.finished({HERE: 9}, CommitResult.COMMITTED)
+    commits.forget([HERE])
+    assert commits.changed({HERE: 4}) == {HERE: 4}
+
+
+# --- dead-letter guard ---
+
+
+def judged(guard: DeadLetterGuard, good: int, bad: int) -> None:
+    """So many good records were read, then so many bad ones."""
+    for _ in range(good):
+        guard.judge(is_bad=False)
+    for _ in range(bad):
+        guard.judge(is_bad=True)
+
+
+def test_an_all_bad_topic_leaves_ten_letters_a_start() -> None:
+    """Ten restarts on an all-bad topic leave at most a hundred dead letters."""
+    guard = DeadLetterGuard(LIMITS)
+    produced = 0
+    for _ in range(5_000):
+        guard.judge(is_bad=True)
+        if guard.may_produce():
+            guard.produced()
+            produced += 1
+    assert produced == 10
+    assert guard.is_tripped
+
+
+def test_letters_flow_with_evidence_that_few_are_bad() -> None:
+    """A hundred records of which fewer than a fifth are bad: letters are produced."""
+    guard = DeadLetterGuard(LIMITS)
+    judged(guard, good=90, bad=12)
+    for _ in range(12):
+        assert guard.may_produce()
+        guard.produced()
+
+
+def test_a_fifth_bad_trips() -> None:
+    """Exactly at 20 % of a hundred records the fault is not in the records."""
+    guard = DeadLetterGuard(LIMITS)
+    judged(guard, good=80, bad=19)
+    assert guard.may_produce()
+    guard.judge(is_bad=True)
+    assert guard.is_tripped
+    assert not guard.may_produce()
+
+
+def test_refusals_by_planhat_count_in_their_place() -> None:
+    """A record that looked good and was refused counts once, as bad; an older one counts anew."""
+    guard = DeadLetterGuard(LIMITS)
+    places = [guard.judge(is_bad=False) for _ in range(100)]
+    for place in places[:20]:
+        guard.turned_bad(place)
+        guard.turned_bad(place)
+    assert guard._bad == 20
+    assert guard.is_tripped
+    judged(guard, good=1_000, bad=0)
+    assert guard._bad == 0
+    guard.turned_bad(places[0])
+    assert guard._bad == 1
+
+
+@given(st.lists(st.booleans(), max_size=300))
+def test_the_window_counts_its_last_records(history: list[bool]) -> None:
+    """The count of bad records is that of the last ones, no more and no fewer."""
+    guard = DeadLetterGuard(Limits(dead_letter_window=50))
+    for is_bad in history:
+        guard.judge(is_bad=is_bad)
+    assert guard._bad == sum(history[-50:])
+
+
+# --- hold ---
+
+
+def test_hold_probes_and_speaks_once_a_minute() -> None:
+    """One request and one line a minute, no more."""
+    hold = Hold(LIMITS)
+    assert hold.enter(HoldReason.CREDENTIALS, 0.0)
+    assert not hold.enter(HoldReason.CREDENTIALS, 1.0)
+    probes = sum(hold.probe_is_due(second) for second in range(601))
+    words = sum(hold.word_is_due(second) for second in range(601))
+    assert (probes, words) == (10, 10)
+    assert hold.leave() is HoldReason.CREDENTIALS
+    assert not hold.probe_is_due(9_999.0)
+
+
+def test_bad_records_are_not_probed() -> None:
+    """Too many dead letters mend by a person and a restart, not by sending more."""
+    hold = Hold(LIMITS)
+    hold.enter(HoldReason.DEAD_LETTERS, 0.0)
+    assert not hold.probe_is_due(3_600.0)
+
+
+@pytest.mark.parametrize(("patience", "ends"), [(None, False), (900.0, True)])
+def test_hold_ends_the_process_only_when_told_to(patience: float | None, ends: bool) -> None:
+    """`STREAMER_ON_HOLD=exit` ends after 15 minutes; the default holds on."""
+    hold = Hold(Limits(on_hold_exit_seconds=patience))
+    hold.enter(HoldReason.PERMISSION, 0.0)
+    assert not hold.is_over_patience(899.0)
+    assert hold.is_over_patience(900.0) is ends
