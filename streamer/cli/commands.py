@@ -1,0 +1,119 @@
+"""What each command does. What it needs is imported when it runs: librdkafka alone takes long to load."""
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from streamer.config import Settings, load_settings, secret_values, settings_table
+from streamer.errors import SourceError, UsageError
+
+EXIT_CLEAN = 0
+DEMO_INSTALL = 'pip install "segment-planhat-streamer[demo]"'
+ACKNOWLEDGE_SECONDS = 60
+
+Execute = Callable[[argparse.Namespace], int]
+STAND_INS = {"demo": "streamer.standins.demo", "sandbox": "streamer.standins.planhat.command"}
+"""Commands that a module of the stand-ins brings along, arguments included."""
+
+
+def _with_app(name: str, args: argparse.Namespace) -> int:
+    """Load settings, begin the log, and let `app` build and run everything."""
+    from streamer.kafka.configuration import property_problems  # noqa: PLC0415 - slow to load
+    from streamer.logs import configure_logs  # noqa: PLC0415 - as above
+
+    settings = load_settings(property_problems=property_problems)
+    level = "debug" if args.verbose else settings.log_level
+    configure_logs(log_format=settings.log_format, log_level=level, secrets=secret_values(settings))
+    execute: Callable[[Settings], int] = getattr(importlib.import_module("streamer.app"), name)
+    return execute(settings)
+
+
+def _stand_in(module: str, args: argparse.Namespace) -> int:
+    if importlib.util.find_spec("aiohttp") is None:
+        raise UsageError(f"this command needs the stand-ins, which are not installed: {DEMO_INSTALL}")
+    code: int = importlib.import_module(module).run(args)
+    return code
+
+
+def _transform(args: argparse.Namespace) -> int:
+    from streamer.avro import json_text  # noqa: PLC0415 - only this command needs it
+    from streamer.local.lines import event_texts, opened  # noqa: PLC0415 - as above
+    from streamer.local.transform import ShownRequest, as_json, as_text, tell  # noqa: PLC0415 - as above
+    from streamer.planhat.requests import Addresses, encode_operation, request_for  # noqa: PLC0415 - as above
+    from streamer.transform.operations import Operation  # noqa: PLC0415 - as above
+
+    settings = load_settings(needs=())
+    token = settings.planhat_tenant_token.get_secret_value()
+    addresses = Addresses(settings.planhat_api_url, settings.planhat_analytics_url, token)
+
+    def ask(operation: Operation) -> ShownRequest:
+        request = request_for(operation.endpoint, [encode_operation(operation)], addresses)
+        return ShownRequest(request.method, request.shown_url, request.body)
+
+    show = as_json if args.json else as_text
+    with opened(args.file) as stream:
+        texts = event_texts(stream, json_text.parse)
+        for told in tell(texts, json_text.parse, settings.rules, ask):
+            sys.stdout.write(show(told) + "\n")
+            if args.file == "-":
+                sys.stdout.flush()
+    return EXIT_CLEAN
+
+
+def _publish(args: argparse.Namespace) -> int:
+    from streamer.avro import json_text  # noqa: PLC0415 - only this command needs it
+    from streamer.avro.encoder import Encoder  # noqa: PLC0415 - as above
+    from streamer.avro.schemas import load_schemas  # noqa: PLC0415 - as above
+    from streamer.kafka.configuration import property_problems  # noqa: PLC0415 - as above
+    from streamer.kafka.publish import Publisher  # noqa: PLC0415 - as above
+    from streamer.local.lines import event_texts, opened  # noqa: PLC0415 - as above
+    from streamer.local.publish import publish  # noqa: PLC0415 - as above
+
+    settings = load_settings(needs=("kafka_bootstrap_servers",), property_problems=property_problems)
+    topic = args.topic or settings.kafka_topic
+    publisher = Publisher(settings.kafka_bootstrap_servers, topic, settings.kafka_properties)
+    encode = partial(Encoder(load_schemas()).encode, framing=args.framing)
+    with opened(args.file) as stream:
+        texts = event_texts(stream, json_text.parse)
+        refusals = publish(texts, json_text.parse, encode, publisher.publish, key=args.key)
+    missing = publisher.flush(ACKNOWLEDGE_SECONDS)
+    sys.stdout.write(f"{publisher.acknowledged} events published to {topic}\n")
+    if missing or publisher.failed:
+        reasons = [f"{count} refused: {reason}" for reason, count in publisher.failed.items()]
+        reasons += [f"{missing} not acknowledged within {ACKNOWLEDGE_SECONDS} s"] if missing else []
+        raise SourceError(
+            f"not every event reached {topic} at {settings.kafka_bootstrap_servers} ({'; '.join(reasons)}); "
+            "see that broker and topic are there, then publish what is missing"
+        )
+    if refusals:
+        lines = [f"event {refusal.event} was left out: {refusal.reason}" for refusal in refusals]
+        raise UsageError("\n".join(lines))
+    return EXIT_CLEAN
+
+
+def _settings(_args: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415 - only this command needs it
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    for heading in ("setting", "value", "from", "meaning"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"setting", "from"})
+    for row in settings_table(load_settings(needs=())):
+        table.add_row(*map(Text, row))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    return EXIT_CLEAN
+
+
+EXECUTE: dict[str, Execute] = {
+    "run": partial(_with_app, "run"),
+    "check": partial(_with_app, "check"),
+    "transform": _transform,
+    "publish": _publish,
+    "settings": _settings,
+    **{name: partial(_stand_in, module) for name, module in STAND_INS.items()},
+}
+"""Each takes the parsed arguments and returns the exit code."""

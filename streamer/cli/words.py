@@ -1,0 +1,143 @@
+"""What the command line says of itself: the words of `--help`, and nothing else."""
+
+from typing import NamedTuple
+
+from streamer.errors import PlanhatMisconfigured, SourceError, StreamerError, TooManyDeadLetters, UsageError
+
+DESCRIPTION = """\
+Stream Segment events from Kafka into Planhat.
+
+Reads Avro records, turns each identify, group, track and page call into
+Planhat operations, and commits an offset only once Planhat has accepted
+everything before it.
+"""
+
+EPILOG = f"""\
+settings:
+  Every setting is an environment variable named STREAMER_*, or the content of
+  the file that STREAMER_*_FILE names; there is no settings file. `streamer
+  settings` lists them with the values in force.
+
+examples:
+  # Watch it work, with stand-ins for Kafka and for Planhat.
+  $ streamer demo
+
+  # Verify settings, schemas, broker, topics and Planhat token, then exit.
+  $ streamer check
+
+  # Show what Planhat would be told about events in a file; send nothing.
+  $ streamer transform events.jsonl
+
+  # Run until SIGTERM.
+  $ streamer run
+
+exit status:
+  0  ended cleanly
+  {StreamerError.exit_code}  ended by an unexpected error; uncommitted events will be read again
+  {UsageError.exit_code}  bad command line or bad settings
+  {SourceError.exit_code}  a schema, the broker or a topic is missing or cannot be used
+  {PlanhatMisconfigured.exit_code}  Planhat refused our credentials
+  {TooManyDeadLetters.exit_code}  too many events went to the dead-letter topic
+"""
+
+
+class CommandHelp(NamedTuple):
+    """One line for the list of commands, and what the command says of itself."""
+
+    about: str
+    more: str
+    examples: str
+
+
+COMMANDS = {
+    "run": CommandHelp(
+        "stream events until told to stop",
+        """\
+Join the consumer group and deliver events until SIGTERM or SIGINT. Then nothing
+new is read, requests already sent are waited for, and what was settled is
+committed; all else is read again by whoever reads next.
+""",
+        """\
+  # Until SIGTERM.
+  $ streamer run
+""",
+    ),
+    "check": CommandHelp(
+        "verify everything `run` needs, then exit",
+        """\
+Verify settings, schemas, broker, topics and Planhat's API token, say what was
+verified and what cannot be, and exit. No record is read, no offset committed.
+""",
+        """\
+  # Start only if everything is in place.
+  $ streamer check && streamer run
+""",
+    ),
+    "demo": CommandHelp(
+        "watch the pipeline at work",
+        """\
+Run the real pipeline between a stand-in for Kafka and one for Planhat, on events
+made for the purpose, and account for every one of them.
+""",
+        """\
+  $ streamer demo
+
+  # Leave it running, to look around.
+  $ streamer demo --keep
+""",
+    ),
+    "sandbox": CommandHelp(
+        "serve a stand-in for Planhat",
+        """\
+Serve a stand-in for Planhat's API over HTTP, with a page that shows what it
+holds. It is a stand-in: what Planhat does not document is a switch of it.
+""",
+        """\
+  $ streamer sandbox --port 8080
+""",
+    ),
+    "transform": CommandHelp(
+        "print the requests for events in a file",
+        """\
+Print the requests that would tell Planhat of each event; send nothing. One event
+a line, or one event that fills the file. The tenant token in URLs is masked.
+
+With --json: one line per event with index, type, messageId, outcome (operations,
+skipped or invalid), reason, and requests (each with method, url and body). The
+exit status is 0 whatever the events were.
+""",
+        """\
+  $ streamer transform events.jsonl
+
+  # Which events would be skipped or are invalid, and why?
+  $ streamer transform --json events.jsonl | jq 'select(.outcome != "operations")'
+""",
+    ),
+    "publish": CommandHelp(
+        "write events in a file to the topic, as Avro",
+        """\
+Write each event of a file to the topic as an Avro record of its bundled schema.
+One event a line, or one event that fills the file. Events that no schema
+describes are named and left out, and the exit status is then 2.
+""",
+        """\
+  $ streamer publish events.jsonl
+
+  # To another topic, from another program.
+  $ make-events | streamer publish --topic segment.rehearsal -
+""",
+    ),
+    "settings": CommandHelp(
+        "list every setting, its value and where it came from",
+        """\
+List every setting with the value in force, secrets masked, and where the value
+came from: default, environment or file. Wrong settings are all reported.
+""",
+        """\
+  $ streamer settings
+
+  $ STREAMER_HTTP_PORT=9000 streamer settings | grep HTTP
+""",
+    ),
+}
+"""In the order in which they are listed."""

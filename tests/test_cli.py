@@ -1,0 +1,415 @@
+"""Laws of the command line: what is printed, where it goes, and the exit code that ends it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer
+
+from streamer import __version__
+from streamer.avro.decoder import Decoder
+from streamer.avro.schemas import load_schemas
+from streamer.cli import commands, main
+from streamer.cli.words import COMMANDS
+from streamer.engine.ports import Decoded
+from streamer.standins.broker import CLIENT_PROPERTIES, EmbeddedBroker
+
+TENANT = "0b7e1c9a-4f2d-4c61-9a55-3d1f0e8b7a21"
+TRACK = {"type": "track", "messageId": "m-1", "userId": "u-1", "event": "Invoice Paid"}
+IDENTIFY = {
+    "type": "identify",
+    "messageId": "m-2",
+    "userId": "u-1",
+    "traits": {"email": "ada@x.example", "age": 2**60},
+}
+GROUP = {"type": "group", "messageId": "m-3", "userId": "u-1", "groupId": "acme", "traits": {"name": "Acme"}}
+ALIAS = {"type": "alias", "messageId": "m-4", "userId": "u-1", "previousId": "a-1"}
+NAMELESS = {"type": "track", "messageId": "m-5", "userId": "u-1"}
+
+Capture = pytest.CaptureFixture[str]
+Lines = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of whoever runs the tests do not count."""
+    for name in [name for name in os.environ if name.startswith("STREAMER_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(name="lines")
+def _lines(tmp_path: Path) -> Lines:
+    """Writes a file of one event, or one text, a line; gives its name."""
+
+    def write(*events: object) -> str:
+        texts = (event if isinstance(event, str) else json.dumps(event) for event in events)
+        file = tmp_path / "events.jsonl"
+        file.write_text("".join(f"{text}\n" for text in texts))
+        return str(file)
+
+    return write
+
+
+def told(capture: Capture) -> list[dict[str, Any]]:
+    """The JSON lines printed."""
+    return [json.loads(line) for line in capture.readouterr().out.splitlines()]
+
+
+def streamer(*words: str, **options: Any) -> "subprocess.Popen[str]":
+    """The program as a process of its own."""
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("STREAMER_")}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-m", "streamer", *words], env=environ, **(pipes | options))
+
+
+# --- transform ------------------------------------------------------------------------------------
+
+
+def test_transform_tells_what_becomes_of_each_event(lines: Lines, capsys: Capture) -> None:
+    """--json prints one line an event with the keys of the contract; whatever they are, the exit is 0."""
+    file = lines(TRACK, ALIAS, NAMELESS, "{broken", "[1]", {"type": 7}, {})
+    assert main(["transform", "--json", file]) == 0
+
+    printed = told(capsys)
+    assert [line["index"] for line in printed] == list(range(7))
+    for line in printed:
+        assert list(line) == ["index", "type", "messageId", "outcome", "reason", "requests"]
+    assert [(line["type"], line["messageId"], line["outcome"], line["reason"]) for line in printed] == [
+        ("track", "m-1", "operations", None),
+        ("alias", "m-4", "skipped", "unsupported_type"),
+        ("track", "m-5", "invalid", "event_not_defined"),
+        (None, None, "invalid", "bad_json"),
+        (None, None, "invalid", "not_an_event"),
+        (None, None, "invalid", "not_an_event"),
+        (None, None, "invalid", "not_an_event"),
+    ]
+    assert [len(line["requests"]) for line in printed] == [1, 0, 0, 0, 0, 0, 0]
+
+
+def test_transform_prints_the_requests_exactly(lines: Lines, capsys: Capture) -> None:
+    """Method, URL and body are those of delivery, in the order of delivery, with numbers unchanged."""
+    assert main(["transform", "--json", lines(IDENTIFY, GROUP)]) == 0
+
+    identify, group = told(capsys)
+    (request,) = identify["requests"]
+    assert (request["method"], request["url"]) == ("PUT", "https://api.planhat.com/endusers")
+    (enduser,) = request["body"]
+    assert (enduser["externalId"], enduser["email"], enduser["custom"]) == (
+        "u-1",
+        "ada@x.example",
+        {"age": 2**60},
+    )
+    assert [one["url"].rpartition("/")[2] for one in group["requests"]] == ["companies", "endusers"]
+
+
+def test_transform_agrees_with_the_fixtures(capsys: Capture) -> None:
+    """A fixture's requests are what is printed for its event, but for the masked tenant token."""
+    fixture = Path(__file__).parent / "fixtures" / "track" / "invoice_paid.event.json"
+    assert main(["transform", "--json", str(fixture)]) == 0
+
+    (line,) = told(capsys)
+    (expected,) = json.loads(Path(str(fixture).replace(".event.", ".planhat.")).read_text())
+    (request,) = line["requests"]
+    assert (request["method"], request["body"]) == (expected["method"], expected["body"])
+    assert request["url"] == "https://analytics.planhat.com/analytics/bulk/***"
+
+
+def test_transform_obeys_the_settings(lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Addresses and rules come from the environment; the tenant token is not printed."""
+    monkeypatch.setenv("STREAMER_PLANHAT_SUBDOMAIN", "api-us2")
+    monkeypatch.setenv("STREAMER_PLANHAT_TENANT_TOKEN", TENANT)
+    monkeypatch.setenv("STREAMER_LINK", "never")
+    monkeypatch.setenv("STREAMER_CONSENT_CATEGORIES", "crm")
+    refused = {**TRACK, "context": {"consent": {"categoryPreferences": {"crm": False}}}}
+    granted = {**GROUP, "context": {"consent": {"categoryPreferences": {"crm": True}}}}
+    assert main(["transform", "--json", lines(granted, refused)]) == 0
+
+    output = capsys.readouterr().out
+    assert TENANT not in output
+    first, second = map(json.loads, output.splitlines())
+    assert [request["url"] for request in first["requests"]] == ["https://api-us2.planhat.com/companies"]
+    assert second["reason"] == "consent"
+
+
+def test_transform_is_readable_without_json(lines: Lines, capsys: Capture) -> None:
+    """For a person: a heading for each event, then its requests in full; reasons with the field at fault."""
+    assert main(["transform", lines(TRACK, ALIAS, NAMELESS)]) == 0
+
+    text = capsys.readouterr().out
+    assert "# event 0: track m-1\nPOST https://analytics.planhat.com/analytics/bulk/***\n[\n  {\n" in text
+    assert '    "action": "Invoice Paid",\n' in text
+    assert (
+        "# event 1: alias m-4 skipped (unsupported_type)\n# event 2: track m-5 invalid (event_not_defined)"
+        in text
+    )
+
+
+def test_one_event_may_fill_a_file(lines: Lines, capsys: Capture) -> None:
+    """A pretty-printed event is one event; blank lines are none; an empty file has none."""
+    assert main(["transform", "--json", lines("", json.dumps(TRACK, indent=2), "")]) == 0
+    assert [line["messageId"] for line in told(capsys)] == ["m-1"]
+
+    assert main(["transform", "--json", lines("", TRACK, "", "  ", IDENTIFY)]) == 0
+    assert [line["messageId"] for line in told(capsys)] == ["m-1", "m-2"]
+
+    assert main(["transform", "--json", lines("{broken", TRACK)]) == 0
+    assert [line["outcome"] for line in told(capsys)] == ["invalid", "operations"]
+
+    assert main(["transform", "--json", lines("", "")]) == 0
+    assert told(capsys) == []
+
+
+def test_transform_answers_an_endless_input_as_it_comes() -> None:
+    """Each line of standard input is answered before the next is there, and Ctrl+C ends it quietly."""
+    with streamer("transform", "--json", "-", stdin=subprocess.PIPE, bufsize=1) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdin.write(json.dumps(TRACK) + "\n")
+        assert json.loads(running.stdout.readline())["messageId"] == "m-1"
+        running.stdin.write(json.dumps(ALIAS) + "\n")
+        assert json.loads(running.stdout.readline())["messageId"] == "m-4"
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=20) == 130
+        assert running.stderr.read() == ""
+
+
+def test_a_reader_that_leaves_is_no_error(lines: Lines) -> None:
+    """`streamer transform … | head` ends like any other program whose pipe was closed."""
+    file = lines(*[IDENTIFY] * 5000)
+    with streamer("transform", file) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.readline()
+        running.stdout.close()
+        assert running.wait(timeout=60) == 128 + signal.SIGPIPE
+        assert running.stderr.read() == ""
+
+
+@pytest.mark.parametrize("command", ["transform", "publish"])
+def test_a_file_that_cannot_be_read_is_named(
+    command: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing file, or a directory, ends with 2 and what to give instead."""
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    for file in (tmp_path / "missing", tmp_path):
+        assert main([command, str(file)]) == 2
+        assert f"streamer: {file}: cannot be read" in capsys.readouterr().err
+
+
+# --- settings and errors --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [["run"], ["check"], ["settings"], ["transform", "-"], ["publish", "-"]])
+def test_wrong_settings_end_every_command(
+    command: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All problems are printed, one a line, before anything is connected or read; the exit is 2."""
+    monkeypatch.setenv("STREAMER_HTTP_PORT", "high")
+    monkeypatch.setenv("STREAMER_KAFKA_TOPICK", "x")
+    assert main(command) == 2
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "streamer: STREAMER_HTTP_PORT='high': allowed: a whole number from 0 to 65535\n" in printed.err
+    assert (
+        "streamer: STREAMER_KAFKA_TOPICK is not a setting; did you mean STREAMER_KAFKA_TOPIC?\n"
+        in printed.err
+    )
+    assert "Traceback" not in printed.err
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_run_and_check_judge_librdkafka_properties(
+    command: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Properties that would break the delivery promise are reported with the missing settings."""
+    monkeypatch.setenv("STREAMER_KAFKA_PROPERTIES", "enable.auto.commit=true")
+    assert main([command]) == 2
+
+    problems = capsys.readouterr().err
+    assert "streamer: STREAMER_KAFKA_PROPERTIES: enable.auto.commit cannot be set" in problems
+    assert "streamer: STREAMER_PLANHAT_API_TOKEN is required and not set" in problems
+
+
+def test_settings_are_listed_with_their_origin(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table shows values and where they came from, and no secret."""
+    monkeypatch.setenv("STREAMER_PLANHAT_API_TOKEN", "hunter2-hunter2")
+    monkeypatch.setenv("STREAMER_HTTP_PORT", "9000")
+    assert main(["settings"]) == 0
+
+    rows = {
+        line.split()[0]: line.split()[1:3] for line in capsys.readouterr().out.splitlines() if line.strip()
+    }
+    assert rows["STREAMER_HTTP_PORT"] == ["9000", "environment"]
+    assert rows["STREAMER_PLANHAT_API_TOKEN"] == ["****", "environment"]
+    assert rows["STREAMER_KAFKA_TOPIC"] == ["segment.events", "default"]
+    assert rows["STREAMER_PLANHAT_TENANT_TOKEN"][0] == "(required)"
+
+
+def test_an_unexpected_error_is_said_in_words(
+    lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug ends with 1 and its place; its text, which may quote an event, stays out."""
+
+    def fails(**_options: object) -> None:
+        raise RuntimeError("ada@x.example")
+
+    monkeypatch.setattr(commands, "load_settings", fails)
+    assert main(["transform", lines(TRACK)]) == 1
+
+    said = capsys.readouterr().err
+    assert said.startswith("streamer: unexpected error: RuntimeError at test_cli.py:")
+    assert "ada@x.example" not in said
+    assert "Traceback" not in said
+    for words in (["-v", "settings"], ["settings", "-v"]):
+        assert main(words) == 1
+        assert "Traceback" in capsys.readouterr().err
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+def test_the_version_is_told(capsys: Capture) -> None:
+    """-V prints name and version."""
+    assert main(["-V"]) == 0
+    assert capsys.readouterr().out == f"streamer {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["dance"], ["transform"], ["run", "--fast"], ["transform", "--js", "-"]]
+)
+def test_a_wrong_command_line_ends_with_2(words: list[str], capsys: Capture) -> None:
+    """Missing, unknown and abbreviated words are refused with the usage."""
+    assert main(words) == 2
+    assert "usage: streamer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: Capture) -> None:
+    """Each command's help says what it does and shows an example, with its own arguments."""
+    assert main([command, "--help"]) == 0
+
+    text = capsys.readouterr().out
+    assert COMMANDS[command].more.splitlines()[0] in text
+    assert f"$ streamer {command}" in text.partition("examples:")[2]
+
+
+def test_help_tells_commands_and_exit_codes(capsys: Capture) -> None:
+    """The program's help lists every command, and the exit codes in use."""
+    assert main(["--help"]) == 0
+
+    text = capsys.readouterr().out
+    for name, words in COMMANDS.items():
+        assert f"    {name:<12} {words.about}" in text
+    assert [line.split()[0] for line in text.partition("exit status:")[2].splitlines() if line] == list(
+        "012345"
+    )
+
+
+def test_help_needs_no_slow_library() -> None:
+    """Help, version and transform load neither librdkafka nor an HTTP client of the stand-ins."""
+    check = "import sys; from streamer.cli import main; main(['--help']); main(['transform', '/dev/null']);"
+    check += "sys.exit(bool({'confluent_kafka', 'aiohttp', 'prometheus_client'} & set(sys.modules)))"
+
+    assert subprocess.run([sys.executable, "-c", check], check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["demo", "sandbox"])
+def test_stand_ins_that_are_missing_name_their_install(
+    command: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the demo's dependencies the command ends with 2 and the line that installs them."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main([command]) == 2
+    assert 'pip install "segment-planhat-streamer[demo]"' in capsys.readouterr().err
+
+
+# --- publish --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="broker", scope="module")
+def _broker() -> Iterator[EmbeddedBroker]:
+    """The stand-in broker."""
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+def consumed(broker: EmbeddedBroker, topic: str, count: int) -> list[tuple[bytes | None, bytes | None]]:
+    """Keys and values of the first records of a topic."""
+    consumer = Consumer(
+        {
+            **CLIENT_PROPERTIES,
+            "bootstrap.servers": broker.bootstrap_servers,
+            "group.id": f"test-{topic}",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe([topic])
+    records: list[tuple[bytes | None, bytes | None]] = []
+    for _ in range(200):
+        records += [(one.key(), one.value()) for one in consumer.consume(100, 0.1) if one.error() is None]
+        if len(records) >= count:
+            break
+    consumer.close()
+    return records
+
+
+def test_publish_writes_avro_keyed_by_user(
+    broker: EmbeddedBroker, lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events arrive as Avro, unchanged and keyed by user; what no schema takes is named."""
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
+    anonymous = {"type": "page", "messageId": "m-6", "anonymousId": "a-1", "name": "Home"}
+    topic = "publish-test"
+    file = lines(TRACK, "{broken", {"type": "wink"}, "[1]", IDENTIFY, anonymous)
+    assert main(["publish", "--topic", topic, file]) == 2
+
+    printed = capsys.readouterr()
+    assert printed.out == f"3 events published to {topic}\n"
+    assert [line.partition(": ")[2].partition(" was")[0] for line in printed.err.splitlines()] == [
+        "event 1",
+        "event 2",
+        "event 3",
+    ]
+    decoder = Decoder(load_schemas())
+    found: dict[str, tuple[bytes | None, Any]] = {}
+    for key, value in consumed(broker, topic, 3):
+        assert value is not None
+        decoded = decoder.decode(value)
+        assert isinstance(decoded, Decoded)
+        found[decoded.value["messageId"]] = (key, decoded.value)
+    assert {message_id: key for message_id, (key, _) in found.items()} == {
+        "m-1": b"u-1",
+        "m-2": b"u-1",
+        "m-6": b"a-1",
+    }
+    assert found["m-2"][1]["traits"] == IDENTIFY["traits"]
+
+
+def test_publish_says_when_the_broker_is_not_there(
+    lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that acknowledges nothing ends with 3, the counts and what to do."""
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setattr(commands, "ACKNOWLEDGE_SECONDS", 0.5)
+    assert main(["publish", lines(TRACK)]) == 3
+
+    printed = capsys.readouterr()
+    assert printed.out == "0 events published to segment.events\n"
+    assert "1 not acknowledged within 0.5 s" in printed.err
+
+
+def test_publish_needs_a_broker_only(lines: Lines, capsys: Capture) -> None:
+    """Without a broker's address the one missing setting is named, and Planhat's tokens are not asked for."""
+    assert main(["publish", lines(TRACK)]) == 2
+
+    problems = capsys.readouterr().err.splitlines()
+    assert len(problems) == 1
+    assert "STREAMER_KAFKA_BOOTSTRAP_SERVERS is required" in problems[0]
