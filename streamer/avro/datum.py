@@ -78,7 +78,7 @@ class DatumReader:
             if isinstance(text, str | bytes):
                 datum[name] = json_text.parse(text, name)
         if self._overflows:
-            extra = datum.pop(OVERFLOW_FIELD)
+            extra = datum.pop(OVERFLOW_FIELD, None)
             if isinstance(extra, dict):
                 datum.update(extra)
         return json_ready(datum) if self._foreign_leaves else datum

@@ -30,7 +30,7 @@ class Encoder:
     """
 
     def __init__(self, schemas: Schemas) -> None:
-        self._forms = {schema.label: _Form(schema) for schema in schemas}
+        self._forms = {schema.label: _Form(schema) for schema in schemas if _is_of_a_call(schema)}
 
     def encode(self, event: Mapping[str, Any], framing: str = SINGLE_OBJECT) -> bytes:
         """The value of a record.
@@ -81,6 +81,11 @@ class _Form:
         stream = BytesIO()
         fastavro.schemaless_writer(stream, self.schema.reader.parsed, fields)
         return stream.getvalue()
+
+
+def _is_of_a_call(schema: Schema) -> bool:
+    """Whether a file is the one to write a type of call with: `track.avsc`, not `track.v1.avsc`."""
+    return schema.name.rpartition(".")[2].lower() == schema.label
 
 
 def _header(framing: str, schema: Schema) -> bytes:

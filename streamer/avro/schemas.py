@@ -39,8 +39,9 @@ class Schemas:
     def __init__(self, schemas: Iterable[Schema]) -> None:
         self._schemas = tuple(schemas)
         self._by_fingerprint = {schema.fingerprint: schema for schema in self._schemas}
-        self._by_name = {schema.name: schema for schema in self._schemas}
-        self._by_name.update({schema.label: schema for schema in self._schemas})
+        self._by_name = {schema.label: schema for schema in self._schemas}
+        for schema in self._schemas:
+            self._by_name.setdefault(schema.name, schema)
 
     def __iter__(self) -> Iterator[Schema]:
         return iter(self._schemas)
@@ -53,17 +54,18 @@ class Schemas:
         return self._by_fingerprint.get(fingerprint)
 
     def by_name(self, name: str) -> Schema | None:
-        """The schema of this full name or label."""
+        """The schema of this label or full name; of several versions of one name, the first file's."""
         return self._by_name.get(name)
 
 
 def load_schemas(directory: Path | None = None) -> Schemas:
     """Load every `.avsc` file of a directory; by default the bundled ones, in a wheel or a checkout.
 
-    Each file holds one schema, complete in itself.
+    Each file holds one schema, complete in itself. An older version of one stays readable as a file
+    of its own, such as `track.v1.avsc` beside `track.avsc`.
 
     Raises:
-        SchemaError: the directory or a file is missing, unreadable, not a schema, or says what another does.
+        SchemaError: the directory or a file is missing, unreadable, not a schema, or the same as another.
     """
     folder = directory or _bundled()
     try:
@@ -79,8 +81,8 @@ def load_schemas(directory: Path | None = None) -> Schemas:
     for path in files:
         schema = _load(path)
         for other in loaded:
-            if schema.name == other.name or schema.fingerprint == other.fingerprint:
-                raise SchemaError(f"{path} and {other.source} both hold {schema.name}; remove one of them")
+            if schema.fingerprint == other.fingerprint:
+                raise SchemaError(f"{path} and {other.source} hold the same schema; remove one of them")
         loaded.append(schema)
     return Schemas(loaded)
 

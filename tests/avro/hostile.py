@@ -66,6 +66,14 @@ INSIDE: Any = {
     "name": "Event",
     "fields": [{"name": "traits", "type": {"type": "map", "values": NOTHINGS}}],
 }
+FAT: Any = {
+    "type": "array",
+    "items": {
+        "type": "record",
+        "name": "Fat",
+        "fields": [{"name": "m", "type": {"type": "map", "values": "long"}}],
+    },
+}
 MILLION = 1_000_000
 
 
@@ -127,6 +135,8 @@ CASES: Mapping[str, Callable[[], object]] = {
     "JSON: brackets alone": as_json(b"{" + b"[" * MILLION),
     "JSON: a number of a million digits": as_json(b'{"a":' + b"9" * MILLION + b"}"),
     "JSON: an exponent of a million digits": as_json(b'{"a":1e' + b"9" * 1_000_000 + b"}"),
+    "wide: a million maps in records": with_schema(FAT, long(MILLION) + bytes(MILLION) + long(0)),
+    "wide: JSON of 300,000 objects": as_json(b'{"a":[' + b"{}," * 300_000 + b"{}]}"),
     "JSON: 30 MB": as_json(b'{"a":"' + b"x" * (30 * MILLION) + b'"}'),
 }
 

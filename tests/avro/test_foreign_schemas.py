@@ -152,6 +152,18 @@ def test_a_union_of_records_is_read_as_the_record_it_holds() -> None:
     assert read(union, {"type": "track", "properties": "{}"}) == {"type": "track", "properties": {}}
 
 
+def test_a_union_of_the_bundled_schemas_and_others_is_read() -> None:
+    """The overflow field is laid over where there is one, and not missed where there is none."""
+    overflow = {"type": "string", "logicalType": "json"}
+    union = [
+        {**record(type="string", extra=overflow), "name": "Ours"},
+        {**record(type="string", traits="string"), "name": "Theirs"},
+    ]
+
+    assert read(union, {"type": "track", "extra": '{"event": 7}'}) == {"type": "track", "event": 7}
+    assert read(union, {"type": "track", "traits": "{}"}) == {"type": "track", "traits": {}}
+
+
 def test_recursive_values_are_read() -> None:
     """A schema that spells any JSON as a record that contains itself is read, through the guard."""
     value = {

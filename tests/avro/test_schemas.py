@@ -1,13 +1,17 @@
 """Laws of the bundled schemas and of how they are found."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import fastavro.schema
 import pytest
 
+from streamer.avro.decoder import Decoder
+from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import IN_CHECKOUT, Schema, load_schemas
+from streamer.engine.ports import Decoded
 from streamer.errors import SchemaError
 from tests.avro.events import CALL_TYPES
 
@@ -136,9 +140,29 @@ def test_missing_and_empty_directories_are_named(tmp_path: Path) -> None:
 
 
 def test_two_files_cannot_hold_the_same_schema(tmp_path: Path) -> None:
-    """Two schemas of one name would make single-object framing ambiguous; both files are named."""
+    """Two files of one fingerprint are one too many; both are named."""
     for name in ("a", "b"):
         (tmp_path / f"{name}.avsc").write_text('{"type": "record", "name": "A", "fields": []}')
 
     with pytest.raises(SchemaError, match=r"b\.avsc and .*a\.avsc"):
         load_schemas(tmp_path)
+
+
+def test_older_versions_stay_readable(tmp_path: Path) -> None:
+    """A value written with an older version is read with its own file; new ones with the new file."""
+    shutil.copytree(IN_CHECKOUT, tmp_path, dirs_exist_ok=True)
+    older = Encoder(load_schemas(tmp_path)).encode({"type": "track", "event": "Paid", "added": 7})
+    newer_schema = json.loads((tmp_path / "track.avsc").read_text(encoding="utf-8"))
+    newer_schema["fields"].append({"name": "added", "type": ["null", "long"], "default": None})
+    (tmp_path / "track.avsc").rename(tmp_path / "track.v1.avsc")
+    (tmp_path / "track.avsc").write_text(json.dumps(newer_schema))
+
+    schemas = load_schemas(tmp_path)
+    newer = Encoder(schemas).encode({"type": "track", "event": "Paid", "added": 7})
+
+    assert schemas.by_name("segment.Track") is schemas.by_name("track")
+    assert older[:10] != newer[:10]
+    for value in (older, newer):
+        outcome = Decoder(schemas).decode(value)
+        assert isinstance(outcome, Decoded)
+        assert (outcome.value["event"], outcome.value["added"]) == ("Paid", 7)
