@@ -49,6 +49,8 @@ BANNED = {
 FOREIGN = {
     ("streamer/transform/operations.py", "info"): "the field of Planhat's activity",
     ("streamer/config/values.py", "INFO"): "the log level",
+    ("streamer/logs/events.py", "INFO"): "the log level",
+    ("streamer/standins/planhat/rows.py", "info"): "the field of Planhat's activity",
 }
 """Places where a banned word is somebody else's spelling, each with the reason."""
 
