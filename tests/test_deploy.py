@@ -125,6 +125,13 @@ def test_grace_period_outlasts_the_drain(tmp_path: Path) -> None:
     assert grace > settings.drain_seconds
 
 
+def test_replicas_keep_to_the_quota_together(tmp_path: Path) -> None:
+    """All replicas together use no more of the tenant's calls than one alone would by default."""
+    calls = _pod_settings(tmp_path).planhat_calls_per_minute * _deployment()["spec"]["replicas"]
+
+    assert calls <= Settings.model_fields["planhat_calls_per_minute"].default
+
+
 def test_probes_ask_the_right_questions(tmp_path: Path) -> None:
     """Liveness asks /livez and readiness /readyz, on the port the settings serve."""
     container = _container()
