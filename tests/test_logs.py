@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from streamer.engine.ports import Batch, CommitResult, Delivery, HoldReason, Observer
-from streamer.logs import LINES, Event, LogObserver, Observers, configure_logs, log
+from streamer.logs import LINES, Event, LogObserver, Observers, configure_logs, log, redact_also
 from streamer.logs.observer import ADVICE, QUIET_SECONDS
 from streamer.outcomes import Answered, CallType, Endpoint, Fate, Transient, TransientReason, Verdict
 from streamer.transform.operations import UpsertEnduser
@@ -109,7 +109,7 @@ def test_the_level_cuts_off_what_matters_less() -> None:
 def test_secrets_are_struck_out_of_every_field() -> None:
     """A known secret never reaches the stream, wherever in the fields it stands."""
     stream = io.StringIO()
-    redaction = configure_logs(log_format="json", stream=stream, secrets=["tenant-secret", "tenant", "abc"])
+    configure_logs(log_format="json", stream=stream, secrets=["tenant-secret", "tenant", "abc"])
     log(
         Event.FAILED,
         text="GET /x/tenant-secret",
@@ -117,7 +117,7 @@ def test_secrets_are_struck_out_of_every_field() -> None:
         row=["tenant-secret"],
         abc="abc",
     )
-    redaction.add(["renewed-token"])
+    redact_also(["renewed-token"])
     log(Event.FAILED, text="renewed-token tenant-secret")
 
     assert "tenant" not in stream.getvalue()

@@ -3,7 +3,7 @@
 from streamer.logs.events import LINES, Event, Level
 from streamer.logs.fan_out import Observers
 from streamer.logs.observer import LogObserver
-from streamer.logs.writing import FieldValue, Redaction, configure_logs, log
+from streamer.logs.writing import FieldValue, configure_logs, log, redact_also
 
 __all__ = [
     "LINES",
@@ -12,7 +12,7 @@ __all__ = [
     "Level",
     "LogObserver",
     "Observers",
-    "Redaction",
     "configure_logs",
     "log",
+    "redact_also",
 ]

@@ -62,14 +62,12 @@ def configure_logs(
     log_level: str = "info",
     secrets: Iterable[str] = (),
     stream: TextIO | None = None,
-) -> Redaction:
+) -> None:
     """Write lines to `stream` (stderr) as `json`, as `console`, or as `auto`: console on a terminal.
 
-    Lines of libraries come along from WARNING up. Returns the redaction, to which secrets read later
-    are added.
+    Lines of libraries come along from WARNING up.
     """
     target = sys.stderr if stream is None else stream
-    redaction = Redaction(secrets)
     console = log_format == "console" or (log_format == "auto" and target.isatty())
     colors = console and target.isatty()
     ending: list[structlog.typing.Processor] = (
@@ -81,7 +79,7 @@ def configure_logs(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            redaction,
+            Redaction(secrets),
             *ending,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_NUMBERS[Level(log_level)]),
@@ -90,7 +88,13 @@ def configure_logs(
     )
     logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
-    return redaction
+
+
+def redact_also(secrets: Iterable[str]) -> None:
+    """Strike these out as well from now on, as after tokens were read again."""
+    for processor in structlog.get_config()["processors"]:
+        if isinstance(processor, Redaction):
+            processor.add(secrets)
 
 
 def log(event: Event, level: Level | None = None, **fields: FieldValue) -> None:
