@@ -180,6 +180,17 @@ def test_transform_answers_an_endless_input_as_it_comes() -> None:
         assert running.stderr.read() == ""
 
 
+def test_output_is_utf_8_whatever_the_locale(lines: Lines) -> None:
+    """JSON is UTF-8; a locale that cannot spell an event does not stop it."""
+    file = lines({**TRACK, "event": "Größe 木"})
+    words = [sys.executable, "-m", "streamer", "transform", "--json", file]
+    ended = subprocess.run(
+        words, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=True
+    )
+
+    assert json.loads(ended.stdout)["requests"][0]["body"][0]["action"] == "Größe 木"
+
+
 def test_a_reader_that_leaves_is_no_error(lines: Lines) -> None:
     """`streamer transform … | head` ends like any other program whose pipe was closed."""
     file = lines(*[IDENTIFY] * 5000)

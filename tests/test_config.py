@@ -1,6 +1,7 @@
 """Laws of the settings: declared once, read once, every problem at once, secrets never repeated."""
 
 import re
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from streamer.config import (
     settings_warnings,
     variable_name,
 )
+from streamer.engine.limits import Limits
 from streamer.errors import SettingsError
+from streamer.outcomes import Endpoint
 from streamer.transform.rules import Rules
 
 TENANT = "0b7e1c9a-4f2d-4c61-9a55-3d1f0e8b7a21"
@@ -444,3 +447,30 @@ def test_rules_come_from_settings() -> None:
     assert rules.transport_aliases == ("Kafka",)
     assert rules.link == "never"
     assert loaded().rules == Rules()
+
+
+def test_certificates_are_a_path_and_long_values_are_cut(tmp_path: Path) -> None:
+    """Certificates given through the _FILE twin are told from their path, and are not printed whole."""
+    pem = tmp_path / "ca.pem"
+    pem.write_text("-----BEGIN CERTIFICATE-----\n" + "A" * 1000)
+    problem = only_problem(SCHEMA_REGISTRY_URL="https://registry", SCHEMA_REGISTRY_CA_FILE=str(pem))
+
+    assert "holds the certificates themselves; name the file they are in" in problem
+    assert len(problem) < 300
+
+
+def test_defaults_are_those_of_the_engine() -> None:
+    """A number that both the settings and the engine's limits know by one name has one default."""
+    settings, limits = load_settings(REQUIRED), Limits()
+    shared = {field.name for field in fields(Limits)} & set(Settings.model_fields) - {"on_hold_exit_seconds"}
+
+    assert len(shared) > 10
+    for name in shared:
+        assert getattr(settings, name) == getattr(limits, name), name
+    bulk, activities = limits.bulks[Endpoint.ENDUSERS], limits.bulks[Endpoint.ACTIVITIES]
+    assert (settings.bulk_items, settings.bulk_bytes) == (bulk.operations, bulk.size_bytes)
+    assert settings.activity_bulk_items == activities.operations
+    assert settings.activity_bulk_bytes == activities.size_bytes
+    assert settings.activity_workers == activities.flights
+    assert settings.linger_seconds == bulk.linger_seconds == activities.linger_seconds
+    assert settings.planhat_calls_per_minute == limits.calls_per_minute

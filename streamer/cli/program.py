@@ -5,6 +5,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from streamer.cli.commands import EXIT_CLEAN
@@ -20,6 +21,8 @@ EXIT_PIPE_CLOSED = 128 + signal.SIGPIPE
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; nothing is raised."""
     line = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # JSON is, whatever the locale says
     verbose = bool({"-v", "--verbose"} & set(line))
     try:
         args = build_parser().parse_args(line)

@@ -90,7 +90,7 @@ class Settings(BaseModel):
     )
     schema_registry_user: values.Text | None = _setting(None, "User at the schema registry.")
     schema_registry_password: SecretStr | None = _setting(None, "Password at the schema registry.")
-    schema_registry_ca: values.Text | None = _setting(
+    schema_registry_ca: values.PemPath | None = _setting(
         None,
         "Path of a PEM file with the authorities to trust for the schema registry, instead of the system's.",
     )

@@ -14,6 +14,8 @@ from streamer.config.settings import Settings, variable_name
 from streamer.config.values import Allowed, is_secret_property
 
 MASK = "****"
+LONGEST_SHOWN = 80
+"""Characters of a wrong value that a problem repeats."""
 SHORTEST_SECRET = 4
 """Shorter values are not masked inside other text: it would shred the text and guard nothing."""
 
@@ -106,7 +108,7 @@ def shown(field: str, text: str) -> str:
     if "@" in text and field.endswith("_url"):
         scheme, _, rest = text.rpartition("@")
         return repr(f"{scheme.partition('://')[0]}://{MASK}@{rest}")
-    return repr(text)
+    return repr(text) if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]!r}..."
 
 
 def _shown_value(field: str, value: object) -> str:

@@ -171,6 +171,12 @@ def _header_safe(value: SecretStr) -> SecretStr:
     return value
 
 
+def _pem_path(value: str) -> str:
+    if value.startswith("-----BEGIN"):
+        raise ValueError("holds the certificates themselves; name the file they are in")
+    return _printable(value)
+
+
 def _printable(value: str) -> str:
     if not value or not value.isprintable():
         raise ValueError("holds a character that cannot be printed")
@@ -214,4 +220,5 @@ ApiToken = Annotated[
     SecretStr, AfterValidator(_header_safe), Allowed("one line of printable ASCII without spaces")
 ]
 Text = Annotated[str, AfterValidator(_printable), Allowed("one line of printable text")]
+PemPath = Annotated[str, AfterValidator(_pem_path), Allowed("the path of a PEM file")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), Allowed("names joined by commas")]
