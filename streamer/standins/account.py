@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from streamer.outcomes import SkipReason
 from streamer.standins.account_books import UNPRODUCED, Expected, Slots
 from streamer.standins.account_findings import Audit, Fault, Seen, SeenActivity, SeenLetter, SeenObject
 from streamer.standins.expectations import Effect, event_key, mark_of
@@ -242,10 +243,20 @@ def _letters(account: Audit, expected: Expected, letters: Iterable[SeenLetter]) 
 
 
 def _skips(account: Audit, expected: Expected, skipped: Mapping[str, int] | None) -> None:
+    """By reason. `unconfirmed` stands for what Planhat's counts leave open, and for nothing else.
+
+    It does not say which items changed nothing and which it did not save, so an upsert without a
+    company, or a copy, may end as `unconfirmed`.
+    """
     if skipped is None:
         return
-    wanted = expected.skipped()
-    for reason in sorted({*wanted, *skipped}):
-        if wanted[reason] != skipped.get(reason, 0):
-            example = f"{reason}: {skipped.get(reason, 0)} of {wanted[reason]}"
-            account.report(Fault.SKIPPED_DIFFERS, example, abs(wanted[reason] - skipped.get(reason, 0)))
+    wanted, counted = expected.skipped(), Counter(skipped)
+    account.unconfirmed = counted.pop(SkipReason.UNCONFIRMED, 0)
+    unsaved = max(0, min(account.unconfirmed, wanted[SkipReason.NO_COMPANY] - counted[SkipReason.NO_COMPANY]))
+    counted[SkipReason.NO_COMPANY] += unsaved
+    if account.unconfirmed - unsaved > expected.upsert_copies:
+        counted[SkipReason.UNCONFIRMED] = account.unconfirmed - unsaved
+    for reason in sorted({*wanted, *counted}):
+        if wanted[reason] != counted[reason]:
+            example = f"{reason}: {counted[reason]} of {wanted[reason]}"
+            account.report(Fault.SKIPPED_DIFFERS, example, abs(wanted[reason] - counted[reason]))

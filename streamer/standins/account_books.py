@@ -24,6 +24,8 @@ class Expected:
         self.ends: dict[int, int] = {}
         """Next offset by partition."""
         self.copies = 0
+        self.upsert_copies = 0
+        """Copies of identifies: upserts that change nothing."""
         self.numbers = array("q")  # of the subject
         self.sequences = array("L")
         self.partitions = array("H")
@@ -36,6 +38,7 @@ class Expected:
         self.outcomes[expectation.call, expectation.fate, reason.value if reason is not None else ""] += 1
         self.ends[partition] = max(self.ends.get(partition, 0), offset + 1)
         self.copies += expectation.is_copy
+        self.upsert_copies += expectation.is_copy and expectation.effect is Effect.ENDUSER
         if expectation.fate is Fate.DEAD_LETTERED:
             self.letters[partition, offset] = reason.value if reason is not None else ""
         if expectation.subject is None:

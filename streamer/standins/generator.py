@@ -24,7 +24,7 @@ _BAD_EVERY: Final = 100
 _BAD_AT: Final = 50
 _COPY_SHARE: Final = 0.01
 _EXIT_AFTER: Final = 400
-_MOST_WRITES_COMPANYLESS: Final = 3
+_MOST_WRITES_COMPANYLESS: Final = 1
 _AUDIENCES: Final = ("high_usage_accounts", "trial_ending_soon", "j_o_onboarding", "power_users")
 
 
@@ -40,7 +40,7 @@ class Generator:
         seed: int,
         total: int,
         *,
-        most_writes_per_object: int = 20,
+        most_writes_per_object: int = 12,
         companyless_share: float = 0.02,
     ) -> None:
         self._rng = Random(seed)  # noqa: S311 - the same dice again are the point

@@ -381,6 +381,21 @@ def test_a_merged_upsert_is_there_from_the_merge_on(world: World) -> None:
     assert account.merged_upserts == 1
 
 
+def test_unconfirmed_stands_for_what_planhat_leaves_open(world: World) -> None:
+    """A person without a company, or a copy, may be counted so; nothing else may."""
+    nobody = "ext:u-77"
+    reason = SkipReason.NO_COMPANY
+    world.live(Expectation(CallType.IDENTIFY, Fate.SKIPPED, reason, Effect.NOTHING, nobody, 1))
+    world.live(_about(6, Effect.ENDUSER, is_copy=True))
+    del world.skipped["no_company"]
+    world.skipped["unconfirmed"] = 2
+    account = world.audit()
+    assert account.lines() == []
+    assert account.unconfirmed == 2
+    world.skipped["unconfirmed"] = 3
+    assert world.audit().faults[Fault.SKIPPED_DIFFERS] == 2
+
+
 def test_a_letter_may_come_twice(world: World) -> None:
     """Dead letters are compared by the place they were read from."""
     world.letters.append(world.letters[0])

@@ -204,7 +204,7 @@ def test_no_object_is_written_much_more_often_than_the_cap(made: list[MadeEvent]
     writes = Counter(
         one.expectation.subject for one in made if one.expectation.effect in {Effect.ENDUSER, Effect.COMPANY}
     )
-    assert max(writes.values()) <= 20 * 1.5
+    assert max(writes.values()) <= 12 * 1.5
 
 
 def test_some_events_are_json(made: list[MadeEvent]) -> None:
