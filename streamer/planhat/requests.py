@@ -71,14 +71,14 @@ def request_for(endpoint: Endpoint, items: Sequence[bytes], addresses: Addresses
 
 def _enduser(operation: UpsertEnduser) -> dict[str, Any]:
     """`PUT /endusers`: the company goes by `extid-` and its external id, so no look-up is needed."""
-    item: dict[str, Any] = {}
+    spelled: dict[str, Any] = {}
     if operation.external_id is not None:
-        item["externalId"] = operation.external_id
+        spelled["externalId"] = operation.external_id
     if operation.email is not None:
-        item["email"] = operation.email
+        spelled["email"] = operation.email
     if operation.company_external_id is not None:
-        item["companyId"] = f"extid-{operation.company_external_id}"
-    return _with_fields(item, operation.fields, operation.custom)
+        spelled["companyId"] = f"extid-{operation.company_external_id}"
+    return _with_fields(spelled, operation.fields, operation.custom)
 
 
 def _company(operation: UpsertCompany) -> dict[str, Any]:
@@ -92,29 +92,29 @@ def _activity(operation: LogActivity) -> dict[str, Any]:
     The user's id goes by both names: Planhat's texts of different years say `externalId` and
     `euExtId`, and a wrong one is never answered with an error.
     """
-    item: dict[str, Any] = {}
+    spelled: dict[str, Any] = {}
     if operation.external_id is not None:
-        item["externalId"] = operation.external_id
-        item["euExtId"] = operation.external_id
+        spelled["externalId"] = operation.external_id
+        spelled["euExtId"] = operation.external_id
     if operation.email is not None:
-        item["email"] = operation.email
+        spelled["email"] = operation.email
     if operation.company_external_id is not None:
-        item["companyExternalId"] = operation.company_external_id
-    item["action"] = operation.action
+        spelled["companyExternalId"] = operation.company_external_id
+    spelled["action"] = operation.action
     if operation.date is not None:
-        item["date"] = operation.date
-    item["weight"] = operation.weight
-    item["info"] = operation.info
-    item["source"] = SOURCE
-    return item
+        spelled["date"] = operation.date
+    spelled["weight"] = operation.weight
+    spelled["info"] = operation.info
+    spelled["source"] = SOURCE
+    return spelled
 
 
 def _with_fields(
     keys: dict[str, Any], fields: Mapping[str, Any], custom: Mapping[str, Any]
 ) -> dict[str, Any]:
     # Keys after fields: nothing a trait was mapped to may change whom the item is about.
-    item = {**keys, **fields, **keys} if fields else keys
+    spelled = {**keys, **fields, **keys} if fields else keys
     if custom:
-        item["custom"] = custom
-    item["source"] = SOURCE
-    return item
+        spelled["custom"] = custom
+    spelled["source"] = SOURCE
+    return spelled

@@ -3,7 +3,11 @@
 from datetime import UTC, timedelta, timezone
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For tests that judge what comes out, not how fast: a busy machine must not fail them."""
 
 # Lone surrogates included: Python's JSON reader lets them through.
 texts = st.text(st.characters(), max_size=12)

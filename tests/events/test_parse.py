@@ -10,7 +10,7 @@ from streamer.errors import InvalidEvent
 from streamer.events.calls import Alias, Call, Delete, Group, Identify, Page, Screen, Track
 from streamer.events.parse import parse
 from streamer.outcomes import CallType, InvalidReason
-from tests.events.strategies import anything, events
+from tests.events.strategies import anything, events, unhurried
 
 R = InvalidReason
 TRACK = {"type": "track", "userId": "u-1", "event": "Logged In"}
@@ -206,6 +206,7 @@ def test_an_unreadable_opt_out_is_an_opt_out(integrations: Any) -> None:
     assert parse({**TRACK, "integrations": integrations}).integrations == {"All": False}
 
 
+@unhurried
 @given(anything | events)
 def test_parsing_is_total(value: Any) -> None:
     """Whatever was decoded is a call or InvalidEvent, and never another error."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from streamer.events.values import id_text, iso_timestamp
-from tests.events.strategies import anything
+from tests.events.strategies import anything, unhurried
 
 NOON = "2026-01-05T12:00:00.000Z"
 
@@ -126,6 +126,7 @@ def test_what_is_no_point_in_time_is_none(value: object) -> None:
     assert iso_timestamp(value) is None
 
 
+@unhurried
 @given(anything)
 def test_values_are_total(value: object) -> None:
     """Anything at all is an id or none, and a point in time with a zone or none."""

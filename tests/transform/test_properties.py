@@ -1,5 +1,6 @@
 """What holds of the core whatever an event holds."""
 
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -7,13 +8,14 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
 from streamer.outcomes import SkipReason
 from streamer.planhat.requests import encode_operation
 from streamer.transform import Link, Rules, Skipped, Transformed, transform
 from streamer.transform.encoding import to_json
 from streamer.transform.operations import LogActivity, Operation, UpsertEnduser
-from tests.events.strategies import good_events, objects
+from tests.events.strategies import events, good_events, objects, unhurried
 
 rules = st.builds(
     Rules,
@@ -28,6 +30,7 @@ def made(result: Transformed | Skipped) -> tuple[Operation, ...]:
     return result.operations if isinstance(result, Transformed) else ()
 
 
+@unhurried
 @given(good_events, rules)
 def test_transform_is_total_and_pure(event: dict[str, Any], chosen: Rules) -> None:
     """Any call becomes operations or a reason, the same every time, and is left as it was."""
@@ -44,6 +47,16 @@ def test_transform_is_total_and_pure(event: dict[str, Any], chosen: Rules) -> No
         assert result.operations
 
 
+@unhurried
+@given(events, rules)
+def test_what_parses_transforms_and_encodes(event: dict[str, Any], chosen: Rules) -> None:
+    """An event that is wrong in any place is invalid, or goes all the way to JSON."""
+    with suppress(InvalidEvent):
+        for operation in made(transform(parse(event), chosen)):
+            assert msgspec.json.decode(encode_operation(operation))
+
+
+@unhurried
 @given(good_events, rules)
 def test_every_operation_encodes(event: dict[str, Any], chosen: Rules) -> None:
     """Every operation is one JSON object, whose keys of identity are the operation's."""
@@ -54,6 +67,7 @@ def test_every_operation_encodes(event: dict[str, Any], chosen: Rules) -> None:
         assert None not in (item.get("externalId", ""), item.get("email", ""), item.get("companyId", ""))
 
 
+@unhurried
 @given(good_events, rules)
 def test_custom_is_flat_with_legal_keys(event: dict[str, Any], chosen: Rules) -> None:
     """`custom` holds scalars and lists of scalars, under keys Planhat's database can hold."""
@@ -72,6 +86,7 @@ def test_custom_is_flat_with_legal_keys(event: dict[str, Any], chosen: Rules) ->
         assert operation.fields.get("name", "given")
 
 
+@unhurried
 @given(good_events)
 def test_an_item_is_never_much_larger_than_its_event(event: dict[str, Any]) -> None:
     """Flattening repeats names of at most nine levels, so it cannot blow an event up."""
@@ -79,6 +94,7 @@ def test_an_item_is_never_much_larger_than_its_event(event: dict[str, Any]) -> N
         assert len(encode_operation(operation)) <= 10 * len(to_json(event)) + 200
 
 
+@unhurried
 @given(good_events, rules)
 def test_children_come_after_their_parents(event: dict[str, Any], chosen: Rules) -> None:
     """Where one call makes several operations, a company comes before the user in it."""
@@ -86,6 +102,7 @@ def test_children_come_after_their_parents(event: dict[str, Any], chosen: Rules)
         assert set(earlier.keys) <= set(later.parents)
 
 
+@unhurried
 @given(objects)
 def test_a_null_clears_nothing_that_names(traits: dict[str, Any]) -> None:
     """No trait, null ones included, removes an id, an e-mail, a company or a name."""
