@@ -7,9 +7,9 @@ The laws, for a bulk of n operations:
 - what the counts leave open is UNCLEAR: it is asked about again, alone, which always gets an answer
 
 Steps: **identified** are those in `insertsKeys` or `updatesKeys`; **named** those that an error entry
-can only be about; an entry that fits several or none is **unattributed** (one that fits several of
-which all but one are identified is about that one). The **rest** is neither identified nor named;
-**loose** is what the counts say is at Planhat beyond the identified.
+can only be about, listed as saved or not; an entry that fits several or none is **unattributed** (one
+that fits several of which all but one are identified is about that one). The **rest** is neither
+identified nor named; **loose** is what the counts say is at Planhat beyond the identified.
 
 | unattributed | counts | verdict of the rest |
 |---|---|---|
@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from streamer.outcomes import Verdict
-from streamer.planhat.entries import Text, texts_of, verdict_of
+from streamer.planhat.entries import Text, is_nameless, texts_of, verdict_of
 from streamer.planhat.roster import Roster
 from streamer.planhat.summary import Summary
 from streamer.transform.operations import Operation
@@ -55,18 +55,21 @@ def verdicts(operations: Sequence[Operation], summary: Summary) -> tuple[Verdict
     roster = Roster(operations)
     identified = {place for key in summary.saved_keys() if (place := roster.saved_as(key)) is not None}
     errors = _attribute(summary, roster, identified)
-    identified -= errors.named.keys()
     rest = [place for place in range(count) if place not in identified and place not in errors.named]
 
     found = dict.fromkeys(identified, Verdict.ACCEPTED)
     found.update(dict.fromkeys(errors.doubtful - errors.named.keys(), Verdict.UNCLEAR))
     for place, entries in errors.named.items():
-        found[place] = _gravest(verdict_of(texts, operations[place]) for texts in entries)
+        nameless = is_nameless(operations[place])
+        found[place] = _gravest(verdict_of(texts, nameless=nameless) for texts in entries)
     if not errors.unattributed:
         found.update(dict.fromkeys(rest, _verdict_of_rest(len(rest), len(identified), count, summary)))
     elif _entries_are_the_rests(len(rest), len(identified), len(errors.unattributed), summary):
-        for place in rest:
-            found[place] = _agreed(errors.unattributed, operations[place], alone=len(rest) == 1)
+        agreed = [
+            _agreed(errors.unattributed, nameless=nameless, alone=len(rest) == 1)
+            for nameless in (False, True)
+        ]
+        found.update({place: agreed[is_nameless(operations[place])] for place in rest})
     else:
         found.update(dict.fromkeys(rest, Verdict.UNCLEAR))
     return tuple(found[place] for place in range(count))
@@ -107,8 +110,8 @@ def _entries_are_the_rests(rest: int, identified: int, unattributed: int, summar
     return nothing_loose and rest in {1, unattributed}
 
 
-def _agreed(entries: Iterable[_Texts], operation: Operation, *, alone: bool) -> Verdict:
-    found = {verdict_of(texts, operation) for texts in entries}
+def _agreed(entries: Iterable[_Texts], *, nameless: bool, alone: bool) -> Verdict:
+    found = {verdict_of(texts, nameless=nameless) for texts in entries}
     if alone:
         return _gravest(found)
     return found.pop() if len(found) == 1 else Verdict.UNCLEAR

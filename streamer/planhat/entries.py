@@ -70,17 +70,18 @@ def _walk(entry: object) -> Iterator[Text]:
                 waiting.append((lowered, part, echoed or lowered in _ECHO_FIELDS))
 
 
-def verdict_of(texts: tuple[Text, ...], operation: Operation) -> Verdict:
-    """What an entry with these texts means for this operation."""
+def verdict_of(texts: tuple[Text, ...], *, nameless: bool) -> Verdict:
+    """What an entry with these texts means for an operation that gives no name, or for one that does."""
     reason = _reason(texts)
     if "duplicat" in reason:
         return Verdict.DUPLICATED
-    if _lacks_name(operation) and _NAME_MISSING.search(reason):
+    if nameless and _NAME_MISSING.search(reason):
         return Verdict.NAME_MISSING
     return Verdict.REFUSED
 
 
-def _lacks_name(operation: Operation) -> bool:
+def is_nameless(operation: Operation) -> bool:
+    """Whether this operation, were it a create, would lack a name."""
     return not isinstance(operation, LogActivity) and not operation.fields.get("name")
 
 

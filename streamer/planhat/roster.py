@@ -13,7 +13,7 @@ anything counts:
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from streamer.planhat.entries import Text
 from streamer.transform.operations import Operation, UpsertCompany
@@ -34,8 +34,11 @@ _FIELD_WORDS = frozenset(
     {"name", "email", "externalid", "sourceid", "companyid", "_id", "id", "firstname", "lastname", "custom"}
     | {"phone", "position", "title", "website", "description", "item", "index", "error"}
 )
+_PUNCTUATION = ".:!?="
 _SHORTEST_NUMBER = 5
 _REFERENCE = "extid-"
+# A company of more operations than this points at none of them, and would be walked for every entry.
+_LARGEST_COMPANY = 50
 
 Places = dict[str, list[int]]
 
@@ -79,11 +82,16 @@ class Roster:
 
     def named_in(self, texts: Sequence[Text]) -> frozenset[int]:
         """Places of the operations an error entry may be about; exactly one where it is unmistakable."""
-        for kind in (self._by_field, self._by_value, self._by_word, self._by_company):
-            places = {place for text in texts for place in kind(text)}
-            if places:
-                return frozenset(places)
-        return frozenset()
+        places = {place for text in texts for place in self._by_field(text)}
+        if not places:
+            places = {place for text in texts for place in self._by_value(text)}
+        if not places:
+            words = set().union(*(_words(text.text) for text in texts))
+            places = {place for word in words for place in self._own(word)}
+            if not places:
+                places = {place for text in texts for place in self._by_company_field(text)}
+                places.update(place for word in words for place in self._of_company(word))
+        return frozenset(places)
 
     def _own(self, text: str) -> set[int]:
         return {*self._external.get(text, ()), *self._email.get(text.lower(), ())}
@@ -100,32 +108,25 @@ class Roster:
             return set()
         return self._own(text.text)
 
-    def _by_word(self, text: Text) -> set[int]:
-        return {place for word in _words(text.text) for place in self._own(word)}
+    def _by_company_field(self, text: Text) -> Sequence[int]:
+        return self._of_company(text.text) if text.field in _COMPANY_FIELDS else ()
 
-    def _by_company(self, text: Text) -> set[int]:
-        if text.field in _COMPANY_FIELDS:
-            return set(self._company.get(text.text, ()))
-        return {place for word in _words(text.text) for place in self._company.get(word, ())}
+    def _of_company(self, reference: str) -> Sequence[int]:
+        places = self._company.get(reference, ())
+        return places if len(places) <= _LARGEST_COMPANY else ()
 
 
 def _only(places: set[int]) -> int | None:
     return places.pop() if len(places) == 1 else None
 
 
-def _words(text: str) -> Iterator[str]:
+def _words(text: str) -> set[str]:
     """Words of a sentence that can be an id: all between quotation marks, else the distinctive ones."""
-    for match in _QUOTED.finditer(text):
-        quoted = match[1] or match[2] or match[3]
-        if quoted.lower() not in _FIELD_WORDS:
-            yield quoted
-    for match in _WORD.finditer(text):
-        word = match[0]
-        label = _LABEL.match(word)
-        value = word[label.end() :] if label else word
-        for form in {word, word.strip(".:!?="), value.strip(".:!?=")}:
-            if _is_distinctive(form):
-                yield form
+    quoted = {part for parts in _QUOTED.findall(text) for part in parts if part.lower() not in _FIELD_WORDS}
+    words = set(_WORD.findall(text))
+    labelled = {word[label.end() :] for word in words if (label := _LABEL.match(word))}
+    bare = {word.strip(_PUNCTUATION) for word in words | labelled}
+    return quoted | {word for word in words | bare if _is_distinctive(word)}
 
 
 def _is_distinctive(word: str) -> bool:

@@ -5,6 +5,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from streamer.errors import PlanhatMisconfigured, SettingsError
 from streamer.outcomes import TransientReason
 from streamer.planhat.client import Cause, Client, Failure, Reply, trusted_authorities
 from streamer.planhat.credentials import Credentials
+from streamer.planhat.deadline import Line
 from streamer.planhat.requests import Request
 from tests.planhat.scripted import Act, drip, raw, reply, serving, silence
 
@@ -217,6 +219,19 @@ def test_a_deadline_of_one_request_leaves_the_next_alone(tls: ssl.SSLContext) ->
 
     assert all(isinstance(answer, Reply) for answer in answers)
     assert server.connections == 1
+
+
+@pytest.mark.timeout(30)
+def test_a_connection_that_opens_after_the_deadline_is_cut_at_once() -> None:
+    """A look-up of the host name may outlast the deadline; its request is not sent late."""
+    line = Line()
+    ours, theirs = socket.socketpair()
+    with ours, theirs, line.cut_after(0.01):
+        while not line.was_cut:
+            time.sleep(0.005)
+        line._watch(ours)
+        assert theirs.recv(1) == b""
+    line.drop()
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,12 @@ SUMMARIES: list[tuple[str, dict[str, Any], tuple[Verdict, ...]]] = [
         summary(1, insertsKeys=keys("u-1"), createdErrors=["u-3 bad"]),
         (OK, GONE, NO),
     ),
+    (
+        "named although listed, another not listed",
+        summary(2, insertsKeys=keys("u-1", "u-3"), createdErrors=["u-3 is bad"]),
+        (OK, GONE, NO),
+    ),
+    ("unchanged ones listed too", summary(0, 1, 1, updatesKeys=keys("u-1", "u-12")), (OK, OK, UNCLEAR)),
     # kinds
     (
         "duplicated",
@@ -523,3 +529,28 @@ def test_hostile_replies_end_soon(body: bytes) -> None:
     answer = ask(200, body)
 
     assert answer == UNREADABLE or answer == Answered((UNCLEAR,) * 3)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("email duplicated", DUP),
+        ("row {}: bad", NO),
+        ("user-{}: phone is not valid", NO),
+        ("company extid-acme-1 not found", NO),
+        (
+            {"item": {"externalId": "user-{}", "custom": {"text": "x" * 500}}, "error": "name is required"},
+            NAME,
+        ),
+    ],
+)
+def test_a_full_bulk_of_errors_is_read_in_one_pass(entry: Any, expected: Verdict) -> None:
+    """Five thousand errors of five thousand items take seconds at most: no step compares all with all."""
+    operations = tuple(UpsertEnduser(f"user-{place}", None, "acme-1") for place in range(5_000))
+    template = json.dumps(entry)
+    entries = ",".join(template.replace("{}", str(place)) for place in range(5_000))
+
+    answer = ask(400, f'{{"created":0,"createdErrors":[{entries}]}}'.encode(), operations)
+
+    assert answer == Answered((expected,) * 5_000)
