@@ -1,1 +1,1 @@
-"""EDGE: confluent_kafka. Records in, commits and dead letters out."""
+"""Kafka's edge: the only room that knows confluent_kafka. Its exceptions end at this door."""

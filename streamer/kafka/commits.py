@@ -1,0 +1,37 @@
+"""What became of a commit, from the broker's error codes."""
+
+from collections.abc import Mapping, Sequence
+
+from confluent_kafka import KafkaError
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from streamer.engine.ports import CommitResult
+from streamer.kafka.faults import FENCED
+from streamer.records import TopicPartition
+
+Finished = tuple[Mapping[TopicPartition, int], CommitResult]
+"""The next offsets of one commit, and what became of them."""
+
+
+def commit_result(error: KafkaError | None) -> CommitResult:
+    """What became of a commit that ended with this error.
+
+    Only the codes that say "this is no longer yours" are final. Everything else (rebalance in
+    progress, coordinator moving or loading, time-outs, connection lost, authorisation) leaves the
+    offsets ours to commit, so the newest are tried again.
+    """
+    if error is None:
+        return CommitResult.COMMITTED
+    return CommitResult.FENCED if error.code() in FENCED else CommitResult.RETRY
+
+
+def finished(error: KafkaError | None, partitions: Sequence[KafkaPartition]) -> list[Finished]:
+    """What librdkafka reports of one asynchronous commit, split by result.
+
+    An error of the whole commit outranks those of its partitions.
+    """
+    by_result: dict[CommitResult, dict[TopicPartition, int]] = {}
+    for each in partitions:
+        result = commit_result(error if error is not None else each.error)
+        by_result.setdefault(result, {})[TopicPartition(each.topic, each.partition)] = each.offset
+    return [(offsets, result) for result, offsets in by_result.items()]

@@ -1,0 +1,100 @@
+"""What a broker's error means to us: the one table of Kafka error codes.
+
+Codes: Kafka's protocol guide and librdkafka's rdkafka.h (negative ones, written `_NAME`, are local).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException
+
+from streamer.errors import SourceError
+from streamer.records import TopicPartition
+
+# The group has moved on without this member: what it wants to commit belongs to somebody else now.
+FENCED: Final = frozenset({
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.FENCED_INSTANCE_ID,
+    KafkaError.FENCED_MEMBER_EPOCH,
+    KafkaError.STALE_MEMBER_EPOCH,
+    KafkaError._ASSIGNMENT_LOST,  # noqa: SLF001 - librdkafka's own name for it
+    KafkaError._FENCED,  # noqa: SLF001
+})  # fmt: skip
+
+# A person has to change something on the cluster: waiting does not help.
+_REFUSED: Final = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "give this user Read and Describe on the topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "give this user Read on the consumer group",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "give this user Describe on the cluster",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "create the topic, or correct STREAMER_KAFKA_TOPIC",
+    KafkaError._UNKNOWN_TOPIC: "create the topic, or correct STREAMER_KAFKA_TOPIC",  # noqa: SLF001
+    KafkaError._UNKNOWN_PARTITION: "the topic was made anew with fewer partitions; start again",  # noqa: SLF001
+    KafkaError.TOPIC_EXCEPTION: "correct STREAMER_KAFKA_TOPIC: Kafka does not allow that name",
+    KafkaError.INVALID_GROUP_ID: "correct STREAMER_KAFKA_GROUP_ID",
+    KafkaError.GROUP_MAX_SIZE_REACHED: "run fewer replicas, or raise the broker's group.max.size",
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL: (
+        "other members of this group do not use cooperative-sticky; stop them, or change "
+        "STREAMER_KAFKA_GROUP_ID"
+    ),
+    KafkaError.UNSUPPORTED_VERSION: "this broker is too old for the settings in STREAMER_KAFKA_PROPERTIES",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "correct user and password in STREAMER_KAFKA_PROPERTIES",
+    KafkaError._AUTHENTICATION: "correct user and password in STREAMER_KAFKA_PROPERTIES",  # noqa: SLF001
+    KafkaError.FENCED_INSTANCE_ID: "another member runs with the same group.instance.id; give each its own",
+    KafkaError._FATAL: "the client cannot go on; start it again",  # noqa: SLF001
+}
+
+
+def error_of(exception: KafkaException) -> KafkaError | None:
+    """The error a KafkaException carries, if it carries one."""
+    first = exception.args[0] if exception.args else None
+    return first if isinstance(first, KafkaError) else None
+
+
+def text_of(error: KafkaError | BaseException) -> str:
+    """The error in words, with the code's name that a search engine knows."""
+    if isinstance(error, KafkaException):
+        error = error_of(error) or error
+    if isinstance(error, KafkaError):
+        return f"{error.str()} ({error.name()})"
+    return str(error)
+
+
+def never_works(error: KafkaError) -> bool:
+    """Whether waiting and trying again cannot help."""
+    return bool(error.fatal()) or error.code() in _REFUSED
+
+
+def source_error(error: KafkaError, bootstrap_servers: str, what: str) -> SourceError:
+    """The error as ours: what happened, what happens next, what to do."""
+    advice = _REFUSED.get(error.code(), "look at the broker's log, then start again")
+    return SourceError(
+        f"{what} at {bootstrap_servers}: {text_of(error)}. "
+        f"streamer stops; nothing is lost: uncommitted records are read again. To do: {advice}."
+    )
+
+
+def unreachable(bootstrap_servers: str, seconds: float, seen: Sequence[str] = ()) -> SourceError:
+    """No broker answered in time. `seen`: what was reported meanwhile."""
+    details = f" Last report: {seen[-1]}." if seen else ""
+    return SourceError(
+        f"no Kafka broker answered at {bootstrap_servers} within {seconds:.0f} s.{details} streamer stops. "
+        "To do: check STREAMER_KAFKA_BOOTSTRAP_SERVERS, that the broker runs, and that TLS and SASL in "
+        "STREAMER_KAFKA_PROPERTIES are what its listener wants."
+    )
+
+
+def offset_gone(
+    partition: TopicPartition, position: int, held: tuple[int, int], group_id: str, bootstrap_servers: str
+) -> SourceError:
+    """The group's offset is not in the log any more, which holds those of `held` (first, next)."""
+    low, high = held
+    why = f"{low - position} records are gone" if position < low else "the log was cut or made anew"
+    return SourceError(
+        f"group {group_id} wants offset {position} of {partition.topic}[{partition.partition}], but the log "
+        f"holds {low} to {high}: {why}. streamer stops, because going on elsewhere is your decision. "
+        "To do: stop all replicas, then run\n"
+        f"  kafka-consumer-groups.sh --bootstrap-server {bootstrap_servers} --group {group_id} "
+        f"--topic {partition.topic}:{partition.partition} --reset-offsets --to-earliest --execute\n"
+        "and start again."
+    )

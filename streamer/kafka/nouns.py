@@ -1,0 +1,38 @@
+"""librdkafka's nouns to ours and back."""
+
+from collections.abc import Collection, Mapping
+
+from confluent_kafka import Message
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from streamer.records import Record, TopicPartition
+
+
+def record_of(fetched: Message) -> Record:
+    """One record as fetched. Bytes are not touched; a header's name is text, as Kafka has it."""
+    kind, timestamp_ms = fetched.timestamp()
+    headers = fetched.headers()
+    return Record(
+        fetched.topic(),  # type: ignore[arg-type] # what was consumed has one
+        fetched.partition(),  # type: ignore[arg-type]
+        fetched.offset(),  # type: ignore[arg-type]
+        timestamp_ms if kind else -1,
+        fetched.key(),
+        fetched.value(),
+        tuple(headers) if headers else (),  # type: ignore[arg-type]
+    )
+
+
+def our_partitions(partitions: Collection[KafkaPartition]) -> set[TopicPartition]:
+    """Partitions as ours, without their offsets."""
+    return {TopicPartition(each.topic, each.partition) for each in partitions}
+
+
+def kafka_partitions(partitions: Collection[TopicPartition]) -> list[KafkaPartition]:
+    """Partitions as librdkafka's, without offsets."""
+    return [KafkaPartition(each.topic, each.partition) for each in partitions]
+
+
+def kafka_offsets(offsets: Mapping[TopicPartition, int]) -> list[KafkaPartition]:
+    """Next offsets as librdkafka's."""
+    return [KafkaPartition(each.topic, each.partition, offset) for each, offset in offsets.items()]

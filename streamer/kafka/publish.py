@@ -1,0 +1,109 @@
+"""Records into a topic, with an account of what the broker acknowledged: for `publish` and the demo."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from streamer.errors import SourceError
+from streamer.kafka.configuration import logger, producer_configuration
+from streamer.kafka.faults import error_of, text_of
+
+_FULL_QUEUE_SECONDS: Final = 0.1
+
+# librdkafka's defaults for "you choose".
+_ANY: Final = -1
+_NOW: Final = 0
+
+
+class Publisher:
+    """Produces records to one topic. Counts are of acknowledgements, by partition."""
+
+    def __init__(
+        self, bootstrap_servers: str, topic: str, properties: Mapping[str, str] | None = None
+    ) -> None:
+        """Prepare a producer; nothing is connected before the first record."""
+        self._bootstrap_servers = bootstrap_servers
+        self._topic = topic
+        self._producer = Producer(
+            {**producer_configuration(bootstrap_servers, properties), "error_cb": _on_error}
+        )
+        self._records: Counter[int] = Counter()
+        self._bytes: Counter[int] = Counter()
+        self._failed: Counter[str] = Counter()
+
+    @property
+    def acknowledged(self) -> int:
+        """Records the broker has."""
+        return self._records.total()
+
+    @property
+    def acknowledged_by_partition(self) -> Mapping[int, int]:
+        """Records the broker has, by partition."""
+        return self._records
+
+    @property
+    def acknowledged_bytes_by_partition(self) -> Mapping[int, int]:
+        """Bytes of keys and values the broker has, by partition."""
+        return self._bytes
+
+    @property
+    def failed(self) -> Mapping[str, int]:
+        """Records the broker does not have, by what was reported of them."""
+        return self._failed
+
+    def publish(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, str | bytes | None]] = (),
+        *,
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+    ) -> None:
+        """Produce one record; waits while the producer's queue is full.
+
+        Without `partition` the key chooses it (murmur2, as Java clients do). Raises SourceError for a
+        record that is too large to be handed over.
+        """
+        size = len(key or b"") + len(value or b"")
+        while True:
+            try:
+                self._producer.produce(
+                    self._topic, value=value, key=key, headers=list(headers),
+                    partition=_ANY if partition is None else partition,
+                    timestamp=_NOW if timestamp_ms is None else timestamp_ms,
+                    on_delivery=partial(self._on_delivery, size),
+                )  # fmt: skip
+            except BufferError:
+                self._producer.poll(_FULL_QUEUE_SECONDS)
+                continue
+            except KafkaException as exception:
+                raise self._refused(exception) from exception
+            break
+        self._producer.poll(0)
+
+    def flush(self, timeout_seconds: float) -> int:
+        """Wait for acknowledgements; returns how many are still missing after `timeout_seconds`."""
+        return int(self._producer.flush(timeout_seconds))
+
+    def _on_delivery(self, size: int, error: KafkaError | None, produced: Message) -> None:
+        number = produced.partition()
+        if error is not None or number is None:
+            self._failed[text_of(error) if error is not None else "no partition"] += 1
+            return
+        self._records[number] += 1
+        self._bytes[number] += size
+
+    def _refused(self, exception: KafkaException) -> SourceError:
+        error = error_of(exception)
+        return SourceError(
+            f"a record could not be produced to {self._topic} at {self._bootstrap_servers}: "
+            f"{text_of(error if error is not None else exception)}. It was not written; those before it were."
+        )
+
+
+def _on_error(error: KafkaError) -> None:
+    logger.warning("kafka: %s", text_of(error))

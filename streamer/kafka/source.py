@@ -1,0 +1,352 @@
+"""The consumer group member: records in, commits out. Satisfies `streamer.engine.ports.Source`.
+
+One thread owns it. Since confluent-kafka 2.16 every other thread would wait for that one anyway.
+Callbacks (assignment, commits, statistics, errors) run inside `poll` and `close`, on that thread.
+Inside them `consume`, `poll` and `list_topics` abort the process (an assertion in the binding, seen
+on 2.16.1); commit, committed, watermarks, pause and the assign calls are safe there.
+"""
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from streamer.engine.ports import Assignment, CommitResult
+from streamer.errors import SourceError
+from streamer.kafka.commits import Finished, commit_result, finished
+from streamer.kafka.configuration import consumer_configuration, logger
+from streamer.kafka.faults import error_of, never_works, offset_gone, source_error, text_of
+from streamer.kafka.kept_back import KeptBack
+from streamer.kafka.log_ends import LogEnds
+from streamer.kafka.nouns import kafka_offsets, kafka_partitions, our_partitions, record_of
+from streamer.kafka.statistics import Statistics, read_statistics
+from streamer.records import Record, TopicPartition
+
+COMMIT_SECONDS: Final = 3.0
+"""How long `commit_now` waits for a sign of life of the group's coordinator."""
+
+CLOSE_SECONDS: Final = 10.0
+"""How long `close` may take; one that cannot say goodbye is missed after the session time-out."""
+
+_LOOKUP_SECONDS: Final = 5.0
+
+
+class KafkaSource:
+    """A member of a consumer group that reads one topic.
+
+    Where it starts: at the committed offset; a partition without one (it was added to the topic
+    later) at its beginning. A committed offset the log does not hold any more is a SourceError:
+    skipping to the next one is a person's decision.
+    """
+
+    def __init__(
+        self, bootstrap_servers: str, group_id: str, topic: str, properties: Mapping[str, str] | None = None
+    ) -> None:
+        """Prepare a member. Nothing is connected before `subscribe`."""
+        self._bootstrap_servers = bootstrap_servers
+        self._group_id = group_id
+        self._topic = topic
+        self._assignment: Assignment | None = None
+        self._assigned: set[TopicPartition] = set()
+        self._paused: set[TopicPartition] = set()
+        self._positions: dict[TopicPartition, int] = {}
+        self._unplaced: set[TopicPartition] = set()
+        self._kept_back = KeptBack()
+        self._finished: list[Finished] = []
+        self._carried: Exception | None = None
+        self._statistics = Statistics()
+        self._ends = LogEnds(bootstrap_servers, properties)
+        self._has_joined = False
+        self._is_closing = False
+        self._is_closed = False
+        configuration = consumer_configuration(bootstrap_servers, group_id, properties)
+        configuration["on_commit"] = self._on_commit
+        configuration["stats_cb"] = self._on_statistics
+        configuration["error_cb"] = self._on_error
+        self._consumer = Consumer(configuration)
+
+    # --- what the engine calls ---------------------------------------------------------------------
+
+    def subscribe(self, assignment: Assignment) -> None:
+        """Join the group; changes are told to `assignment` from inside `poll` and `close`."""
+        self._assignment = assignment
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def poll(self, max_records: int, timeout_seconds: float) -> Sequence[Record]:
+        """Serve callbacks and return at most `max_records`, waiting at most `timeout_seconds`.
+
+        An exception raised inside a callback comes out here, with the records of that call left
+        unread: they were never handed out, so they are not committed. Raises SourceError where
+        waiting cannot help.
+        """
+        self._raise_carried()
+        kept = self._kept_back.take(max_records)
+        if len(kept) == max_records:
+            return kept
+        try:
+            fetched = self._consumer.consume(max_records - len(kept), 0 if kept else timeout_seconds)
+        except KafkaException as exception:
+            self._raise_carried()
+            raise self._fault(exception) from exception
+        self._raise_carried()
+        records = [record_of(each) for each in fetched if each.error() is None]
+        if len(records) != len(fetched):
+            self._look_at_errors(fetched)
+        if self._paused:
+            records = self._without_paused(records)
+        if kept:
+            records = [*(each for each in kept if each.source in self._assigned), *records]
+        self._positions.update({each.source: each.offset + 1 for each in records})
+        if self._unplaced:
+            self._place()
+        return records
+
+    def pause(self, partitions: Collection[TopicPartition]) -> None:
+        """Return no records of these until resumed; those not assigned are ignored.
+
+        Throws away what was read ahead of them (librdkafka does): not to be called lightly.
+        """
+        wanted = [each for each in partitions if each in self._assigned and each not in self._paused]
+        if wanted:
+            self._paused.update(wanted)
+            self._kept_back.hold(wanted)
+            self._consumer.pause(kafka_partitions(wanted))
+
+    def resume(self, partitions: Collection[TopicPartition]) -> None:
+        """Return records of these again."""
+        wanted = [each for each in partitions if each in self._paused]
+        if wanted:
+            self._paused.difference_update(wanted)
+            self._kept_back.release(wanted)
+            self._consumer.resume(kafka_partitions(wanted))
+
+    def start_commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Begin committing next offsets; the result comes from `finished_commits`."""
+        if not offsets:
+            return
+        try:
+            self._consumer.commit(offsets=kafka_offsets(offsets), asynchronous=True)
+        except KafkaException as exception:
+            self._finished.append((dict(offsets), commit_result(error_of(exception))))
+
+    def finished_commits(self) -> Sequence[Finished]:
+        """Commits that ended since the last call, with what became of them."""
+        ended, self._finished = self._finished, []
+        return ended
+
+    def commit_now(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
+        """Commit and wait for the answer: for the revoke and shutdown path only.
+
+        librdkafka's waiting commit has no time-out: with a broker that hangs (SIGSTOP, a silent
+        network) it waited for as long as that lasted, whatever the socket time-out. A look-up of
+        committed offsets asks the same coordinator and has one. So that goes first, and only a
+        coordinator that just answered is sent the commit. While closing, librdkafka no longer
+        answers look-ups; there the commit goes alone.
+        """
+        if not offsets:
+            return CommitResult.COMMITTED
+        wanted = kafka_offsets(offsets)
+        try:
+            if not self._is_closing:
+                self._consumer.committed(kafka_partitions(offsets), timeout=COMMIT_SECONDS)
+            answers = self._consumer.commit(offsets=wanted, asynchronous=False)
+        except KafkaException as exception:
+            return commit_result(error_of(exception))
+        results = [commit_result(each.error) for each in answers]
+        return next((each for each in results if each is not CommitResult.COMMITTED), CommitResult.COMMITTED)
+
+    def close(self) -> None:
+        """Leave the group. May call `Assignment.revoked`; takes at most about `CLOSE_SECONDS`.
+
+        Closing waits for the coordinator, which may hang; so it happens on a thread of its own, that
+        is left behind when it takes too long. The caller must not use the source any more.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = self._is_closing = True
+        failures: list[Exception] = []
+
+        def leave() -> None:
+            try:
+                self._consumer.close()
+            except (KafkaException, RuntimeError) as error:
+                failures.append(error)
+
+        leaving = threading.Thread(target=leave, name="kafka-close", daemon=True)
+        leaving.start()
+        leaving.join(CLOSE_SECONDS)
+        if leaving.is_alive():
+            logger.warning("leaving the group took too long; it is missed after the session time-out")
+        elif failures:
+            logger.warning("leaving the group failed: %s", text_of(failures[0]))
+        self._raise_carried()
+
+    # --- what app asks for metrics and health ------------------------------------------------------
+
+    @property
+    def has_joined(self) -> bool:
+        """Whether the group ever gave this member its share, be it an empty one."""
+        return self._has_joined
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes read ahead inside librdkafka, as of the last statistics."""
+        return self._statistics.queued_bytes
+
+    def unread(self) -> Mapping[TopicPartition, int]:
+        """Records in the log that this member has not been given, by assigned partition.
+
+        As of the last report (every 2 s), also while nothing is read; partitions of which the log's
+        end or our place is not known yet are left out.
+        """
+        unread = {}
+        for partition, end in self._ends.known().items():
+            position = self._positions.get(partition, self._statistics.committed.get(partition.partition))
+            if partition in self._assigned and position is not None:
+                unread[partition] = max(0, end - position)
+        return unread
+
+    # --- callbacks ---------------------------------------------------------------------------------
+
+    def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        try:
+            # No offset is named: librdkafka asks for the committed one by itself, again and again
+            # while the coordinator is away, and reports where there is none (see `_place`).
+            consumer.incremental_assign(partitions)
+            added = our_partitions(partitions)
+            self._assigned |= added
+            self._has_joined = True
+            if self._assignment is not None:
+                self._assignment.assigned(added)
+        except Exception as error:  # noqa: BLE001 - carried to `poll`, which raises it
+            self._carry(error)
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        self._give_up(consumer, partitions, is_lost=False)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        self._give_up(consumer, partitions, is_lost=True)
+
+    def _give_up(self, consumer: Consumer, partitions: list[KafkaPartition], *, is_lost: bool) -> None:
+        gone = our_partitions(partitions)
+        try:
+            if self._assignment is not None and is_lost:
+                self._assignment.lost(gone)
+            elif self._assignment is not None:
+                self._assignment.revoked(gone)
+        except Exception as error:  # noqa: BLE001 - carried to `poll`, which raises it
+            self._carry(error)
+        self._assigned -= gone
+        self._unplaced -= gone
+        self._kept_back.drop(gone)
+        for partition in gone:
+            self._positions.pop(partition, None)
+        try:
+            # Resumed first: a pause must not outlive the assignment it was made for.
+            self.resume(gone)
+            consumer.incremental_unassign(partitions)
+        except Exception as error:  # noqa: BLE001 - carried to `poll`, which raises it
+            self._carry(error)
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
+        self._finished.extend(finished(error, partitions))
+
+    def _on_statistics(self, text: str) -> None:
+        try:
+            self._statistics = read_statistics(text, self._topic)
+        except Exception as error:  # noqa: BLE001 - carried to `poll`, which raises it
+            self._carry(error)
+            return
+        self._has_joined = self._has_joined or self._statistics.is_steady
+        self._ends.ask(self._assigned)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._carry(source_error(error, self._bootstrap_servers, f"group {self._group_id}"))
+        else:
+            # Brokers going away and coming back: librdkafka tries for ever, and so do we.
+            logger.warning("kafka: %s", text_of(error))
+
+    # --- inside ------------------------------------------------------------------------------------
+
+    def _carry(self, error: Exception) -> None:
+        # The first one wins: what follows is usually its consequence.
+        if self._carried is None:
+            self._carried = error
+
+    def _raise_carried(self) -> None:
+        error, self._carried = self._carried, None
+        if error is not None:
+            raise error
+
+    def _fault(self, exception: KafkaException) -> SourceError:
+        error = error_of(exception)
+        if error is None:
+            return SourceError(f"reading from {self._bootstrap_servers} failed: {exception}")
+        return source_error(error, self._bootstrap_servers, f"reading {self._topic}")
+
+    def _without_paused(self, records: list[Record]) -> list[Record]:
+        """Keep back what comes of paused partitions all the same.
+
+        librdkafka forgets a pause that meets the start of the fetcher (a partition paused from inside
+        `assigned` while its committed offset is being asked for): pause again, return them on resume.
+        """
+        leaked = [each for each in records if each.source in self._paused]
+        if not leaked:
+            return records
+        self._kept_back.keep(leaked)
+        self._consumer.pause(kafka_partitions({each.source for each in leaked}))
+        return [each for each in records if each.source not in self._paused]
+
+    def _look_at_errors(self, fetched: Sequence[Message]) -> None:
+        for each in fetched:
+            error = each.error()
+            if error is not None:
+                self._look_at(error, each)
+
+    def _look_at(self, error: KafkaError, report: Message) -> None:
+        code = error.code()
+        if code == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's own name for it
+            topic, number = report.topic(), report.partition()
+            if topic is not None and number is not None:
+                self._unplaced.add(TopicPartition(topic, number))
+        elif never_works(error):
+            raise source_error(error, self._bootstrap_servers, f"reading {self._topic}")
+        elif code != KafkaError._PARTITION_EOF:  # noqa: SLF001
+            logger.warning("kafka: %s", text_of(error))
+
+    def _place(self) -> None:
+        """Start partitions for which librdkafka found no usable offset, or say why that cannot be."""
+        wanted = sorted(self._unplaced & self._assigned)
+        if not wanted:
+            self._unplaced.clear()
+            return
+        try:
+            committed = self._consumer.committed(kafka_partitions(wanted), timeout=_LOOKUP_SECONDS)
+            for each in committed:
+                partition = TopicPartition(each.topic, each.partition)
+                position = self._positions.get(partition, each.offset)
+                if position >= 0:
+                    raise self._out_of_range(partition, position)
+        except KafkaException as exception:
+            logger.warning("kafka: no offset yet for new partitions: %s", text_of(exception))
+            return  # asked again at the next poll
+        fresh = kafka_partitions(wanted)
+        self._consumer.incremental_unassign(fresh)
+        for each in fresh:
+            each.offset = OFFSET_BEGINNING
+        self._consumer.incremental_assign(fresh)
+        paused = [each for each in wanted if each in self._paused]
+        if paused:
+            self._consumer.pause(kafka_partitions(paused))
+        self._unplaced.clear()
+
+    def _out_of_range(self, partition: TopicPartition, position: int) -> SourceError:
+        low, high = self._consumer.get_watermark_offsets(
+            kafka_partitions([partition])[0], timeout=_LOOKUP_SECONDS
+        )
+        return offset_gone(partition, position, (low, high), self._group_id, self._bootstrap_servers)

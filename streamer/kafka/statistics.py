@@ -1,0 +1,37 @@
+"""librdkafka's statistics, the few numbers of them that we use (its STATISTICS.md names them all)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """One report about the consumer."""
+
+    committed: Mapping[int, int] = field(default_factory=dict)
+    """By partition number: the offset last committed by the group; left out where not known."""
+    queued_bytes: int = 0
+    """Bytes read ahead that the application has not taken yet."""
+    is_steady: bool = False
+    """Whether this member is in its group with nothing left to settle."""
+
+
+def read_statistics(text: str, topic: str) -> Statistics:
+    """Read one report."""
+    report = json.loads(text)
+    partitions = {
+        int(number): partition
+        for number, partition in report.get("topics", {}).get(topic, {}).get("partitions", {}).items()
+        if int(number) >= 0  # below is librdkafka's own place for records without a partition
+    }
+    group = report.get("cgrp", {})
+    return Statistics(
+        committed={
+            number: partition["committed_offset"]
+            for number, partition in partitions.items()
+            if partition.get("committed_offset", -1) >= 0
+        },
+        queued_bytes=sum(partition.get("fetchq_size", 0) for partition in partitions.values()),
+        is_steady=group.get("state") == "up" and group.get("join_state") == "steady",
+    )
