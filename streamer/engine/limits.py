@@ -69,7 +69,9 @@ class Limits:
     duplicated_tries: int = 5
     duplicated_seconds: float = 120.0
     second_look_seconds: float = 3.0
-    second_looks: int = 4
+    second_looks: int = 8
+    """Halvings of a group whose reply leaves its fate open: exact for 128 operations, at most 255 extra
+    calls for a full bulk of which half were saved before and half are not saved at all."""
 
     dead_letter_window: int = 1_000
     dead_letter_evidence: int = 100

@@ -46,7 +46,9 @@ class Outbox:
         self.isolations: deque[Isolation] = deque()
         """Hunts for operations at fault, one at a time."""
         self._alone: deque[Ticket] = deque()
-        self._looks: deque[Ticket] = deque()
+        self._looks: dict[bool, deque[Ticket]] = {False: deque(), True: deque()}
+        """Second looks by whether the operation names a company: those that do are hardly ever unsaved, so
+        asked apart from the others they are confirmed by one answer."""
         self._later: list[tuple[float, int, Ticket, Kind]] = []
 
     def park(self, ticket: Ticket, due: float, kind: Kind) -> None:
@@ -58,7 +60,8 @@ class Outbox:
         """Every ticket set aside, in no order."""
         aside = [later[2] for later in self._later]
         aside += self._alone
-        aside += self._looks
+        for looks in self._looks.values():
+            aside += looks
         for isolation in self.isolations:
             aside += isolation.tickets()
         return [ticket for ticket in aside if ticket.place is Place.PARKED]
@@ -72,7 +75,7 @@ class Outbox:
             if kind is Kind.ALONE:
                 self._alone.append(ticket)
             elif kind is Kind.LOOK:
-                self._looks.append(ticket)
+                self._looks[bool(ticket.operation.parents)].append(ticket)
             else:
                 self.pool.put_back([ticket], at_head=False)
 
@@ -101,23 +104,26 @@ class Outbox:
             ticket = self._alone.popleft()
             if ticket.place is Place.PARKED:
                 return Kind.ALONE, self._mark([ticket], flight)
-        group = self._look_group()
-        return (Kind.LOOK, self._mark(group, flight)) if group else None
+        for looks in self._looks.values():
+            group = self._look_group(looks)
+            if group:
+                return Kind.LOOK, self._mark(group, flight)
+        return None
 
-    def _look_group(self) -> list[Ticket]:
+    def _look_group(self, looks: deque[Ticket]) -> list[Ticket]:
         """As many second looks as the first of them allows: groups shrink while replies stay unclear."""
         group: list[Ticket] = []
         room = self.bulk.size_bytes
-        while self._looks:
-            ticket = self._looks[0]
+        while looks:
+            ticket = looks[0]
             if ticket.place is not Place.PARKED:
-                self._looks.popleft()
+                looks.popleft()
                 continue
             most = min(self.size.operations, group[0].group_limit if group else ticket.group_limit)
             if group and (len(group) >= most or len(ticket.item) >= room):
                 break
             room -= len(ticket.item) + 1
-            group.append(self._looks.popleft())
+            group.append(looks.popleft())
         return group
 
     def _bulk(self, now: float, flight: int, *, is_probe: bool) -> tuple[Kind, list[Ticket]] | None:
