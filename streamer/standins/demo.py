@@ -138,8 +138,8 @@ def _run(args: argparse.Namespace, console: Console, folder: Path) -> int:
         account = _account(feed, sandbox, offsets, broker.bootstrap_servers, scrape)
         print_report(console, Outcome(account, scrape, sandbox.view(), seconds))
         is_complete = _say(console, account, args.events, code, scrape)
-        if code:
-            console.print(f"Its last lines:\n{pipeline.tail()}", markup=False)
+        if not is_complete:
+            console.print(f"The last lines of `streamer run`:\n{pipeline.tail()}", markup=False)
         console.print(f"Metrics were at {addresses.metrics}" + (" and still are." if args.keep else "."))
         if args.keep:
             _keep(console, addresses, log)
