@@ -172,6 +172,9 @@ def test_an_enduser_without_a_company_is_not_saved_and_not_counted(store: Store)
     assert not endusers(store)
     assert not any(summary.values())
     assert [(row.reason, row.external_id) for row in store.ignored.rows] == [("no_company", "u-1")]
+    store.endusers.upsert([{"externalId": "u-1"}, {"externalId": "u-2", "companyId": "extid-none"}])
+    assert store.endusers.counts["ignored"] == 3
+    assert store.ignored.totals == {("endusers", "no_company"): 2, ("endusers", "unknown_company"): 1}
 
 
 def test_an_enduser_known_already_needs_no_company(store: Store) -> None:

@@ -59,17 +59,19 @@ class Entry:
     def __repr__(self) -> str:
         return f"<Entry {self.id} arrival={self.arrival} writes={self.writes}>"
 
-    def written(self, write: Write, updated: str, history: int) -> None:
-        """Note a write, keeping the newest `history` of them."""
+    def written(self, arrival: int, updated: str) -> None:
+        """Note a write."""
         if not self.writes:
-            self.arrival = write.arrival
-        self.last_arrival = write.arrival
+            self.arrival = arrival
+        self.last_arrival = arrival
         self.updated = updated
         self.writes += 1
-        if history:
-            if self.history is None or self.history.maxlen != history:
-                self.history = deque(self.history or (), maxlen=history)
-            self.history.append(write)
+
+    def remember(self, write: Write, history: int) -> None:
+        """Keep what was sent, for the newest `history` writes."""
+        if self.history is None or self.history.maxlen != history:
+            self.history = deque(self.history or (), maxlen=history)
+        self.history.append(write)
 
 
 class Index:

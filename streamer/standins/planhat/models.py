@@ -175,10 +175,7 @@ class Model(ABC):
         fields.pop("_id", None)
         self.revise(entry, draft)
         moves = company is not None and company is not entry.company
-        rekeyed = moves or any(
-            name in fields and fields[name] != entry.fields.get(name)
-            for name in ("sourceId", "externalId", "email")
-        )
+        rekeyed = moves or _changes_a_key(fields, entry.fields)
         if rekeyed:
             names = self.violations(self.keys_of(fields), company or entry.company, entry)
             if names:
@@ -209,8 +206,10 @@ class Model(ABC):
             raise NotPermitted
 
     def _write(self, entry: Entry, sent: JsonObject, now: str) -> None:
-        write = Write(self._stamps.arrive(), self._stamps.request, sent)
-        entry.written(write, now, self._board.now.history)
+        entry.written(self._stamps.arrive(), now)
+        history = self._board.now.history
+        if history:
+            entry.remember(Write(entry.last_arrival, self._stamps.request, sent), history)
 
     def _note_ignored(self, sent: object, reason: str) -> None:
         fields: JsonObject = sent if isinstance(sent, dict) else {}
@@ -271,3 +270,11 @@ class Model(ABC):
     @abstractmethod
     def document(self, entry: Entry) -> dict[str, Any]:
         """The stored object as Planhat replies it."""
+
+
+def _changes_a_key(fields: JsonObject, stored: JsonObject) -> bool:
+    # A plain loop: this runs for every item of every bulk.
+    for name in ("sourceId", "externalId", "email"):
+        if name in fields and fields[name] != stored.get(name):
+            return True
+    return False
