@@ -248,6 +248,8 @@ def test_passthrough_is_announced_not_accepted() -> None:
         ({"MAX_EVENT_BYTES": "5MiB"}, "must fit into one request"),
         ({"KAFKA_DEAD_LETTER_TOPIC": "segment.events"}, "read again as events"),
         ({"SCHEMA_REGISTRY_URL": "https://r", "SCHEMA_REGISTRY_USER": "u"}, "set both or neither"),
+        ({"KAFKA_PROPERTIES": "session.timeout.ms=9000"}, "set STREAMER_SESSION_TIMEOUT_SECONDS instead"),
+        ({"KAFKA_PROPERTIES": "max.poll.interval.ms=9"}, "set STREAMER_MAX_POLL_INTERVAL_SECONDS instead"),
         ({"SCHEMA_REGISTRY_CA": "/ca.pem"}, "is set without STREAMER_SCHEMA_REGISTRY_URL"),
     ],
 )

@@ -12,7 +12,8 @@ import structlog
 
 from streamer.engine.ports import Batch, CommitResult, Delivery, HoldReason, Observer
 from streamer.logs import LINES, Event, LogObserver, Observers, configure_logs, log, redact_also
-from streamer.logs.observer import ADVICE, QUIET_SECONDS
+from streamer.logs.observer import ADVICE
+from streamer.logs.quiet import MOST_KEYS, QUIET_SECONDS, Quiet
 from streamer.outcomes import Answered, CallType, Endpoint, Fate, Transient, TransientReason, Verdict
 from streamer.transform.operations import UpsertEnduser
 
@@ -141,6 +142,35 @@ def test_libraries_are_heard_from_warning_up() -> None:
     (line,) = lines_of(stream)
     assert (line["event"], line["level"], line["logger"]) == ("library_reported", "error", "some.library")
     assert line["text"] == "failed with **** (ValueError)"
+
+
+def test_a_library_that_repeats_itself_is_heard_once() -> None:
+    """Lines alike, numbers aside, make one line; another text or another logger makes its own."""
+    stream = io.StringIO()
+    configure_logs(log_format="json", stream=stream)
+    for attempt in range(300):
+        logging.getLogger("kafka").error("connect to 127.0.0.1:1 failed after %d ms", attempt)
+    logging.getLogger("kafka").error("all brokers are down")
+    logging.getLogger("http").error("all brokers are down")
+
+    assert [(line["logger"], line["text"], line["times"]) for line in lines_of(stream)] == [
+        ("kafka", "connect to 127.0.0.1:1 failed after 0 ms", 1),
+        ("kafka", "all brokers are down", 1),
+        ("http", "all brokers are down", 1),
+    ]
+
+
+def test_what_was_silent_is_counted_and_memory_is_bounded() -> None:
+    """The next line stands for the silent ones too; keys without end are forgotten."""
+    ticks = Ticks()
+    quiet = Quiet(ticks)
+    assert [quiet.due("a"), quiet.due("a", 5), quiet.due("b", 3)] == [1, 0, 3]
+    ticks.now += QUIET_SECONDS
+    assert [quiet.due("a"), quiet.due("a")] == [6, 0]
+
+    for key in range(MOST_KEYS):
+        quiet.due(key)
+    assert quiet.due("a") == 1
 
 
 def test_a_closed_stream_stops_nothing() -> None:

@@ -19,16 +19,27 @@ STAND_INS = {"demo": "streamer.standins.demo", "sandbox": "streamer.standins.pla
 """Commands that a module of the stand-ins brings along, arguments included."""
 
 
-def _with_app(name: str, args: argparse.Namespace) -> int:
-    """Load settings, begin the log, and let `app` build and run everything."""
+def _run(args: argparse.Namespace) -> int:
+    from streamer import app  # noqa: PLC0415 - it loads every room
+
+    return app.run(_settings_in_force(args))
+
+
+def _check(args: argparse.Namespace) -> int:
+    from streamer import app  # noqa: PLC0415 - it loads every room
+
+    return app.check(_settings_in_force(args))
+
+
+def _settings_in_force(args: argparse.Namespace) -> Settings:
+    """The settings of a command that connects to everything, with the log begun as they say."""
     from streamer.kafka.configuration import property_problems  # noqa: PLC0415 - slow to load
     from streamer.logs import configure_logs  # noqa: PLC0415 - as above
 
     settings = load_settings(property_problems=property_problems)
     level = "debug" if args.verbose else settings.log_level
     configure_logs(log_format=settings.log_format, log_level=level, secrets=secret_values(settings))
-    execute: Callable[[Settings], int] = getattr(importlib.import_module("streamer.app"), name)
-    return execute(settings)
+    return settings
 
 
 def _stand_in(module: str, args: argparse.Namespace) -> int:
@@ -109,8 +120,8 @@ def _settings(_args: argparse.Namespace) -> int:
 
 
 EXECUTE: dict[str, Execute] = {
-    "run": partial(_with_app, "run"),
-    "check": partial(_with_app, "check"),
+    "run": _run,
+    "check": _check,
     "transform": _transform,
     "publish": _publish,
     "settings": _settings,

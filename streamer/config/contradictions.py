@@ -8,6 +8,12 @@ from streamer.config.settings import Settings, variable_name
 ANSWER_MARGIN_SECONDS = 10
 """What a drain needs beyond the longest request: dead letters acknowledged, then the last commit."""
 
+OWN_SETTINGS = {
+    "session.timeout.ms": "session_timeout_seconds",
+    "max.poll.interval.ms": "max_poll_interval_seconds",
+}
+"""Properties for librdkafka that are settings here, because deadlines are compared with them."""
+
 
 class Contradiction(NamedTuple):
     """The fields that disagree, and why they may not."""
@@ -65,6 +71,11 @@ def _places(settings: Settings) -> Iterator[Contradiction]:
     if settings.kafka_dead_letter_topic == settings.kafka_topic:
         why = "dead letters would be read again as events; name another topic"
         yield _clash(settings, "kafka_dead_letter_topic", "kafka_topic", why)
+    for name, field in OWN_SETTINGS.items():
+        if name in settings.kafka_properties:
+            where, instead = variable_name("kafka_properties"), variable_name(field)
+            problem = f"{where} sets {name}, which other limits are judged by: set {instead} instead"
+            yield Contradiction(("kafka_properties", field), problem)
     user, password = "schema_registry_user", "schema_registry_password"
     if (settings.schema_registry_user is None) != (settings.schema_registry_password is None):
         both = f"{variable_name(user)} and {variable_name(password)}"

@@ -4,20 +4,18 @@ Satisfies `engine.ports.Observer` by shape. A failure line says what happens nex
 """
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Protocol
 
 from streamer.logs.events import Event, Level
+from streamer.logs.quiet import Quiet
 from streamer.logs.writing import FieldValue, log
 from streamer.outcomes import Answered, CallType, Endpoint, Fate, Verdict
 
 if TYPE_CHECKING:
     from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
-
-QUIET_SECONDS = 10.0
-"""Between two lines about the same thing."""
 
 ADVICE = {
     "credentials": "Planhat refuses the API token: put a valid one into STREAMER_PLANHAT_API_TOKEN (its "
@@ -42,18 +40,13 @@ class LogObserver:
 
     def __init__(self, log: _Log = log, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._log = log
-        self._monotonic = monotonic
-        self._silences: dict[tuple[Hashable, ...], tuple[float, int]] = {}
+        self._quiet = Quiet(monotonic)
 
     def _rarely(self, event: Event, key: str, count: int, counted: str, **fields: FieldValue) -> None:
-        """Write at most one line in QUIET_SECONDS for an event and key; the next counts the silent ones."""
-        since, silent = self._silences.get((event, key), (float("-inf"), 0))
-        now = self._monotonic()
-        if now - since < QUIET_SECONDS:
-            self._silences[event, key] = (since, silent + count)
-            return
-        self._silences[event, key] = (now, 0)
-        self._log(event, None, **fields, **{counted: count + silent})
+        """Write at most one line in ten seconds for an event and key; the next counts the silent ones."""
+        total = self._quiet.due((event, key), count)
+        if total:
+            self._log(event, None, **fields, **{counted: total})
 
     def polled(self, records: int, null_keys: int) -> None:
         """Metrics count these."""

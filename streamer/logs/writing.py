@@ -4,13 +4,16 @@ The only room that knows structlog, and the only one that configures the standar
 """
 
 import logging
+import re
 import sys
+import time
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, TextIO
 
 import structlog
 
 from streamer.logs.events import LINES, Event, Level
+from streamer.logs.quiet import Quiet
 
 FieldValue = str | int | float | bool | None | Sequence[str] | Mapping[str, str]
 """What a field may hold. Never a value from a record."""
@@ -19,6 +22,7 @@ MASK = "****"
 SHORTEST_SECRET = 4
 """Shorter texts are not struck out of lines: it would shred the line and guard nothing."""
 
+_NUMBER = re.compile(r"\d+")
 _NUMBERS = {level: logging.getLevelNamesMapping()[level.upper()] for level in Level}
 
 
@@ -115,11 +119,19 @@ def _in_order(_logger: object, _method: str, line: MutableMapping[str, Any]) -> 
 
 
 class _LibraryHandler(logging.Handler):
-    """Turns lines of the standard library's logging into lines of ours."""
+    """Turns lines of the standard library's logging into lines of ours, those alike into one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._quiet = Quiet(time.monotonic)
 
     def emit(self, record: logging.LogRecord) -> None:
-        level = Level.ERROR if record.levelno >= logging.ERROR else Level.WARNING
+        """Write one line, unless one like it, numbers aside, was written just now."""
         text = record.getMessage()
+        times = self._quiet.due((record.name, record.levelno, _NUMBER.sub("", text)))
+        if not times:
+            return
         if record.exc_info and record.exc_info[0] is not None:
             text = f"{text} ({record.exc_info[0].__name__})"
-        log(Event.LIBRARY_REPORTED, level, logger=record.name, text=text)
+        level = Level.ERROR if record.levelno >= logging.ERROR else Level.WARNING
+        log(Event.LIBRARY_REPORTED, level, logger=record.name, text=text, times=times)
