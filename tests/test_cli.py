@@ -1,15 +1,18 @@
 """Laws of the command line: what is printed, where it goes, and the exit code that ends it."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from confluent_kafka import Consumer
 
 from streamer import __version__
@@ -41,6 +44,18 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings of whoever runs the tests do not count."""
     for name in [name for name in os.environ if name.startswith("STREAMER_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _logging_restored() -> Iterator[None]:
+    """What a command configures for its process is undone."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    with warnings.catch_warnings():
+        yield
+    logging.captureWarnings(capture=False)
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(name="lines")
@@ -340,6 +355,34 @@ def test_stand_ins_that_are_missing_name_their_install(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main([command]) == 2
     assert 'pip install "segment-planhat-streamer[demo]"' in capsys.readouterr().err
+
+
+# --- run and check ----------------------------------------------------------------------------------
+
+
+def test_a_service_that_cannot_start_says_so_in_its_log(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The log of `run` ends with one line that says why, with the exit code; `check` says it in words."""
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("STREAMER_PLANHAT_TENANT_TOKEN", TENANT)
+    monkeypatch.setenv("STREAMER_PLANHAT_API_TOKEN", "hunter2-hunter2")
+    monkeypatch.setenv("STREAMER_SCHEMA_REGISTRY_URL", "https://127.0.0.1:1")
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text("no certificate")
+    monkeypatch.setenv("STREAMER_SCHEMA_REGISTRY_CA", str(authorities))
+    assert main(["run"]) == 3
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "hunter2" not in printed.err
+    assert TENANT not in printed.err
+    first, *_, last = map(json.loads, printed.err.splitlines())
+    assert (first["event"], first["STREAMER_PLANHAT_API_TOKEN"]) == ("settings_effective", "****")
+    assert (last["event"], last["level"], last["exit_code"]) == ("failed", "error", 3)
+    assert "STREAMER_SCHEMA_REGISTRY_CA" in last["problem"]
+
+    assert main(["check"]) == 3
+    assert "streamer: cannot read certificates from STREAMER_SCHEMA_REGISTRY_CA" in capsys.readouterr().err
 
 
 # --- publish --------------------------------------------------------------------------------------

@@ -250,7 +250,7 @@ def test_passthrough_is_announced_not_accepted() -> None:
         ({"SCHEMA_REGISTRY_URL": "https://r", "SCHEMA_REGISTRY_USER": "u"}, "set both or neither"),
         ({"KAFKA_PROPERTIES": "session.timeout.ms=9000"}, "set STREAMER_SESSION_TIMEOUT_SECONDS instead"),
         ({"KAFKA_PROPERTIES": "max.poll.interval.ms=9"}, "set STREAMER_MAX_POLL_INTERVAL_SECONDS instead"),
-        ({"SCHEMA_REGISTRY_CA": "/ca.pem"}, "is set without STREAMER_SCHEMA_REGISTRY_URL"),
+        ({"SCHEMA_REGISTRY_CA": __file__}, "is set without STREAMER_SCHEMA_REGISTRY_URL"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(variables: dict[str, str], words: str) -> None:
@@ -457,6 +457,10 @@ def test_certificates_are_a_path_and_long_values_are_cut(tmp_path: Path) -> None
     pem.write_text("-----BEGIN CERTIFICATE-----\n" + "A" * 1000)
     problem = only_problem(SCHEMA_REGISTRY_URL="https://registry", SCHEMA_REGISTRY_CA_FILE=str(pem))
 
+    missing = only_problem(
+        SCHEMA_REGISTRY_URL="https://registry", SCHEMA_REGISTRY_CA=str(tmp_path / "no.pem")
+    )
+    assert "is no file; allowed: the path of a PEM file" in missing
     assert "holds the certificates themselves; name the file they are in" in problem
     assert len(problem) < 300
 

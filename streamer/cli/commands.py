@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from streamer.config import Settings, load_settings, secret_values, settings_table
-from streamer.errors import SourceError, UsageError
+from streamer.errors import SourceError, StreamerError, UsageError
 
 EXIT_CLEAN = 0
 DEMO_INSTALL = 'pip install "segment-planhat-streamer[demo]"'
@@ -21,8 +21,15 @@ STAND_INS = {"demo": "streamer.standins.demo", "sandbox": "streamer.standins.pla
 
 def _run(args: argparse.Namespace) -> int:
     from streamer import app  # noqa: PLC0415 - it loads every room
+    from streamer.logs import Event, log  # noqa: PLC0415 - as above
 
-    return app.run(_settings_in_force(args))
+    settings = _settings_in_force(args)
+    try:
+        return app.run(settings)
+    except StreamerError as error:
+        # Whoever reads the log of a service reads nothing else: its last line says why it ended.
+        log(Event.FAILED, problem=str(error), exit_code=error.exit_code)
+        return error.exit_code
 
 
 def _check(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -174,7 +175,9 @@ def _header_safe(value: SecretStr) -> SecretStr:
 def _pem_path(value: str) -> str:
     if value.startswith("-----BEGIN"):
         raise ValueError("holds the certificates themselves; name the file they are in")
-    return _printable(value)
+    if not Path(_printable(value)).is_file():
+        raise ValueError("is no file")
+    return value
 
 
 def _printable(value: str) -> str:

@@ -30,8 +30,6 @@ class Event(StrEnum):
     HOLD_ENTERED = "hold_entered"
     HOLDING = "holding"
     HOLD_LEFT = "hold_left"
-    SCHEMA_AWAITED = "schema_awaited"
-    SCHEMA_ARRIVED = "schema_arrived"
     CREDENTIALS_REFRESHED = "credentials_refreshed"
     LIBRARY_REPORTED = "library_reported"
 
@@ -79,8 +77,6 @@ LINES: Mapping[Event, Line] = {
     Event.HOLD_ENTERED: Line(Level.ERROR, "Nothing is sent from now on; a person is needed."),
     Event.HOLDING: Line(Level.ERROR, "Still on hold, told once a minute."),
     Event.HOLD_LEFT: Line(Level.INFO, "Planhat accepts again."),
-    Event.SCHEMA_AWAITED: Line(Level.WARNING, "A partition waits while the registry is asked for a schema."),
-    Event.SCHEMA_ARRIVED: Line(Level.INFO, "The schema a partition waited for is here."),
     Event.CREDENTIALS_REFRESHED: Line(Level.INFO, "Planhat's tokens were read again."),
     Event.LIBRARY_REPORTED: Line(Level.WARNING, "A library had something to say."),
 }
