@@ -1,13 +1,16 @@
 """The parts of the demo, against the real stand-ins. The whole of it: test_demo_whole.py."""
 
 import argparse
+import re
 import time
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as Place
+from rich.console import Console
 
 from streamer.errors import SourceError, UsageError
 from streamer.standins import demo
@@ -22,6 +25,7 @@ from streamer.standins.account_view import (
 from streamer.standins.broker import EmbeddedBroker
 from streamer.standins.demo_metrics import Probe, Scrape
 from streamer.standins.demo_pipeline import Pipeline, PipelineEnded, free_port
+from streamer.standins.demo_progress import DemoProgress
 from streamer.standins.demo_topic import DemoTopic, GroupOffsets, read_letters
 from streamer.standins.planhat.rows import ActivityRow, EntryRow, IgnoredRow, WriteRow
 
@@ -80,6 +84,31 @@ def test_a_silent_address_is_neither_ready_nor_scraped() -> None:
     probe = Probe(free_port())
     assert not probe.is_ready()
     assert probe.scrape() is None
+
+
+# --- progress -----------------------------------------------------------------------------------------
+
+
+def test_off_a_terminal_progress_is_lines_and_few() -> None:
+    """One line for each stage, then at most one every few seconds; no control characters."""
+    written = StringIO()
+    with DemoProgress(Console(file=written), 2000) as progress:
+        progress.show("starting", 0)
+        for settled in range(1000):
+            progress.show("delivering", settled)
+    assert written.getvalue().splitlines() == [
+        "starting: 0 of 2,000 events settled",
+        "delivering: 0 of 2,000 events settled",
+    ]
+
+
+def test_on_a_terminal_progress_is_a_bar() -> None:
+    """It names the stage and how many of how many."""
+    written = StringIO()
+    with DemoProgress(Console(file=written, force_terminal=True, width=100), 2000) as progress:
+        progress.show("delivering", 700)
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", written.getvalue())
+    assert re.search(r"delivering\s+\S+.*\s700/2000", plain)
 
 
 # --- what is found at the ends ------------------------------------------------------------------------

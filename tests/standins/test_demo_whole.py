@@ -13,6 +13,7 @@ from streamer.standins import demo
 from streamer.standins.demo_metrics import Probe
 from streamer.standins.demo_pipeline import PipelineEnded
 from streamer.standins.planhat.child import SandboxProcess
+from streamer.standins.planhat.faults import Fault, FaultKind
 
 
 def _arguments(*given: str) -> argparse.Namespace:
@@ -64,6 +65,28 @@ def test_a_demo_that_loses_its_planhat_says_what_is_missing(monkeypatch: pytest.
         demo.run(_arguments("--events", "50", "--patience", "20"))
 
 
+def test_a_lost_and_a_doubled_activity_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Planhat drops one activity, and an answer is lost on its way: the exit code is 1, both are named."""
+
+    class Faulty(SandboxProcess):
+        def start(self) -> "Faulty":
+            super().start()
+            self.add_faults(
+                Fault(kind=FaultKind.IGNORE, endpoint="activities", skip=20),
+                Fault(kind=FaultKind.LOST_REPLY, endpoint="activities", skip=3),
+            )
+            return self
+
+    monkeypatch.setattr(demo, "SandboxProcess", Faulty)
+    assert demo.run(_arguments("--events", "400")) == 1
+    said = capsys.readouterr().out
+    assert "NOT every one of 400 events is accounted for" in said
+    assert "- 1 activities lost: " in said
+    assert re.search(r"- \d+ activities counted too often: ", said)
+
+
 def test_an_interrupted_demo_leaves_no_children() -> None:
     """SIGTERM at any moment stops broker, sandbox and pipeline."""
     running = subprocess.Popen(
@@ -93,6 +116,7 @@ def test_keep_leaves_everything_running_until_interrupted() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     said = ""
     with running:
@@ -104,7 +128,7 @@ def test_keep_leaves_everything_running_until_interrupted() -> None:
         port = re.search(r"metrics http://127\.0\.0\.1:(\d+)/metrics", said)
         assert port is not None, said
         scrape = Probe(int(port[1])).scrape()
-        running.send_signal(signal.SIGINT)
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the whole foreground group
         running.stdout.read()
         assert running.wait(120) == 0
     assert "Every one of 300 events is accounted for." in said
