@@ -29,7 +29,7 @@ from streamer.outcomes import (
     TransientReason,
     Verdict,
 )
-from streamer.transform.operations import UpsertEnduser
+from streamer.transform.operations import UpsertCompany, UpsertEnduser
 
 TOO_MUCH = frozenset({TransientReason.TIMEOUT, TransientReason.GATEWAY_TIMEOUT, TransientReason.TOO_LARGE})
 """Evidence that a bulk is too large."""
@@ -204,7 +204,7 @@ class Answers:
 
     def _name_missing(self, outbox: Outbox, ticket: Ticket, now: float) -> None:
         """Only now a name may be made up: the reply proves there is none to overwrite."""
-        if ticket.is_named or not isinstance(ticket.operation, UpsertEnduser):
+        if ticket.is_named or not isinstance(ticket.operation, UpsertEnduser | UpsertCompany):
             self._refuse(ticket, InvalidReason.REFUSED, now)
             return
         ticket.is_named = True

@@ -53,7 +53,7 @@ class Pool:
 
     def _count(self, ticket: Ticket, sign: int) -> None:
         self.count += sign
-        self.size_bytes += sign * len(ticket.item)
+        self.size_bytes += sign * len(ticket.encoded)
 
     def is_due(self, now: float, most: int) -> bool:
         """Whether a batch is worth sending: full by count or bytes, or its oldest waited long enough."""
@@ -73,7 +73,7 @@ class Pool:
             ticket = self._ready.popleft()
             if ticket.place is not Place.READY:
                 continue
-            if taken and len(ticket.item) >= room:
+            if taken and len(ticket.encoded) >= room:
                 self._ready.appendleft(ticket)
                 break
             self._count(ticket, -1)
@@ -87,7 +87,7 @@ class Pool:
         ticket.place = Place.SENT
         ticket.flight = flight
         taken.append(ticket)
-        return len(ticket.item) + 1
+        return len(ticket.encoded) + 1
 
     def _send_followers(self, first: Ticket, flight: int, taken: list[Ticket], most: int, room: int) -> int:
         """Take what waits only for tickets of this batch; followers stand in arrival order."""
@@ -95,7 +95,7 @@ class Pool:
         line = deque([first])
         while line:
             for follower in line.popleft().followers:
-                if len(taken) >= most or len(follower.item) >= room - used:
+                if len(taken) >= most or len(follower.encoded) >= room - used:
                     return used
                 if follower.place is Place.WAITING and all(
                     before.flight == flight and before.place is Place.SENT for before in follower.waits_for

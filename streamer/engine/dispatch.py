@@ -53,7 +53,7 @@ class Dispatch:
         for operation in operations:
             ticket = Ticket(next(self._arrivals), operation, self._encode(operation), entry)
             entry.tickets.append(ticket)
-            entry.book.grow(entry, len(ticket.item))
+            entry.book.grow(entry, len(ticket.encoded))
             self._made += 1
             self._observer.operations_made(ticket.endpoint, 1)
             if self.lanes.add(ticket):
@@ -62,9 +62,9 @@ class Dispatch:
     def replace(self, ticket: Ticket, operation: Operation) -> None:
         """Say it differently next time (same object, same place in line)."""
         ticket.operation = operation
-        item = self._encode(operation)
-        ticket.entry.book.grow(ticket.entry, len(item) - len(ticket.item))
-        ticket.item = item
+        encoded = self._encode(operation)
+        ticket.entry.book.grow(ticket.entry, len(encoded) - len(ticket.encoded))
+        ticket.encoded = encoded
 
     # --- out --------------------------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class Dispatch:
     def _submit(self, outbox: Outbox, number: int, kind: Kind, tickets: list[Ticket], now: float) -> bool:
         endpoint = outbox.endpoint
         batch = Batch(
-            number, endpoint, tuple([t.operation for t in tickets]), tuple([t.item for t in tickets])
+            number, endpoint, tuple([t.operation for t in tickets]), tuple([t.encoded for t in tickets])
         )
         if not self._sink.submit(batch):
             outbox.gate.is_probing = False

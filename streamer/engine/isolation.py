@@ -77,14 +77,15 @@ class Isolation:
             self._sample_accepted += 1
         if self._sample:
             return
-        refused = self._sample_refused
-        if not self._sample_accepted and len(refused) >= self._sample_size:
+        # Some may have gone back to Kafka while the others were asked.
+        refused = [ticket for ticket in self._sample_refused if ticket.place is Place.PARKED]
+        if not self._sample_accepted and len(self._sample_refused) >= self._sample_size:
             finding.is_everything = True
             finding.freed = self.tickets()
             self._suspects = []
         elif refused:
             # The sample found some; whether the rest is sound is cheapest asked by a normal bulk.
-            finding.culprits = list(refused)
+            finding.culprits = refused
             self._suspects = [ticket for ticket in self._suspects if ticket not in refused]
             finding.freed = self.tickets()
             self._suspects = []

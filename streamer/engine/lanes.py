@@ -39,15 +39,32 @@ class Ticket:
     """An operation's place in line, and the history of its tries."""
 
     __slots__ = (
-        "accepted_mark", "duplicates", "entry", "failures", "first_duplicate_at", "flight", "followers",
-        "group_limit", "is_named", "is_reassigned", "item", "looks", "number", "operation", "place",
-        "ready_at", "refusals", "refused_at", "refused_mark", "waits_for",
+        "accepted_mark",
+        "duplicates",
+        "encoded",
+        "entry",
+        "failures",
+        "first_duplicate_at",
+        "flight",
+        "followers",
+        "group_limit",
+        "is_named",
+        "is_reassigned",
+        "looks",
+        "number",
+        "operation",
+        "place",
+        "ready_at",
+        "refusals",
+        "refused_at",
+        "refused_mark",
+        "waits_for",
     )  # fmt: skip
 
-    def __init__(self, number: int, operation: Operation, item: bytes, entry: "Entry") -> None:
+    def __init__(self, number: int, operation: Operation, encoded: bytes, entry: "Entry") -> None:
         self.number = number
         self.operation = operation
-        self.item = item
+        self.encoded = encoded
         self.entry = entry
         self.place = Place.WAITING
         self.waits_for: list[Ticket] = []

@@ -52,6 +52,10 @@ class Letters:
                     return
                 self.guard.produced()
             self._candidates.popleft()
+        if not self._again and not self._produced:
+            # What the topic did not take may have gone back to Kafka with its partition since: then no
+            # receipt will ever come to lift the block.
+            self.is_blocked = False
 
     def _produce(self, letter: DeadLetter, entry: Entry, now: float) -> bool:
         if not self._topic.produce(letter):

@@ -120,9 +120,9 @@ class Outbox:
                 looks.popleft()
                 continue
             most = min(self.size.operations, group[0].group_limit if group else ticket.group_limit)
-            if group and (len(group) >= most or len(ticket.item) >= room):
+            if group and (len(group) >= most or len(ticket.encoded) >= room):
                 break
-            room -= len(ticket.item) + 1
+            room -= len(ticket.encoded) + 1
             group.append(looks.popleft())
         return group
 

@@ -81,6 +81,18 @@ def test_too_few_for_a_sample_never_mean_hold() -> None:
     assert not is_everything
 
 
+def test_what_went_back_to_kafka_during_a_hunt_is_no_culprit() -> None:
+    """A sampled ticket was refused and then withdrawn with its partition: it is nobody's business here."""
+    tickets = parked(10)
+    isolation = Isolation(tickets, tickets[:2], 26, 8)
+    isolation.next_group()
+    isolation.answered(is_refused=True)
+    tickets[0].place = Place.DONE
+    isolation.next_group()
+    finding = isolation.answered(is_refused=True)
+    assert [ticket.number for ticket in finding.culprits] == [1]
+
+
 def test_no_answer_asks_the_same_again() -> None:
     """An outage in the middle of a hunt teaches nothing and costs nothing of its budget."""
     tickets = parked(4)

@@ -746,3 +746,19 @@ def test_nothing_is_sent_on_hold(fault: str) -> None:
     bench.turn(50)
     assert len(bench.sink.sent) == sent
     assert bench.told.holds[0].startswith("entered")
+
+
+def test_a_refused_letter_that_went_back_to_kafka_blocks_nothing() -> None:
+    """The letter was not taken, then its partition left: no receipt will come to lift the block."""
+    bench = Bench(partitions=2)
+    bench.dead_letters.acknowledges = False
+    bench.source.feed(b"{broken", number=0)
+    bench.turn(2)
+    bench.dead_letters.refuse()
+    bench.turn(1)
+    assert bench.source.paused == {partition(0), partition(1)}
+    bench.source.revoke(0)
+    bench.dead_letters.acknowledges = True
+    bench.source.feed(identify(), number=1)
+    bench.turn(8)
+    assert bench.source.committed == {partition(1): 1}

@@ -1,0 +1,281 @@
+"""The whole engine under chance: any order of answers, refusals, outages, revokes and redelivery.
+
+A small Planhat in memory checks what reaches it; invariants are checked after every turn. Each seed is
+one story; a failing one is named by its number.
+"""
+
+import random
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from streamer.engine.limits import BulkLimits, Limits
+from streamer.engine.ports import Batch, CommitResult
+from streamer.outcomes import (
+    Answer,
+    Answered,
+    Endpoint,
+    Fate,
+    RefusedWhole,
+    Transient,
+    TransientReason,
+    Verdict,
+)
+from streamer.records import Record, TopicPartition
+from streamer.transform.operations import Operation
+from tests.engine.fakes import Bench, group, identify, partition, track
+
+BULKS = {
+    Endpoint.COMPANIES: BulkLimits(3, 4_096, 0.1, 1),
+    Endpoint.ENDUSERS: BulkLimits(4, 4_096, 0.1, 1),
+    Endpoint.ACTIVITIES: BulkLimits(5, 4_096, 0.1, 3),
+}
+LIMITS = Limits(
+    high_water_records=60, poll_records=10, bulks=BULKS, calls_per_minute=600, alone_seconds=30,
+    alone_others=5, dead_letter_ratio=0.9, stuck_ratio=0.3,
+)  # fmt: skip
+PARTITIONS = 3
+
+
+def number_of(operation: Operation) -> int:
+    """The sequence number an event carried into its operation."""
+    content: Any = operation.info if operation.endpoint is Endpoint.ACTIVITIES else operation.custom  # type: ignore[union-attr]
+    return int(content["sequence"])
+
+
+class Planhat:
+    """Applies what it accepts, and remembers per object in which order."""
+
+    def __init__(self, dice: random.Random, poison: set[int]) -> None:
+        self._dice = dice
+        self._poison = poison
+        self.trouble = 0.0
+        self.applied: dict[tuple[Endpoint, str], list[int]] = defaultdict(list)
+        self.arrived: dict[int, int] = {}
+        self._clock = 0
+        self.under_way: dict[Endpoint, list[set[str]]] = defaultdict(list)
+
+    def take(self, batch: Batch) -> None:
+        """A request leaves us: the rules about what may be in flight together hold now."""
+        keys = [key for operation in batch.operations for key in operation.keys]
+        if batch.endpoint is not Endpoint.ACTIVITIES:
+            assert len(keys) == len(set(keys)), "two operations of one object in one bulk"
+            assert not self.under_way[batch.endpoint], "two bulks of one main model in flight"
+        for others in self.under_way[batch.endpoint]:
+            assert not others & set(keys), "two requests in flight about one object"
+        self.under_way[batch.endpoint].append(set(keys))
+
+    def answer(self, batch: Batch) -> Answer:
+        """Answer one request, in any of the ways Planhat has."""
+        self.under_way[batch.endpoint].remove({key for op in batch.operations for key in op.keys})
+        if self._dice.random() < self.trouble:
+            answer = self._dice.choice(
+                [
+                    Transient(TransientReason.SERVER_ERROR),
+                    Transient(TransientReason.TIMEOUT),
+                    Transient(TransientReason.CONNECTION),
+                    Transient(TransientReason.THROTTLED, 1.0),
+                    Transient(TransientReason.UNREADABLE),
+                ]
+            )
+            if self._dice.random() < 0.3:  # applied, and the reply lost
+                self._apply(batch.operations)
+            return answer
+        bad = [number_of(operation) in self._poison for operation in batch.operations]
+        if batch.endpoint is Endpoint.ACTIVITIES:
+            if any(bad):
+                return RefusedWhole(400)
+        elif any(bad) and self._dice.random() < 0.3:
+            return RefusedWhole(400)
+        self._apply([op for op, is_bad in zip(batch.operations, bad, strict=True) if not is_bad])
+        return Answered(tuple(Verdict.REFUSED if is_bad else Verdict.ACCEPTED for is_bad in bad))
+
+    def _apply(self, operations: Any) -> None:
+        for operation in operations:
+            number = number_of(operation)
+            if number in self._poison:
+                continue
+            self._clock += 1
+            self.arrived.setdefault(number, self._clock)
+            self.applied[operation.endpoint, operation.keys[0]].append(number)
+
+
+class Story:
+    """One seed: the events, the engine, Planhat, and what fate does to them."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.made: dict[int, tuple[int, dict[str, Any]]] = {}
+        poison = {number for number in range(200) if self.dice.random() < 0.02}
+        self.poison = poison
+        self.planhat = Planhat(self.dice, poison)
+        self.bench = Bench(limits=LIMITS, answer=None, partitions=0, dice=self.dice.random)
+        self.logs: dict[TopicPartition, list[Record]] = defaultdict(list)
+        self.seen = 0
+        self.letters: set[tuple[int, int]] = set()
+        self.malformed: set[tuple[int, int]] = set()
+
+    def produce(self) -> None:
+        """One event; a user's always go to the same partition, as a keyed topic does."""
+        number = len(self.made)
+        user = self.dice.randrange(6)
+        value = self.dice.choice(
+            [
+                identify(f"u-{user}", company=f"c-{user % 3}", sequence=number),
+                track(f"u-{user}", company=f"c-{user % 3}", sequence=number),
+                track(f"u-{user}", company=f"c-{user % 3}", sequence=number),
+                group(f"c-{user % 3}", sequence=number),
+            ]
+        )
+        where = user % PARTITIONS
+        record = self.bench.source.feed(value, number=where, key=f"u-{user}".encode())
+        if self.dice.random() < 0.1:  # a gap, as compaction or a transaction leaves it
+            self.bench.source._next[partition(where)] += self.dice.randrange(1, 4)
+        self.made[number] = (record.offset, value)
+        self.logs[partition(where)].append(record)
+        if self.dice.random() < 0.03:
+            broken = self.bench.source.feed(b"{broken", number=where)
+            self.logs[partition(where)].append(broken)
+            self.malformed.add((where, broken.offset))
+
+    def turn(self) -> None:
+        """A turn of the engine, and then perhaps an answer or two."""
+        self.bench.turn(1, seconds=self.dice.choice([0.0, 0.05, 0.3, 2.0]))
+        sent = self.bench.sink.sent
+        for batch in sent[self.seen :]:
+            self.planhat.take(batch)
+        self.seen = len(sent)
+        self._answer_some()
+        self.check()
+
+    def _answer_some(self) -> None:
+        under_way = self.bench.sink.under_way
+        for batch in list(under_way):
+            if self.dice.random() < 0.6:
+                self.bench.sink.reply(batch, self.planhat.answer(batch))
+
+    def fate(self) -> None:
+        """A rebalance, a lost assignment, a commit refused, a letter refused."""
+        source = self.bench.source
+        what = self.dice.random()
+        mine = sorted(p.partition for p in source.assigned)
+        if what < 0.02 and mine:
+            self._take_away(self.dice.choice(mine), is_lost=self.dice.random() < 0.4)
+        elif what < 0.08:
+            self._give_back()
+        elif what < 0.10:
+            source.commit_script.append(self.dice.choice([CommitResult.RETRY, CommitResult.FENCED]))
+        elif what < 0.12:
+            self.bench.dead_letters.acknowledges = not self.bench.dead_letters.acknowledges
+        elif what < 0.13:
+            self.bench.dead_letters.refuse()
+
+    def _take_away(self, number: int, *, is_lost: bool) -> None:
+        source = self.bench.source
+        for batch in list(self.bench.sink.under_way):
+            if self.dice.random() < 0.5:
+                self.bench.sink.reply(batch, self.planhat.answer(batch))
+        (source.lose if is_lost else source.revoke)(number)
+        self.check()
+
+    def _give_back(self) -> None:
+        """Read again from what is committed."""
+        source = self.bench.source
+        for number in range(PARTITIONS):
+            here = partition(number)
+            if here in source.assigned:
+                continue
+            start = source.committed.get(here, 0)
+            source.logs[here].clear()
+            source.logs[here].extend(record for record in self.logs[here] if record.offset >= start)
+            source.assign(number)
+
+    def check(self) -> None:
+        """What holds after every turn."""
+        streamer = self.bench.streamer
+        streamer.check()
+        assert streamer.ledger.in_flight <= LIMITS.high_water_records + LIMITS.poll_records
+        assert len(self.bench.sink.under_way) <= 5
+        for book in streamer.ledger:
+            # Nothing committed or committable at or past a record in flight.
+            oldest = book.oldest
+            if oldest is not None:
+                assert (book.committable or 0) <= oldest.record.offset
+                committed = self.bench.source.committed.get(book.source, 0)
+                assert committed <= oldest.record.offset
+
+    def run(self) -> None:
+        """Produce under trouble, then let everything settle."""
+        self._give_back()
+        for step in range(220):
+            self.planhat.trouble = 0.5 if 60 <= step % 100 < 90 else 0.05
+            if len(self.made) < 150:
+                for _ in range(self.dice.randrange(3)):
+                    self.produce()
+            self.fate()
+            self.turn()
+        self.planhat.trouble = 0.0
+        self.bench.dead_letters.acknowledges = True
+        self.bench.source.commit_script.clear()
+        for step in range(3_000):
+            self._give_back()
+            if self._is_settled():
+                break
+            self.turn()
+            if step % 20 == 0:  # others must succeed for a refusal alone to be proven
+                self.produce()
+        assert self._is_settled(), f"not settled: {self.bench.streamer.ledger.in_flight} in flight"
+
+    def _is_settled(self) -> bool:
+        ends = {here: log[-1].offset + 1 for here, log in self.logs.items() if log}
+        return all(self.bench.source.committed.get(here, 0) == end for here, end in ends.items())
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_nothing_is_lost_and_order_is_kept_whatever_happens(seed: int) -> None:
+    """Every event reaches Planhat or the dead letters, first deliveries in order, parents before children."""
+    story = Story(seed)
+    story.run()
+    planhat = story.planhat
+    letters = {(x.record.partition, x.record.offset) for x in story.bench.dead_letters.produced}
+    for number, (offset, event) in story.made.items():
+        where = (next(iter(partition_of(event))), offset)
+        if number in story.poison:
+            assert where in letters, f"poison {number} is no dead letter"
+            assert number not in planhat.arrived
+        else:
+            assert number in planhat.arrived, f"event {number} was lost"
+            assert where not in letters, f"event {number} was dead-lettered"
+    assert story.malformed <= letters
+    check_order(story)
+    assert story.bench.told.fates[Fate.DELIVERED] >= len(story.made) - len(story.poison)
+
+
+def partition_of(event: dict[str, Any]) -> list[int]:
+    """Where the story put this event (by its user, or for a group by its company's only partition)."""
+    if event["type"] == "group":
+        return [int(event["groupId"].removeprefix("c-")) % PARTITIONS]
+    return [int(event["userId"].removeprefix("u-")) % PARTITIONS]
+
+
+def check_order(story: Story) -> None:
+    """First arrivals of one object's operations of one kind are in order, and after their parents."""
+    arrived = story.planhat.arrived
+    last: dict[tuple[str, str], int] = {}
+    for number, (_, event) in sorted(story.made.items()):
+        if number not in arrived:
+            continue
+        kind = event["type"]
+        who = event["groupId"] if kind == "group" else event["userId"]
+        before = last.get((kind, who))
+        if before is not None:
+            assert arrived[before] < arrived[number], f"{kind} {number} overtook {before}"
+        last[kind, who] = number
+        if kind != "group":
+            parents = [last.get(("group", event["context"]["groupId"]))]
+            if kind == "track":
+                parents.append(last.get(("identify", who)))
+            for parent in parents:
+                if parent is not None:
+                    assert arrived[parent] < arrived[number], f"{kind} {number} before its parent {parent}"
