@@ -27,8 +27,11 @@ class Fate(IntEnum):
     """What became of a record; a record of several operations has the worst, i.e. the highest."""
 
     DELIVERED = 0
+    """Everything it asks for was accepted by Planhat (activities: received)."""
     SKIPPED = 1
+    """We chose not to send it, or Planhat did not save it; the reason is counted."""
     DEAD_LETTERED = 2
+    """It can never be delivered; the dead-letter topic has acknowledged it."""
     RELEASED = 3
     """Given back to Kafka unsent, at a revoke or a shutdown."""
 
@@ -73,17 +76,29 @@ class InvalidReason(StrEnum):
     NOT_AN_EVENT = "not_an_event"
     """Decoded, but not an object, or without a `type` Segment knows."""
     NO_USER_ANON_ID = "no_user_anon_id"
+    """Neither `userId` nor `anonymousId`."""
     ID_REQUIRED = "id_required"
+    """The id that this type of call is about is missing: `groupId` of a group call."""
     ID_NOT_STRING = "id_not_string"
+    """An id is empty, or neither text nor a number."""
     EVENT_NOT_DEFINED = "event_not_defined"
+    """A track call without an `event`."""
     EVENT_NOT_STRING = "event_not_string"
+    """`event` is not text."""
     PROPERTIES_NOT_OBJECT = "properties_not_object"
+    """`properties` is there and no object."""
     TRAITS_NOT_OBJECT = "traits_not_object"
+    """`traits` is there and no object."""
     CONTEXT_NOT_OBJECT = "context_not_object"
+    """`context` is there and no object."""
     NAME_NOT_STRING = "name_not_string"
+    """The name of a page is not text."""
     CATEGORY_NOT_STRING = "category_not_string"
+    """The category of a page is not text."""
     CONSENT_NOT_OBJECT = "consent_categorypreferences_not_object"
+    """The consent preferences are there and no object."""
     CONSENT_NOT_BOOLEAN = "consent_categorypreferences_not_boolean"
+    """A consent preference is neither true nor false."""
     REFUSED = "refused"
     """Planhat's reply named this item as refused."""
     REFUSED_ALONE = "refused_alone"

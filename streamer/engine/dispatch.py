@@ -42,6 +42,7 @@ class Dispatch:
         self._numbers = count(1)
         self._arrivals = count(1)
         self._made = 0
+        self._waiting: Counter[Endpoint] = Counter()
         self._done: Counter[OperationFate] = Counter()
         self._fenced = 0
         """Tickets still under way whose partition is no longer ours; already counted as released."""
@@ -55,6 +56,7 @@ class Dispatch:
             entry.tickets.append(ticket)
             entry.book.grow(entry, len(ticket.encoded))
             self._made += 1
+            self._waiting[ticket.endpoint] += 1
             self._observer.operations_made(ticket.endpoint, 1)
             if self.lanes.add(ticket):
                 self.outboxes[ticket.endpoint].pool.add(ticket, now)
@@ -166,11 +168,16 @@ class Dispatch:
     def _count(self, ticket: Ticket, fate: OperationFate) -> None:
         ticket.entry.tickets.remove(ticket)
         self._done[fate] += 1
+        self._waiting[ticket.endpoint] -= 1
         self._observer.operations_done(ticket.endpoint, fate, 1)
 
     def _free(self, tickets: Iterable[Ticket], now: float) -> None:
         for ticket in tickets:
             self.outboxes[ticket.endpoint].pool.add(ticket, now)
+
+    def waiting(self) -> dict[Endpoint, int]:
+        """Operations made and not finished with, by endpoint."""
+        return {endpoint: self._waiting[endpoint] for endpoint in Endpoint}
 
     def parked(self) -> list[Ticket]:
         """Every ticket that is set aside, of all endpoints."""

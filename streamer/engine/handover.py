@@ -48,7 +48,7 @@ class Handover:
         books = [book for source in partitions if (book := ledger.book(source)) is not None]
         if not books:
             return  # handed over before: leaving the group revokes once more
-        self._streamer.forget_parked(partitions)
+        self._streamer.stop_intake(partitions)
         for book in books:
             book.is_draining = True
             self._give_back_unsent(book)

@@ -2,6 +2,7 @@
 
 from streamer.engine.limits import Limits
 from streamer.engine.ports import HoldReason
+from streamer.errors import PlanhatMisconfigured, StreamerError, TooManyDeadLetters
 
 WORD_SECONDS = 60.0
 
@@ -49,3 +50,25 @@ class Hold:
         """Whether the process should end rather than hold on."""
         patience = self._limits.on_hold_exit_seconds
         return self.reason is not None and patience is not None and now - self.since >= patience
+
+
+ADVICE = {
+    HoldReason.CREDENTIALS: "Planhat refused the API token (401): check the token and the region",
+    HoldReason.PERMISSION: "the API token may not write this model (403): give it the permission",
+    HoldReason.NOT_FOUND: "Planhat does not know this address (404): check STREAMER_PLANHAT_API_URL",
+    HoldReason.EVERYTHING_REFUSED: "Planhat refuses every record: look for a field made mandatory there",
+}
+
+
+def ending(reason: HoldReason) -> StreamerError:
+    """The error that ends the process where it may not hold."""
+    if reason is HoldReason.DEAD_LETTERS:
+        return TooManyDeadLetters(
+            "more than a fifth of the last records can never be delivered, so none of these was sent to the "
+            "dead-letter topic and nothing past them is committed. Look at their reasons with "
+            "`streamer transform --json` on a sample, mend the producer, the schemas or the settings, and "
+            "start again."
+        )
+    return PlanhatMisconfigured(
+        f"{ADVICE[reason]}. Nothing was lost or dead-lettered: mend it and start again."
+    )

@@ -1,15 +1,26 @@
-"""From a record's bytes to operations: decode, parse, transform. A function of the record alone."""
+"""Intake: records become entries in their books, and calls become operations in line.
 
+What a record says (decode, parse, transform) is a function of the record alone. A record whose
+schema is not known yet parks its partition, and no other, until the registry has answered.
+"""
+
+from collections import deque
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from streamer.engine.ports import AwaitingSchema, Decoder
-from streamer.errors import InvalidEvent
+from streamer.engine.ledger import Entry
+from streamer.engine.ports import AwaitingSchema, Decoder, Observer
+from streamer.errors import InvalidEvent, LedgerError
 from streamer.events.parse import parse
-from streamer.outcomes import CallType, InvalidReason, SkipReason
-from streamer.records import Record
+from streamer.outcomes import CallType, Fate, InvalidReason, SkipReason
+from streamer.records import Record, TopicPartition
 from streamer.transform import Skipped, transform
 from streamer.transform.operations import Operation
 from streamer.transform.rules import Rules
+
+if TYPE_CHECKING:
+    from streamer.engine.loop import Streamer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +60,78 @@ def interpret(record: Record, decoder: Decoder, rules: Rules) -> Interpreted | A
     if isinstance(result, Skipped):
         return Interpreted(call_type, schema_id, skipped=result.reason)
     return Interpreted(call_type, schema_id, result.operations)
+
+
+class Intake:
+    """Takes records in for a streamer: into its ledger, and on to dispatch, letters or settlement."""
+
+    def __init__(self, streamer: "Streamer", rules: Rules, decoder: Decoder, observer: Observer) -> None:
+        self._streamer = streamer
+        self._rules = rules
+        self._decoder = decoder
+        self._observer = observer
+        self._parked: dict[TopicPartition, deque[Entry]] = {}
+        """Entries of a partition from one whose schema is being asked for."""
+
+    def take(self, records: Sequence[Record], now: float) -> None:
+        """Take in what was polled, after what is parked."""
+        for source in list(self._parked):
+            self._take_parked(source, now)
+        null_keys = 0
+        for record in records:
+            source = record.source
+            book = self._streamer.ledger.book(source)
+            if book is None:
+                continue  # revoked between the fetch and this line
+            null_keys += record.key is None
+            entry = book.track(record, now)
+            parked = self._parked.get(source)
+            if parked is not None:
+                parked.append(entry)
+            elif not self._interpret(entry, now):
+                self._parked[source] = deque([entry])
+        if records:
+            self._observer.polled(len(records), null_keys)
+
+    def waiting_longer_than(self, most: int) -> set[TopicPartition]:
+        """Partitions with more than `most` records behind an awaited schema."""
+        return {source for source, entries in self._parked.items() if len(entries) > most}
+
+    def forget(self, partitions: Collection[TopicPartition]) -> None:
+        """Take nothing more in of these."""
+        for source in partitions:
+            self._parked.pop(source, None)
+
+    def _take_parked(self, source: TopicPartition, now: float) -> None:
+        entries = self._parked[source]
+        while entries and self._interpret(entries[0], now):
+            entries.popleft()
+        if not entries:
+            del self._parked[source]
+
+    def _interpret(self, entry: Entry, now: float) -> bool:
+        """Turn a record into operations, or settle it; False while its schema is not known yet."""
+        result = interpret(entry.record, self._decoder, self._rules)
+        if isinstance(result, AwaitingSchema):
+            return False
+        entry.call = result.call
+        entry.schema_id = result.schema_id
+        entry.judged_as = self._streamer.letters.guard.judge(is_bad=result.invalid is not None)
+        if result.operations:
+            self._streamer.dispatch.enter(entry, result.operations, now)
+        elif result.skipped is not None:
+            entry.worsen(Fate.SKIPPED, result.skipped)
+            self._streamer.settle(entry)
+        elif result.invalid is not None:
+            self._invalid(entry, result.invalid, result)
+        else:
+            raise LedgerError(f"{entry!r} asks for nothing and says no reason.")
+        return True
+
+    def _invalid(self, entry: Entry, reason: InvalidReason, result: Interpreted) -> None:
+        if result.error is not None:
+            self._observer.failed(result.error)
+        entry.worsen(Fate.DEAD_LETTERED, reason)
+        entry.detail = result.detail
+        entry.failed_at = self._streamer.clock.time()
+        self._streamer.letters.add(entry)

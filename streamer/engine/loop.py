@@ -4,7 +4,6 @@ The owner never waits on anything but `Source.poll` (briefly) and, while it must
 answers; the one exception is the bounded path of a revoke or a shutdown (`handover`).
 """
 
-from collections import deque
 from collections.abc import Collection, Sequence
 
 from streamer.engine.answers import Answers
@@ -12,26 +11,24 @@ from streamer.engine.commit import CommitSchedule
 from streamer.engine.dead_letter_guard import DeadLetterGuard
 from streamer.engine.dispatch import Dice, Dispatch
 from streamer.engine.handover import Handover
-from streamer.engine.hold import Hold
-from streamer.engine.intake import Interpreted, interpret
+from streamer.engine.hold import Hold, ending
+from streamer.engine.intake import Intake
 from streamer.engine.ledger import Entry, Ledger
 from streamer.engine.letters import Letters
 from streamer.engine.limits import Limits
 from streamer.engine.ports import (
-    AwaitingSchema,
     Clock,
     DeadLetters,
     Decoder,
     Encoder,
-    Gauges,
     HoldReason,
     Observer,
     Sink,
     Source,
 )
 from streamer.engine.pressure import Pressure, Stage
-from streamer.engine.stuck import stuck_partitions
-from streamer.errors import LedgerError, PlanhatMisconfigured, StreamerError, TooManyDeadLetters
+from streamer.engine.state import gauges_of, stuck_partitions
+from streamer.errors import LedgerError, StreamerError
 from streamer.outcomes import Fate
 from streamer.records import Record, TopicPartition
 from streamer.transform.rules import Rules
@@ -60,9 +57,7 @@ class Streamer:
         dice: Dice,
     ) -> None:
         self._limits = limits
-        self._rules = rules
         self._source = source
-        self._decoder = decoder
         self._sink = sink
         self._observer = observer
         self._clock = clock
@@ -76,8 +71,7 @@ class Streamer:
         self._commits = CommitSchedule(limits.commit_interval_seconds)
         self._handover = Handover(self, limits, source, observer)
         self._pressure = Pressure(limits)
-        self._parked: dict[TopicPartition, deque[Entry]] = {}
-        """Entries behind one whose schema is being asked for."""
+        self._intake = Intake(self, rules, decoder, observer)
         self._stuck: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
         self._next_gauges = 0.0
@@ -122,7 +116,7 @@ class Streamer:
         self._commit(now)
         records = self._poll(now)
         now = self._clock.monotonic()
-        self._take_in(records, now)
+        self._intake.take(records, now)
         self._send(now)
         self._trip_on_dead_letters()
         self.letters.pump(now)
@@ -169,7 +163,7 @@ class Streamer:
         if not any(self._answers.accepted.values()):
             # At start a person is watching: end rather than hold. Not from here: the other answers of
             # this turn must be applied first, or their requests would be waited for in vain.
-            self._ending = self._ending or _ending(reason)
+            self._ending = self._ending or ending(reason)
         if self.hold.enter(reason, self._clock.monotonic()):
             self._observer.hold_entered(reason)
 
@@ -188,7 +182,7 @@ class Streamer:
         if reason is None:
             return
         if self.hold.is_over_patience(now):
-            raise _ending(reason)
+            raise ending(reason)
         if self.hold.word_is_due(now):
             self._observer.holding(reason, now - self.hold.since)
         if self.hold.probe_is_due(now):
@@ -236,9 +230,7 @@ class Streamer:
         assigned = set(self.ledger.partitions)
         if stage is Stage.PAUSED or self.hold.reason is not None or self.letters.is_blocked:
             return assigned
-        most = self._stuck_records
-        parked = {source for source, entries in self._parked.items() if len(entries) > most}
-        return (self._stuck | parked) & assigned
+        return (self._stuck | self._intake.waiting_longer_than(self._stuck_records)) & assigned
 
     @property
     def _stuck_records(self) -> int:
@@ -253,59 +245,6 @@ class Streamer:
             self._source.pause(to_pause)
         if to_resume:
             self._source.resume(to_resume)
-
-    def _take_in(self, records: Sequence[Record], now: float) -> None:
-        for source in list(self._parked):
-            self._take_in_parked(source, now)
-        null_keys = 0
-        for record in records:
-            book = self.ledger.book(record.source)
-            if book is None:
-                continue  # revoked between the fetch and this line
-            null_keys += record.key is None
-            entry = book.track(record, now)
-            parked = self._parked.get(record.source)
-            if parked is not None:
-                parked.append(entry)
-            elif not self._interpret(entry, now):
-                self._parked[record.source] = deque([entry])
-        if records:
-            self._observer.polled(len(records), null_keys)
-
-    def _take_in_parked(self, source: TopicPartition, now: float) -> None:
-        entries = self._parked[source]
-        while entries and self._interpret(entries[0], now):
-            entries.popleft()
-        if not entries:
-            del self._parked[source]
-
-    def _interpret(self, entry: Entry, now: float) -> bool:
-        """Turn a record into operations, or settle it; False while its schema is not known yet."""
-        result = interpret(entry.record, self._decoder, self._rules)
-        if isinstance(result, AwaitingSchema):
-            return False
-        entry.call = result.call
-        entry.schema_id = result.schema_id
-        entry.judged_as = self.letters.guard.judge(is_bad=result.invalid is not None)
-        if result.operations:
-            self.dispatch.enter(entry, result.operations, now)
-        else:
-            self._without_operations(entry, result)
-        return True
-
-    def _without_operations(self, entry: Entry, result: Interpreted) -> None:
-        if result.skipped is not None:
-            entry.worsen(Fate.SKIPPED, result.skipped)
-            self.settle(entry)
-        elif result.invalid is not None:
-            if result.error is not None:
-                self._observer.failed(result.error)
-            entry.worsen(Fate.DEAD_LETTERED, result.invalid)
-            entry.detail = result.detail
-            entry.failed_at = self._clock.time()
-            self.letters.add(entry)
-        else:
-            raise LedgerError(f"{entry!r} asks for nothing and says no reason.")
 
     # --- Assignment: called from inside Source.poll and Source.close ---------------------------------
 
@@ -327,10 +266,9 @@ class Streamer:
         """Forget; somebody else reads them already."""
         self._handover.hand_over(partitions, "lost")
 
-    def forget_parked(self, partitions: Collection[TopicPartition]) -> None:
+    def stop_intake(self, partitions: Collection[TopicPartition]) -> None:
         """Take nothing more in of these."""
-        for source in partitions:
-            self._parked.pop(source, None)
+        self._intake.forget(partitions)
 
     def forget(self, partitions: Collection[TopicPartition]) -> None:
         """Drop what is kept per partition outside its book."""
@@ -356,44 +294,6 @@ class Streamer:
             return
         self._next_gauges = now + self._limits.gauges_seconds
         self._stuck = stuck_partitions(self.dispatch.parked(), self._stuck_records)
-        outboxes = self.dispatch.outboxes
-        oldest = {book.source: book.oldest for book in self.ledger}
         self._observer.gauges(
-            Gauges(
-                in_flight_records=self.ledger.in_flight,
-                in_flight_bytes=self.ledger.size_bytes,
-                in_flight_by_partition={book.source: book.in_flight for book in self.ledger},
-                oldest_unsettled_seconds={
-                    source: now - entry.polled_at if entry is not None else 0.0
-                    for source, entry in oldest.items()
-                },
-                paused_partitions=len(self._paused),
-                gates_closed_seconds={e: box.gate.closed_seconds(now) for e, box in outboxes.items()},
-                waiting_operations={e: box.pool.count for e, box in outboxes.items()},
-                hold=self.hold.reason,
-                tokens=self.dispatch.quota.tokens(now),
-                letters_held=self.letters.held,
-            )
+            gauges_of(now, self.ledger, self.dispatch, self.hold, self.letters, len(self._paused))
         )
-
-
-_ADVICE = {
-    HoldReason.CREDENTIALS: "Planhat refused the API token (401): check the token and the region",
-    HoldReason.PERMISSION: "the API token may not write this model (403): give it the permission",
-    HoldReason.NOT_FOUND: "Planhat does not know this address (404): check STREAMER_PLANHAT_API_URL",
-    HoldReason.EVERYTHING_REFUSED: "Planhat refuses every record: look for a field made mandatory there",
-}
-
-
-def _ending(reason: HoldReason) -> StreamerError:
-    """The error that ends the process where it may not hold."""
-    if reason is HoldReason.DEAD_LETTERS:
-        return TooManyDeadLetters(
-            "more than a fifth of the last records can never be delivered, so none of these was sent to the "
-            "dead-letter topic and nothing past them is committed. Look at their reasons with "
-            "`streamer transform --json` on a sample, mend the producer, the schemas or the settings, and "
-            "start again."
-        )
-    return PlanhatMisconfigured(
-        f"{_ADVICE[reason]}. Nothing was lost or dead-lettered: mend it and start again."
-    )

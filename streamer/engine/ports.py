@@ -1,7 +1,7 @@
 """The doors of the engine: what it needs from the outside, and never builds itself.
 
-Edges satisfy these by shape; they need not import them. `app` passes them in, where mypy proves
-the fit. All of them are called by the owner thread alone.
+Edges satisfy these by shape; they may import this module, and no other of the engine. `app` passes
+them in, where mypy proves the fit. All of them are called by the owner thread alone.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -241,6 +241,7 @@ class Gauges:
     gates_closed_seconds: Mapping[Endpoint, float]
     """How long each gate stays closed from now; 0 is open."""
     waiting_operations: Mapping[Endpoint, int]
+    """Operations made and not finished with."""
     hold: HoldReason | None
     tokens: float
     """Calls the main API's bucket would allow now."""
