@@ -6,6 +6,7 @@ when the broker acknowledged it.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import IntEnum
 from functools import partial
@@ -53,7 +54,9 @@ class KafkaDeadLetters:
         self._topic = topic
         self._group_id = group_id
         self._configuration = producer_configuration(bootstrap_servers, properties)
-        self._configuration["error_cb"] = self._on_error
+        # One letter a request: a broker refuses a whole batch as too large, and its other letters, which
+        # are small enough, would be reduced with the one that is not. Dead letters are few.
+        self._configuration |= {"batch.num.messages": 1, "linger.ms": 0, "error_cb": self._on_error}
         self._producer = Producer(self._configuration)
         self._is_broken = False
         self._answered: list[tuple[DeadLetter, bool]] = []
@@ -67,8 +70,6 @@ class KafkaDeadLetters:
 
     def produce(self, letter: DeadLetter) -> bool:
         """Hand it to the producer; False when its queue is full. Never waits."""
-        if self._is_broken:
-            self._renew()
         if not self._hand_over(letter, Size.WHOLE):
             return False
         self._waiting += 1
@@ -79,7 +80,12 @@ class KafkaDeadLetters:
 
         Waits at most `timeout_seconds`, and only while there is something to wait for.
         """
-        self._producer.poll(timeout_seconds if self._waiting and not self._answered else 0)
+        try:
+            self._producer.poll(timeout_seconds if self._waiting and not self._answered else 0)
+        except KafkaException as exception:  # fatal errors come out here
+            self._note_fatal(error_of(exception))
+        if self._is_broken:
+            self._renew()
         reduced, self._reduced = self._reduced, []
         for letter, size in reduced:
             if not self._hand_over(letter, size):
@@ -89,7 +95,8 @@ class KafkaDeadLetters:
 
     def close(self) -> None:
         """Wait a few seconds for answers that are still due; what has none then was not acknowledged."""
-        self._producer.flush(_CLOSE_SECONDS)
+        with suppress(KafkaException):  # fatal, and too late to matter
+            self._producer.flush(_CLOSE_SECONDS)
 
     def _hand_over(self, letter: DeadLetter, size: Size) -> bool:
         record = letter.record
@@ -127,8 +134,7 @@ class KafkaDeadLetters:
         self._answer(letter, is_acknowledged=error is None)
 
     def _on_error(self, error: KafkaError) -> None:
-        self._note_fatal(error)
-        logger.warning("kafka: dead letters: %s", text_of(error))
+        self._note_fatal(error)  # librdkafka logs it, and everything else, by itself
 
     def _note_fatal(self, error: KafkaError | None) -> None:
         if error is not None and (error.fatal() or error.code() == KafkaError._FATAL):  # noqa: SLF001
@@ -141,8 +147,9 @@ class KafkaDeadLetters:
     def _renew(self) -> None:
         # An idempotent producer that lost its sequence never works again. What it still holds ends as
         # "not acknowledged", which may write a letter twice: they are told apart by their source offset.
-        self._producer.purge()
-        self._producer.flush(_RENEW_SECONDS)
+        with suppress(KafkaException):
+            self._producer.purge()
+            self._producer.flush(_RENEW_SECONDS)
         self._producer = Producer(self._configuration)
         self._is_broken = False
 

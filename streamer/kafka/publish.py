@@ -8,7 +8,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streamer.errors import SourceError
-from streamer.kafka.configuration import logger, producer_configuration
+from streamer.kafka.configuration import producer_configuration
 from streamer.kafka.faults import error_of, text_of
 
 _FULL_QUEUE_SECONDS: Final = 0.1
@@ -27,9 +27,7 @@ class Publisher:
         """Prepare a producer; nothing is connected before the first record."""
         self._bootstrap_servers = bootstrap_servers
         self._topic = topic
-        self._producer = Producer(
-            {**producer_configuration(bootstrap_servers, properties), "error_cb": _on_error}
-        )
+        self._producer = Producer(producer_configuration(bootstrap_servers, properties))
         self._records: Counter[int] = Counter()
         self._bytes: Counter[int] = Counter()
         self._failed: Counter[str] = Counter()
@@ -103,7 +101,3 @@ class Publisher:
             f"a record could not be produced to {self._topic} at {self._bootstrap_servers}: "
             f"{text_of(error if error is not None else exception)}. It was not written; those before it were."
         )
-
-
-def _on_error(error: KafkaError) -> None:
-    logger.warning("kafka: %s", text_of(error))

@@ -267,9 +267,8 @@ class KafkaSource:
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._carry(source_error(error, self._bootstrap_servers, f"group {self._group_id}"))
-        else:
-            # Brokers going away and coming back: librdkafka tries for ever, and so do we.
-            logger.warning("kafka: %s", text_of(error))
+        # Others are of brokers going away and coming back, or of SASL while a password is changed:
+        # librdkafka logs them and tries for ever, and so do we.
 
     # --- inside ------------------------------------------------------------------------------------
 

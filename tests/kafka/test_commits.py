@@ -1,0 +1,53 @@
+"""What a broker's answer to a commit means."""
+
+import pytest
+from confluent_kafka import KafkaError, TopicPartition
+
+from streamer.engine.ports import CommitResult
+from streamer.kafka.commits import commit_result, finished
+from streamer.records import TopicPartition as Place
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError._ASSIGNMENT_LOST,
+    ],
+)
+def test_a_group_that_moved_on_fences(code: int) -> None:
+    """Offsets that are no longer ours are never called committed, nor tried again."""
+    assert commit_result(KafkaError(code)) is CommitResult.FENCED
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._WAIT_COORD,
+        KafkaError._TIMED_OUT,
+        KafkaError._STATE,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.UNKNOWN,
+    ],
+)
+def test_everything_else_is_tried_again(code: int) -> None:
+    """An error that does not take the partition from us leaves its offset to be committed."""
+    assert commit_result(KafkaError(code)) is CommitResult.RETRY
+
+
+def test_partitions_of_one_commit_can_differ() -> None:
+    """A result is told for the partitions it is true of."""
+    good, bad = TopicPartition("t", 0, 5), TopicPartition("t", 1, 6)
+    assert finished(None, [good]) == [({Place("t", 0): 5}, CommitResult.COMMITTED)]
+    fence = KafkaError(KafkaError.ILLEGAL_GENERATION)
+    assert finished(fence, [good, bad]) == [({Place("t", 0): 5, Place("t", 1): 6}, CommitResult.FENCED)]

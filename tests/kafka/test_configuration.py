@@ -1,0 +1,102 @@
+"""What librdkafka is told, and what users cannot make us tell it."""
+
+import pytest
+from confluent_kafka import Consumer, Producer
+
+from streamer.kafka.configuration import (
+    consumer_configuration,
+    is_secret_property,
+    producer_configuration,
+    property_problems,
+)
+
+REFUSED = [
+    "enable.auto.commit", "enable.auto.offset.store", "auto.commit.enable", "auto.offset.reset", "group.id",
+    "bootstrap.servers", "metadata.broker.list", "partition.assignment.strategy", "enable.idempotence",
+    "acks", "error_cb", "rebalance_cb", "logger", "plugin.library.paths", "test.mock.num.brokers",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_properties_that_break_a_promise_are_refused(name: str) -> None:
+    """Auto-commit and its kind cannot be switched on; the problem names the property."""
+    (problem,) = property_problems({name: "true"})
+    assert problem.startswith(f"STREAMER_KAFKA_PROPERTIES: {name} cannot be set: ")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_properties_never_reach_librdkafka(name: str) -> None:
+    """Even unchecked, a refused property changes nothing."""
+    assert consumer_configuration("b:1", "g", {name: "x"}) == consumer_configuration("b:1", "g")
+    assert producer_configuration("b:1", {name: "x"}) == producer_configuration("b:1")
+
+
+def test_commits_and_jumps_are_never_automatic() -> None:
+    """The three settings that could lose records are fixed."""
+    configuration = consumer_configuration("b:1", "g", {"client.id": "mine"})
+    assert configuration["enable.auto.commit"] is False
+    assert configuration["enable.auto.offset.store"] is False
+    assert configuration["auto.offset.reset"] == "error"
+
+
+def test_other_properties_pass_through() -> None:
+    """The other librdkafka properties are the user's, over our defaults."""
+    given = {"queued.max.messages.kbytes": "2048", "client.id": "mine", "linger.ms": "50"}
+    assert property_problems(given) == []
+    assert given.items() <= consumer_configuration("b:1", "g", given).items()
+    assert given.items() <= producer_configuration("b:1", given).items()
+
+
+def test_every_mistake_is_reported_at_once() -> None:
+    """Unknown names and bad values are named one by one."""
+    problems = property_problems({"nope": "1", "linger.ms": "abc", "fetch.max.bytes": "-7", "acks": "0"})
+    assert len(problems) == 4
+    for name in ("'nope'", "linger.ms", "fetch.max.bytes", "acks"):
+        assert any(name in each for each in problems), name
+
+
+def test_contradictions_between_properties_are_reported() -> None:
+    """A set that librdkafka refuses as a whole is a problem too."""
+    (problem,) = property_problems({"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-256"})
+    assert "sasl.username and sasl.password" in problem
+
+
+def test_values_of_secrets_are_not_repeated() -> None:
+    """A problem with a secret shows its name only."""
+    problems = property_problems(
+        {"ssl.key.pem": "hunter2", "security.protocol": "ssl", "sasl.password": "hunter2"}
+    )
+    assert problems
+    assert not any("hunter2" in each for each in problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_secret"),
+    [
+        ("sasl.password", True),
+        ("ssl.key.pem", True),
+        ("ssl.keystore.password", True),
+        ("sasl.oauthbearer.client.secret", True),
+        ("sasl.jaas.config", True),
+        ("sasl.username", False),
+        ("security.protocol", False),
+    ],
+)
+def test_secret_properties_are_known_by_name(name: str, is_secret: bool) -> None:
+    """Whatever names a password, secret, key or jaas is a secret."""
+    assert is_secret_property(name) is is_secret
+
+
+@pytest.mark.parametrize("properties", [{}, {"group.protocol": "consumer"}])
+def test_librdkafka_accepts_our_configurations(properties: dict[str, str]) -> None:
+    """Both group protocols get a configuration that fits them."""
+    Consumer(consumer_configuration("127.0.0.1:1", "g", properties)).close()
+    Producer(producer_configuration("127.0.0.1:1", properties)).purge()
+
+
+def test_the_consumer_protocol_leaves_session_settings_to_the_broker() -> None:
+    """With KIP-848 librdkafka refuses the classic settings, so they are left out."""
+    configuration = consumer_configuration("b:1", "g", {"group.protocol": "consumer"})
+    assert not {"session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"} & set(
+        configuration
+    )

@@ -1,0 +1,86 @@
+"""Dead letters against librdkafka's mock cluster, with its faults."""
+
+import time
+
+from streamer.engine.ports import DeadLetter
+from streamer.kafka.dead_letters import KafkaDeadLetters, letter_headers
+from streamer.outcomes import InvalidReason
+from streamer.records import Record
+from tests.kafka.dead_letter_contract import DeadLetterContract, a_letter, answers, headers_of, read_all
+from tests.kafka.mock_cluster import PRODUCE, MockCluster, mock_cluster
+from tests.kafka.source_contract import WAIT_SECONDS
+
+TOPIC_AUTHORIZATION_FAILED = 29
+OUT_OF_ORDER_SEQUENCE_NUMBER = 45
+
+
+class TestDeadLetters(DeadLetterContract):
+    """The contract."""
+
+
+def test_a_broker_that_is_away_acknowledges_nothing() -> None:
+    """Letters time out as not acknowledged while the broker is down, and can be produced again."""
+    with mock_cluster() as cluster:
+        topic = cluster.create_topic("away")
+        letters = KafkaDeadLetters(cluster.bootstrap, topic, "g", {"delivery.timeout.ms": "1000"})
+        cluster.set_down()
+        letters.produce(a_letter())
+        assert [acknowledged for _, acknowledged in answers(letters, 1)] == [False]
+        cluster.set_up()
+        deadline = time.monotonic() + WAIT_SECONDS
+        is_acknowledged = False
+        while not is_acknowledged:
+            assert time.monotonic() < deadline, "the broker is back, but no letter gets through"
+            letters.produce(a_letter())
+            ((_, is_acknowledged),) = answers(letters, 1)
+
+
+def test_a_refusal_is_no_acknowledgement(cluster: MockCluster) -> None:
+    """What the broker refuses has not been written, and is said so."""
+    letters = KafkaDeadLetters(cluster.bootstrap, cluster.create_topic("refused"), "g")
+    cluster.push_errors(PRODUCE, TOPIC_AUTHORIZATION_FAILED)
+    letters.produce(a_letter())
+    assert [acknowledged for _, acknowledged in answers(letters, 1)] == [False]
+
+
+def test_a_producer_that_lost_its_sequence_is_replaced() -> None:
+    """After a fatal error every letter is answered, and the next one is produced by a fresh producer."""
+    with mock_cluster() as cluster:
+        topic = cluster.create_topic("fatal")
+        letters = KafkaDeadLetters(cluster.bootstrap, topic, "g", {"delivery.timeout.ms": "3000"})
+        letters.produce(a_letter(offset=0))
+        assert [acknowledged for _, acknowledged in answers(letters, 1)] == [True]
+        cluster.push_errors(PRODUCE, *[OUT_OF_ORDER_SEQUENCE_NUMBER] * 3)
+        undelivered = [a_letter(offset=number) for number in range(1, 6)]
+        refused = 0
+        deadline = time.monotonic() + WAIT_SECONDS
+        while undelivered:
+            assert time.monotonic() < deadline, "the fresh producer delivers nothing"
+            untaken = [each for each in undelivered if not letters.produce(each)]
+            ended = answers(letters, len(undelivered) - len(untaken))
+            undelivered = untaken + [letter for letter, is_acknowledged in ended if not is_acknowledged]
+            refused += len(undelivered)
+        assert refused > 0
+        written = {headers_of(each)["offset"] for each in read_all(cluster, topic, 6)}
+        assert written == {"0", "1", "2", "3", "4", "5"}
+
+
+def test_a_full_queue_refuses_without_waiting(cluster: MockCluster) -> None:
+    """Produce answers False when librdkafka's queue is full; nothing is answered for that letter."""
+    topic = cluster.create_topic("full")
+    letters = KafkaDeadLetters(
+        cluster.bootstrap, topic, "g", {"queue.buffering.max.messages": "2", "linger.ms": "500"}
+    )
+    taken = [letters.produce(a_letter(offset=number)) for number in range(4)]
+    assert taken == [True, True, False, False]
+    assert sorted(letter.record.offset for letter, _ in answers(letters, 2)) == [0, 1]
+
+
+def test_what_is_not_known_has_no_header() -> None:
+    """A header is absent rather than empty."""
+    letter = DeadLetter(Record("events", 0, 1, -1, None, b"x"), InvalidReason.NOT_AVRO)
+    names = {name for name, _ in letter_headers(letter, "g")}
+    assert names == {
+        f"streamer.{each}"
+        for each in ("reason", "topic", "partition", "offset", "group", "attempts", "version")
+    }
