@@ -1,46 +1,33 @@
-"""The one place that builds everything, and the only one that knows all rooms.
-
-`run` is the service, `check` verifies what `run` needs and says so. Both answer with an exit code or
-raise a StreamerError that carries one.
-"""
+"""Building the parts and putting them together."""
 
 import random
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from streamer.avro.decoder import Decoder
 from streamer.avro.registry import Registry
 from streamer.avro.registry_client import RegistryClient
 from streamer.avro.schemas import load_schemas
-from streamer.config import OnHold, Settings, StartAt, reload_secrets, settings_table, settings_warnings
+from streamer.config import OnHold, Settings, reload_secrets
 from streamer.engine.limits import BulkLimits, Limits
 from streamer.engine.loop import Streamer
 from streamer.engine.ports import Delivery, Gauges, Observer
-from streamer.errors import PlanhatMisconfigured, SettingsError
+from streamer.errors import SettingsError
 from streamer.kafka.dead_letters import KafkaDeadLetters
 from streamer.kafka.source import KafkaSource
-from streamer.kafka.start import check_topics, resolve_start
-from streamer.logs import Event, LogObserver, Observers, log
-from streamer.metrics import Metrics, registry_of
-from streamer.outcomes import Answered, Endpoint, Misconfigured, MisconfiguredReason
-from streamer.planhat.client import Client, trusted_authorities
+from streamer.logs import Event, Level, LogObserver, Observers, log, redact_also
+from streamer.metrics import Metrics
+from streamer.outcomes import Endpoint
 from streamer.planhat.credentials import Credentials
-from streamer.planhat.probe import Probed, probe
 from streamer.planhat.requests import encode_operation
 from streamer.planhat.sink import PlanhatSink
 from streamer.records import TopicPartition
-from streamer.server import Health, Server, recent_poll
 
-EXIT_CLEAN: Final = 0
 SINK_CLOSE_SECONDS: Final = 1.0
-LIVE_MARGIN_SECONDS: Final = 60.0
-"""On top of the longest path on which the owner does not poll: handing partitions over."""
 
 
 class SystemClock:
@@ -55,121 +42,8 @@ class SystemClock:
         return time.time()
 
 
-def run(settings: Settings) -> int:
-    """Stream until told to stop. The log must be configured."""
-    log(Event.SETTINGS_EFFECTIVE, None, **{row.name: row.value for row in settings_table(settings)})
-    for doubt in settings_warnings(settings):
-        log(Event.SETTING_DOUBTED, doubt=doubt)
-    with ExitStack() as stack:
-        decoder = _decoder(settings)
-        stack.callback(decoder.close)
-        _verify(settings)
-        metrics = Metrics(mode=settings.planhat_mode.value)
-        streamer, source = _build(settings, decoder, metrics, stack)
-        port = _serve(settings, streamer, source, metrics, stack)
-        log(Event.SERVING, host=settings.http_host, port=port)
-        log(
-            Event.STARTED,
-            topic=settings.kafka_topic,
-            group=settings.kafka_group_id,
-            mode=settings.planhat_mode.value,
-        )
-        with _signals(streamer.stop):
-            streamer.run()
-    log(Event.STOPPED)
-    return EXIT_CLEAN
-
-
-def check(settings: Settings) -> int:
-    """Verify everything `run` needs, one line each, and change nothing."""
-    rows = settings_table(settings)
-    chosen = sum(row.source != "default" for row in rows)
-    _say("settings", f"{chosen} set, {len(rows) - chosen} defaulted, mode {settings.planhat_mode.value}")
-    for doubt in settings_warnings(settings):
-        _say("settings", doubt, well=False)
-    decoder = _decoder(settings)
-    try:
-        _say("schemas", f"{len(load_schemas())} bundled")
-        if settings.schema_registry_url is not None:
-            decoder.check()
-            _say("registry", settings.schema_registry_url)
-    finally:
-        decoder.close()
-    for topic, partitions in _check_topics(settings).items():
-        _say("topic", f"{topic}, {partitions} partitions")
-    answered = _probe(settings)
-    if isinstance(answered.answer, Answered):
-        _say("planhat", f"API token accepted by {settings.planhat_api_url}")
-    elif _ends_start(answered):
-        raise _refused(settings, answered)
-    else:
-        _say("planhat", f"not verified: {answered.detail}", well=False)
-    _say("tenant", "cannot be verified: Planhat's analytics host answers 200 to any tenant token", well=False)
-    return EXIT_CLEAN
-
-
-def _say(what: str, words: str, *, well: bool = True) -> None:
-    print(f"{what:<10} {'ok' if well else '--':<4} {words}", flush=True)  # noqa: T201 - the answer of `check`
-
-
-# --- verifying --------------------------------------------------------------------------------------
-
-
-def _check_topics(settings: Settings) -> Mapping[str, int]:
-    topics = [settings.kafka_topic, settings.kafka_dead_letter_topic]
-    return check_topics(settings.kafka_bootstrap_servers, topics, settings.kafka_properties)
-
-
-def _verify(settings: Settings) -> None:
-    """What must hold before the first poll; a Planhat that is away for now is no reason not to start."""
-    _check_topics(settings)
-    answered = _probe(settings)
-    if _ends_start(answered):
-        raise _refused(settings, answered)
-    resolve_start(
-        settings.kafka_bootstrap_servers,
-        settings.kafka_group_id,
-        settings.kafka_topic,
-        _start_text(settings),
-        settings.kafka_properties,
-    )
-
-
-def _start_text(settings: Settings) -> str | None:
-    start = settings.start
-    if start is None or isinstance(start, StartAt):
-        return None if start is None else start.value
-    return start.isoformat()
-
-
-def _probe(settings: Settings) -> Probed:
-    client = Client(trusted_authorities(), deadline_seconds=settings.http_main_seconds)
-    try:
-        return probe(client, settings.planhat_api_url, _credentials(settings))
-    finally:
-        client.close()
-
-
-def _ends_start(answered: Probed) -> bool:
-    """A 403 only says that this token may not read endusers, which is not needed."""
-    return (
-        isinstance(answered.answer, Misconfigured)
-        and answered.answer.reason is not MisconfiguredReason.PERMISSION
-    )
-
-
-def _refused(settings: Settings, answered: Probed) -> PlanhatMisconfigured:
-    return PlanhatMisconfigured(
-        f"{settings.planhat_api_url} refused us ({answered.detail}). Nothing was read or sent. Check "
-        "STREAMER_PLANHAT_API_TOKEN, and that STREAMER_PLANHAT_SUBDOMAIN is the tenant's region: a wrong "
-        "region answers like a wrong token."
-    )
-
-
-# --- building ---------------------------------------------------------------------------------------
-
-
-def _decoder(settings: Settings) -> Decoder:
+def decoder_of(settings: Settings) -> Decoder:
+    """A decoder over the bundled schemas and, where one is set, the registry."""
     registry = None
     if settings.schema_registry_url is not None:
         password = settings.schema_registry_password
@@ -189,7 +63,8 @@ def _decoder(settings: Settings) -> Decoder:
     )
 
 
-def _credentials(settings: Settings) -> Credentials:
+def credentials_of(settings: Settings) -> Credentials:
+    """The tokens read at start."""
     return Credentials(
         settings.planhat_api_token.get_secret_value(), settings.planhat_tenant_token.get_secret_value()
     )
@@ -199,7 +74,7 @@ class _CredentialReader:
     """The tokens now: those of the settings, and whatever their files say when asked again."""
 
     def __init__(self, settings: Settings) -> None:
-        self._current = _credentials(settings)
+        self._current = credentials_of(settings)
         self._is_first = True
 
     def __call__(self) -> Credentials:
@@ -210,9 +85,11 @@ class _CredentialReader:
         try:
             tokens = reload_secrets()
         except SettingsError as error:
-            log(Event.CREDENTIALS_REFRESHED, problem=str(error), next="the tokens in force stay")
+            problem = str(error)
+            log(Event.CREDENTIALS_REFRESHED, Level.WARNING, problem=problem, next="the tokens in force stay")
             return self._current
         self._current = Credentials(tokens.api.get_secret_value(), tokens.tenant.get_secret_value())
+        redact_also([self._current.api_token, self._current.tenant_token])
         log(Event.CREDENTIALS_REFRESHED)
         return self._current
 
@@ -276,9 +153,10 @@ def consumer_properties(settings: Settings) -> dict[str, str]:
     return properties | dict(settings.kafka_properties)
 
 
-def _build(
+def build(
     settings: Settings, decoder: Decoder, metrics: Metrics, stack: ExitStack
 ) -> tuple[Streamer, KafkaSource]:
+    """The engine and all its parts; `stack` closes them."""
     clock = SystemClock()
     servers, group = settings.kafka_bootstrap_servers, settings.kafka_group_id
     source = KafkaSource(servers, group, settings.kafka_topic, consumer_properties(settings))
@@ -322,38 +200,3 @@ def _build(
 
     metrics.watch(unread=lambda: told.unread, last_poll=last_poll)
     return streamer, source
-
-
-def _serve(
-    settings: Settings, streamer: Streamer, source: KafkaSource, metrics: Metrics, stack: ExitStack
-) -> int:
-    alive = recent_poll(
-        lambda: streamer.last_poll_at, time.monotonic, settings.drain_seconds + LIVE_MARGIN_SECONDS
-    )
-
-    def ready() -> Health:
-        if source.has_joined:
-            return Health(is_well=True, reason="the group has been joined")
-        return Health(is_well=False, reason="the group has not been joined yet")
-
-    server = Server(settings.http_host, settings.http_port, registry_of(metrics), alive, ready)
-    port = server.start()
-    stack.callback(server.stop)
-    return port
-
-
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT ask for an end in order; a second one ends at once."""
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        log(Event.STOP_REQUESTED, signal=signal.Signals(number).name)
-        stop()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,0 +1,43 @@
+"""`streamer check`: verify everything `run` needs, one line each, and change nothing."""
+
+from typing import Final
+
+from streamer.app.building import decoder_of
+from streamer.app.verifying import ends_start, partitions_by_topic, probe_planhat, refused
+from streamer.avro.schemas import load_schemas
+from streamer.config import Settings, settings_table, settings_warnings
+from streamer.outcomes import Answered
+
+EXIT_CLEAN: Final = 0
+
+
+def check(settings: Settings) -> int:
+    """Verify everything `run` needs, one line each, and change nothing."""
+    rows = settings_table(settings)
+    chosen = sum(row.source != "default" for row in rows)
+    _say("settings", f"{chosen} set, {len(rows) - chosen} defaulted, mode {settings.planhat_mode.value}")
+    for doubt in settings_warnings(settings):
+        _say("settings", doubt, well=False)
+    decoder = decoder_of(settings)
+    try:
+        _say("schemas", f"{len(load_schemas())} bundled")
+        if settings.schema_registry_url is not None:
+            decoder.check()
+            _say("registry", settings.schema_registry_url)
+    finally:
+        decoder.close()
+    for topic, partitions in partitions_by_topic(settings).items():
+        _say("topic", f"{topic}, {partitions} partitions")
+    answered = probe_planhat(settings)
+    if isinstance(answered.answer, Answered):
+        _say("planhat", f"API token accepted by {settings.planhat_api_url}")
+    elif ends_start(answered):
+        raise refused(settings, answered)
+    else:
+        _say("planhat", f"not verified: {answered.detail}", well=False)
+    _say("tenant", "cannot be verified: Planhat's analytics host answers 200 to any tenant token", well=False)
+    return EXIT_CLEAN
+
+
+def _say(what: str, words: str, *, well: bool = True) -> None:
+    print(f"{what:<10} {'ok' if well else '--':<4} {words}", flush=True)  # noqa: T201 - the answer of `check`

@@ -1,0 +1,81 @@
+"""`streamer run`: the service, from its settings to its last commit."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import Final
+
+from streamer.app.building import build, decoder_of
+from streamer.app.verifying import verify
+from streamer.config import Settings, settings_table, settings_warnings
+from streamer.engine.loop import Streamer
+from streamer.kafka.source import KafkaSource
+from streamer.logs import Event, log
+from streamer.metrics import Metrics, registry_of
+from streamer.server import Health, Server, recent_poll
+
+EXIT_CLEAN: Final = 0
+LIVE_MARGIN_SECONDS: Final = 60.0
+"""On top of the longest path on which the owner does not poll: handing partitions over."""
+
+
+def run(settings: Settings) -> int:
+    """Stream until told to stop. The log must be configured."""
+    log(Event.SETTINGS_EFFECTIVE, None, **{row.name: row.value for row in settings_table(settings)})
+    for doubt in settings_warnings(settings):
+        log(Event.SETTING_DOUBTED, doubt=doubt)
+    with ExitStack() as stack:
+        decoder = decoder_of(settings)
+        stack.callback(decoder.close)
+        verify(settings)
+        metrics = Metrics(mode=settings.planhat_mode.value)
+        streamer, source = build(settings, decoder, metrics, stack)
+        port = _serve(settings, streamer, source, metrics, stack)
+        log(Event.SERVING, host=settings.http_host, port=port)
+        log(
+            Event.STARTED,
+            topic=settings.kafka_topic,
+            group=settings.kafka_group_id,
+            mode=settings.planhat_mode.value,
+        )
+        with _signals(streamer.stop):
+            streamer.run()
+    log(Event.STOPPED)
+    return EXIT_CLEAN
+
+
+def _serve(
+    settings: Settings, streamer: Streamer, source: KafkaSource, metrics: Metrics, stack: ExitStack
+) -> int:
+    alive = recent_poll(
+        lambda: streamer.last_poll_at, time.monotonic, settings.drain_seconds + LIVE_MARGIN_SECONDS
+    )
+
+    def ready() -> Health:
+        if source.has_joined:
+            return Health(is_well=True, reason="the group has been joined")
+        return Health(is_well=False, reason="the group has not been joined yet")
+
+    server = Server(settings.http_host, settings.http_port, registry_of(metrics), alive, ready)
+    port = server.start()
+    stack.callback(server.stop)
+    return port
+
+
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGTERM and SIGINT ask for an end in order; a second one ends at once."""
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        log(Event.STOP_REQUESTED, signal=signal.Signals(number).name)
+        stop()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

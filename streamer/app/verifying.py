@@ -1,0 +1,65 @@
+"""What must hold before the first poll: broker, topics, a start, and a Planhat that knows us."""
+
+from collections.abc import Mapping
+
+from streamer.app.building import credentials_of
+from streamer.config import Settings, StartAt
+from streamer.errors import PlanhatMisconfigured
+from streamer.kafka.start import check_topics, resolve_start
+from streamer.outcomes import Misconfigured, MisconfiguredReason
+from streamer.planhat.client import Client, trusted_authorities
+from streamer.planhat.probe import Probed, probe
+
+
+def partitions_by_topic(settings: Settings) -> Mapping[str, int]:
+    """How many partitions the two topics have. Raises SourceError where one cannot be used."""
+    topics = [settings.kafka_topic, settings.kafka_dead_letter_topic]
+    return check_topics(settings.kafka_bootstrap_servers, topics, settings.kafka_properties)
+
+
+def verify(settings: Settings) -> None:
+    """What must hold before the first poll; a Planhat that is away for now is no reason not to start."""
+    partitions_by_topic(settings)
+    answered = probe_planhat(settings)
+    if ends_start(answered):
+        raise refused(settings, answered)
+    resolve_start(
+        settings.kafka_bootstrap_servers,
+        settings.kafka_group_id,
+        settings.kafka_topic,
+        _start_text(settings),
+        settings.kafka_properties,
+    )
+
+
+def _start_text(settings: Settings) -> str | None:
+    start = settings.start
+    if start is None or isinstance(start, StartAt):
+        return None if start is None else start.value
+    return start.isoformat()
+
+
+def probe_planhat(settings: Settings) -> Probed:
+    """Ask the main API one cheap question with our token."""
+    client = Client(trusted_authorities(), deadline_seconds=settings.http_main_seconds)
+    try:
+        return probe(client, settings.planhat_api_url, credentials_of(settings))
+    finally:
+        client.close()
+
+
+def ends_start(answered: Probed) -> bool:
+    """A 403 only says that this token may not read endusers, which is not needed."""
+    return (
+        isinstance(answered.answer, Misconfigured)
+        and answered.answer.reason is not MisconfiguredReason.PERMISSION
+    )
+
+
+def refused(settings: Settings, answered: Probed) -> PlanhatMisconfigured:
+    """The error that says what Planhat refused, and where to look."""
+    return PlanhatMisconfigured(
+        f"{settings.planhat_api_url} refused us ({answered.detail}). Nothing was read or sent. Check "
+        "STREAMER_PLANHAT_API_TOKEN, and that STREAMER_PLANHAT_SUBDOMAIN is the tenant's region: a wrong "
+        "region answers like a wrong token."
+    )
