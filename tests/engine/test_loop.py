@@ -762,3 +762,16 @@ def test_a_refused_letter_that_went_back_to_kafka_blocks_nothing() -> None:
     bench.source.feed(identify(), number=1)
     bench.turn(8)
     assert bench.source.committed == {partition(1): 1}
+
+
+def test_a_refusal_alone_proves_nothing_while_nothing_else_succeeds() -> None:
+    """On a quiet topic a record refused for hours stays: the fault may be anybody's."""
+    bench = Bench(answer=lambda batch: RefusedWhole(400) if "u-1" in users(batch) else accept(batch))
+    bench.source.feed(identify("u-0"))
+    bench.source.feed(identify("u-1"))
+    bench.turn(1_000, seconds=20.0)
+    assert bench.dead_letters.produced == []
+    for number in range(100):
+        bench.source.feed(identify(f"u-{2 + number}"))
+    bench.turn(20, seconds=20.0)
+    assert [letter.reason for letter in bench.dead_letters.produced] == ["refused_alone"]
