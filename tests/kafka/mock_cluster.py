@@ -40,6 +40,19 @@ class MockCluster:
         function.restype = None
         function(self._cluster, ctypes.c_short(request), ctypes.c_size_t(len(codes)), array)
 
+    def clear_errors(self, request: int) -> None:
+        """Forget the errors that were not answered yet."""
+        function = self._library.rd_kafka_mock_clear_request_errors
+        function.restype = None
+        function(self._cluster, ctypes.c_short(request))
+
+    def delete_records(self, topic: str, partition: int, before: int) -> None:
+        """Let the log of a partition begin at this offset."""
+        name = ctypes.c_char_p(topic.encode())
+        self._call(
+            "rd_kafka_mock_partition_delete_records", name, ctypes.c_int32(partition), ctypes.c_int64(before)
+        )
+
     def set_down(self) -> None:
         """Refuse and cut every connection to every broker."""
         self._call("rd_kafka_mock_broker_set_down", ctypes.c_int32(-1))

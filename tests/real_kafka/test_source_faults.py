@@ -1,0 +1,158 @@
+"""The source when Apache Kafka stops, hangs, grows or loses a topic."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.cimpl import NewPartitions
+
+from streamer.engine.ports import CommitResult
+from streamer.errors import SourceError
+from streamer.kafka.start import resolve_start
+from streamer.records import TopicPartition
+from tests.kafka.mock_cluster import produce
+from tests.kafka.source_contract import Member, committed
+from tests.real_kafka.cluster import RealKafka
+
+pytestmark = pytest.mark.real_kafka
+
+
+def _member(kafka: RealKafka, topic: str, **properties: str) -> Member:
+    """A member of the topic's group, which starts at the beginning."""
+    resolve_start(kafka.bootstrap, f"g.{topic}", topic, "earliest")
+    member = Member(kafka, topic, f"g.{topic}", **{"session_timeout_ms": "6000", **properties})
+    member.source.subscribe(member)
+    return member
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.monotonic()
+    call()
+    return time.monotonic() - began
+
+
+def test_reading_goes_on_after_the_broker_restarts(real_kafka: RealKafka) -> None:
+    """A restart of the broker raises nothing, loses nothing, repeats nothing, and commits work again."""
+    real_kafka.require_owned()
+    topic = real_kafka.create_topic("restart")
+    produce(real_kafka.bootstrap, topic, [b"x"] * 10)
+    member = _member(real_kafka, topic)
+    member.poll_until(lambda: len(member.records) == 10)
+    real_kafka.restart()
+    produce(real_kafka.bootstrap, topic, [b"x"] * 10)
+    member.poll_until(lambda: len(member.records) >= 20)
+    assert [each.offset for each in member.records] == list(range(20))
+    where = TopicPartition(topic, 0)
+    results: list[CommitResult] = []
+    deadline = time.monotonic() + 30
+    while CommitResult.COMMITTED not in results:
+        assert time.monotonic() < deadline, f"no commit after the restart: {results}"
+        member.poll_for(0.1)
+        results.append(member.source.commit_now({where: 20}))
+    member.source.close()
+    assert committed(real_kafka, f"g.{topic}", topic) == 20
+
+
+def test_nothing_waits_for_a_broker_that_hangs(real_kafka: RealKafka) -> None:
+    """With the broker stopped in its tracks (SIGSTOP) a waiting commit and leaving are bounded."""
+    real_kafka.require_owned()
+    topic = real_kafka.create_topic("hang")
+    produce(real_kafka.bootstrap, topic, [b"x"] * 10)
+    member = _member(real_kafka, topic)
+    member.poll_until(lambda: len(member.records) == 10)
+    where = TopicPartition(topic, 0)
+    os.kill(real_kafka.pid, signal.SIGSTOP)
+    try:
+        assert _seconds(lambda: member.poll_for(0.5)) < 2
+        member.source.start_commit({where: 5})
+        results: list[CommitResult] = []
+        assert _seconds(lambda: results.append(member.source.commit_now({where: 7}))) < 5
+        assert results == [CommitResult.RETRY]
+        assert _seconds(member.source.close) < 12
+    finally:
+        os.kill(real_kafka.pid, signal.SIGCONT)
+    # The commit that was started is the broker's to take or leave; the one that was not sent is not there.
+    assert committed(real_kafka, f"g.{topic}", topic) in {0, 5}
+
+
+def test_partitions_added_later_are_read_from_their_beginning(real_kafka: RealKafka) -> None:
+    """Records written to a new partition before this member heard of it are not passed over."""
+    topic = real_kafka.create_topic("grows")
+    member = _member(real_kafka, topic, topic_metadata_refresh_interval_ms="1000")
+    member.poll_until(lambda: member.held == {0})
+    admin = real_kafka.admin()
+    admin.create_partitions([NewPartitions(topic, 2)])[topic].result(30)
+    written = 0
+    while written < 20:
+        try:
+            produce(real_kafka.bootstrap, topic, [b"x"] * 20, partition=1)
+            written = 20
+        except AssertionError:
+            time.sleep(0.2)
+    member.poll_until(lambda: len(member.records) >= 20)
+    assert [each.offset for each in member.records] == list(range(20))
+    member.source.close()
+
+
+def test_a_deleted_topic_stops_the_reader(real_kafka: RealKafka) -> None:
+    """A topic that is gone is a SourceError that names it and what to do."""
+    topic = real_kafka.create_topic("gone")
+    member = _member(real_kafka, topic, topic_metadata_refresh_interval_ms="1000")
+    member.poll_until(lambda: member.held == {0})
+    admin = real_kafka.admin()
+    admin.delete_topics([topic])[topic].result(30)
+    with pytest.raises(SourceError, match="create the topic, or correct STREAMER_KAFKA_TOPIC") as caught:
+        member.poll_for(40)
+    assert topic in str(caught.value)
+    member.source.close()
+
+
+def test_a_member_that_was_evicted_is_fenced(real_kafka: RealKafka) -> None:
+    """Who stays silent beyond the session time-out cannot commit what belongs to somebody else now."""
+    real_kafka.require_owned()
+    topic = real_kafka.create_topic("evicted")
+    produce(real_kafka.bootstrap, topic, [b"x"] * 10)
+    member = _member(real_kafka, topic, max_poll_interval_ms="6000")
+    member.poll_until(lambda: len(member.records) == 10)
+    time.sleep(8)  # no poll for longer than max.poll.interval.ms: librdkafka leaves the group
+    result = member.source.commit_now({TopicPartition(topic, 0): 10})
+    assert result is CommitResult.FENCED
+    assert committed(real_kafka, f"g.{topic}", topic) == 0
+    member.poll_until(lambda: ("lost", {0}) in member.told)
+    member.poll_until(lambda: member.told[-1] == ("assigned", {0}))
+    member.source.close()
+
+
+def test_a_huge_record_comes_whole(real_kafka: RealKafka) -> None:
+    """A record far beyond what is fetched at a time is returned, and so are its neighbours."""
+    topic = real_kafka.create_topic("huge", max_message_bytes="40000000")
+    producer = Producer({"bootstrap.servers": real_kafka.bootstrap, "message.max.bytes": 40_000_000})
+    for value in (b"before", b"x" * 30_000_000, b"after"):
+        producer.produce(topic, value)
+    assert producer.flush(60) == 0
+    member = _member(real_kafka, topic)
+    member.poll_until(lambda: len(member.records) == 3)
+    assert [len(each.value or b"") for each in member.records] == [6, 30_000_000, 5]
+    member.source.close()
+
+
+def test_aborted_transactions_leave_gaps_and_no_records(real_kafka: RealKafka) -> None:
+    """Offsets may have holes: only committed records come, and nothing is left unread at the end."""
+    topic = real_kafka.create_topic("gaps")
+    producer = Producer({"bootstrap.servers": real_kafka.bootstrap, "transactional.id": topic})
+    producer.init_transactions(30)
+    for number in range(4):
+        producer.begin_transaction()
+        producer.produce(topic, b"%d" % number)
+        producer.flush(30)
+        if number % 2:
+            producer.abort_transaction(30)
+        else:
+            producer.commit_transaction(30)
+    member = _member(real_kafka, topic)
+    member.poll_until(lambda: len(member.records) == 2)
+    assert [(each.offset, each.value) for each in member.records] == [(0, b"0"), (4, b"2")]
+    member.source.close()
