@@ -32,8 +32,10 @@ def pytest_runtest_makereport(
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say whether a real Kafka was there."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
+    """Say whether a real Kafka was there, after everything else."""
+    yield
     ran = _ran(terminalreporter)
     if ran:
         terminalreporter.write_line(f"real Kafka: {ran} ran")

@@ -14,6 +14,14 @@ PROPERTIES_VARIABLE: Final = "STREAMER_KAFKA_PROPERTIES"
 logger = logging.getLogger("streamer.kafka")
 """librdkafka's own lines, told through Python's logging instead of bare text on standard error."""
 
+
+def _is_worth_telling(line: logging.LogRecord) -> bool:
+    # Users give one set of properties for consumer, producer and questions; each ignores the others'.
+    return "property and will be ignored by this" not in line.getMessage()
+
+
+logger.addFilter(_is_worth_telling)
+
 Configuration = dict[str, Any]
 """A librdkafka configuration: names to strings, numbers, flags and callbacks."""
 

@@ -85,10 +85,9 @@ class KafkaSource:
         """
         self._raise_carried()
         kept = self._kept_back.take(max_records)
-        if len(kept) == max_records:
-            return kept
+        room = max_records - len(kept)
         try:
-            fetched = self._consumer.consume(max_records - len(kept), 0 if kept else timeout_seconds)
+            fetched = self._consumer.consume(room, 0 if kept else timeout_seconds) if room else []
         except KafkaException as exception:
             self._raise_carried()
             raise self._fault(exception) from exception
@@ -180,6 +179,7 @@ class KafkaSource:
         leaving.start()
         leaving.join(CLOSE_SECONDS)
         if leaving.is_alive():
+            self._assignment = None  # whatever it still hears of is too late to act on
             logger.warning("leaving the group took too long; it is missed after the session time-out")
         elif failures:
             logger.warning("leaving the group failed: %s", text_of(failures[0]))
@@ -201,7 +201,8 @@ class KafkaSource:
         """Records in the log that this member has not been given, by assigned partition.
 
         As of the last report (every 2 s), also while nothing is read; partitions of which the log's
-        end or our place is not known yet are left out.
+        end or our place is not known yet are left out. Where the topic is written in transactions,
+        their markers count as records until the next record is read.
         """
         unread = {}
         for partition, end in self._ends.known().items():

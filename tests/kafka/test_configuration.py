@@ -47,6 +47,16 @@ def test_other_properties_pass_through() -> None:
     assert given.items() <= producer_configuration("b:1", given).items()
 
 
+def test_properties_of_the_other_side_raise_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """One set of properties serves consumer and producer; only what matters is logged."""
+    properties = {"fetch.wait.max.ms": "10", "linger.ms": "5"}
+    Consumer(consumer_configuration("127.0.0.1:1", "g", properties)).poll(0.2)
+    Producer(producer_configuration("127.0.0.1:1", properties)).poll(0.2)
+    lines = [each.getMessage() for each in caplog.records]
+    assert any("127.0.0.1:1" in each for each in lines)
+    assert not any("ignored" in each for each in lines)
+
+
 def test_every_mistake_is_reported_at_once() -> None:
     """Unknown names and bad values are named one by one."""
     problems = property_problems({"nope": "1", "linger.ms": "abc", "fetch.max.bytes": "-7", "acks": "0"})
