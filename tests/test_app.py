@@ -1,0 +1,133 @@
+"""`check`, and how `run` ends at start: against the stand-ins, as an operator sees it."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from streamer.app.building import limits_of
+from streamer.config import load_settings
+from streamer.engine.limits import Limits
+from streamer.standins.broker import EmbeddedBroker
+from streamer.standins.planhat.child import SandboxProcess
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[EmbeddedBroker]:
+    """A stand-in broker with both topics."""
+    with EmbeddedBroker() as broker:
+        for topic in ("segment.events", "segment.events.dead-letters"):
+            broker.create_topic(topic)
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxProcess]:
+    """A stand-in Planhat."""
+    with SandboxProcess() as sandbox:
+        yield sandbox
+
+
+def streamer(
+    command: str, broker: EmbeddedBroker, sandbox: SandboxProcess, **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """One command of the program, told of the stand-ins."""
+    environment = {
+        "PATH": os.defpath,
+        "STREAMER_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        "STREAMER_PLANHAT_API_TOKEN": sandbox.api_token,
+        "STREAMER_PLANHAT_TENANT_TOKEN": sandbox.tenant_token,
+        "STREAMER_PLANHAT_API_URL": sandbox.url,
+        "STREAMER_PLANHAT_ANALYTICS_URL": sandbox.url,
+        "STREAMER_HTTP_PORT": "0",
+        **changes,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "streamer", command],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_check_says_what_it_verified_and_what_it_cannot(
+    broker: EmbeddedBroker, sandbox: SandboxProcess
+) -> None:
+    """One line each for settings, schemas, topics and token; the tenant token is named as unverifiable."""
+    ended = streamer("check", broker, sandbox)
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"^settings +ok +\d+ set, \d+ defaulted", ended.stdout, re.MULTILINE)
+    assert "segment.events, 4 partitions" in ended.stdout
+    assert "segment.events.dead-letters, 4 partitions" in ended.stdout
+    assert re.search(r"^planhat +ok +API token accepted", ended.stdout, re.MULTILINE)
+    assert re.search(r"^tenant +-- +cannot be verified", ended.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_refused_token_ends_with_4(command: str, broker: EmbeddedBroker, sandbox: SandboxProcess) -> None:
+    """Before anything is read; the answer names the token's variable and not the token."""
+    ended = streamer(
+        command, broker, sandbox, STREAMER_PLANHAT_API_TOKEN="not-the-token", STREAMER_START="latest"
+    )
+    assert ended.returncode == 4
+    assert "STREAMER_PLANHAT_API_TOKEN" in ended.stderr
+    assert "not-the-token" not in ended.stderr + ended.stdout
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_an_address_that_is_not_planhats_ends_with_4(
+    command: str, broker: EmbeddedBroker, sandbox: SandboxProcess
+) -> None:
+    """A 404 on the collection path is a misconfiguration, not an outage."""
+    url = f"{sandbox.url}/elsewhere"
+    ended = streamer(command, broker, sandbox, STREAMER_PLANHAT_API_URL=url, STREAMER_START="latest")
+    assert ended.returncode == 4
+
+
+def test_check_goes_on_without_planhat(broker: EmbeddedBroker, sandbox: SandboxProcess) -> None:
+    """A Planhat that is away for now is no wrong setting: said, and exit 0."""
+    ended = streamer("check", broker, sandbox, STREAMER_PLANHAT_API_URL="http://127.0.0.1:1")
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"^planhat +-- +not verified", ended.stdout, re.MULTILINE)
+
+
+def test_an_unreachable_broker_ends_with_3(broker: EmbeddedBroker, sandbox: SandboxProcess) -> None:
+    """Told with the address that did not answer."""
+    ended = streamer("check", broker, sandbox, STREAMER_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert ended.returncode == 3
+    assert "127.0.0.1:1" in ended.stderr
+
+
+def test_a_new_group_without_a_start_ends_with_2(broker: EmbeddedBroker, sandbox: SandboxProcess) -> None:
+    """Nobody but the operator knows whether the backlog is wanted."""
+    ended = streamer("run", broker, sandbox)
+    assert ended.returncode == 2
+    assert "STREAMER_START" in ended.stderr
+
+
+def test_every_setting_of_the_engine_reaches_it() -> None:
+    """What the settings say by default is what the engine decides by on its own."""
+    environment = {
+        "STREAMER_KAFKA_BOOTSTRAP_SERVERS": "broker:9092",
+        "STREAMER_PLANHAT_API_TOKEN": "token",
+        "STREAMER_PLANHAT_TENANT_TOKEN": "00000000-0000-0000-0000-000000000001",
+    }
+    assert limits_of(load_settings(environment)) == Limits()
+    told = limits_of(
+        load_settings(
+            environment
+            | {
+                "STREAMER_UNASSIGNED": "lobby",
+                "STREAMER_ON_HOLD": "exit",
+                "STREAMER_BULK_ITEMS": "10",
+                "STREAMER_ACTIVITY_WORKERS": "2",
+                "STREAMER_ALONE_SECONDS": "60",
+            }
+        )
+    )
+    assert told.unassigned_company == "lobby"
+    assert told.on_hold_exit_seconds == 900
+    assert {bulk.operations for bulk in told.bulks.values()} == {10, 1_000}
+    assert [bulk.flights for bulk in told.bulks.values()] == [1, 1, 2]
+    assert told.alone_seconds == 60
