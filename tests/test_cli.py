@@ -29,7 +29,7 @@ IDENTIFY = {
     "type": "identify",
     "messageId": "m-2",
     "userId": "u-1",
-    "traits": {"email": "ada@x.example", "age": 2**60},
+    "traits": {"email": "u-9@x.example", "age": 2**60},
 }
 GROUP = {"type": "group", "messageId": "m-3", "userId": "u-1", "groupId": "acme", "traits": {"name": "Acme"}}
 ALIAS = {"type": "alias", "messageId": "m-4", "userId": "u-1", "previousId": "a-1"}
@@ -117,7 +117,7 @@ def test_transform_prints_the_requests_exactly(lines: Lines, capsys: Capture) ->
     (enduser,) = request["body"]
     assert (enduser["externalId"], enduser["email"], enduser["custom"]) == (
         "u-1",
-        "ada@x.example",
+        "u-9@x.example",
         {"age": 2**60},
     )
     assert [one["url"].rpartition("/")[2] for one in group["requests"]] == ["companies", "endusers"]
@@ -285,14 +285,14 @@ def test_an_unexpected_error_is_said_in_words(
     """A bug ends with 1 and its place; its text, which may quote an event, stays out."""
 
     def fails(**_options: object) -> None:
-        raise RuntimeError("ada@x.example")
+        raise RuntimeError("u-9@x.example")
 
     monkeypatch.setattr(commands, "load_settings", fails)
     assert main(["transform", lines(TRACK)]) == 1
 
     said = capsys.readouterr().err
     assert said.startswith("streamer: unexpected error: RuntimeError at test_cli.py:")
-    assert "ada@x.example" not in said
+    assert "u-9@x.example" not in said
     assert "Traceback" not in said
     for words in (["-v", "settings"], ["settings", "-v"]):
         assert main(words) == 1

@@ -17,7 +17,7 @@ from streamer.logs.quiet import MOST_KEYS, QUIET_SECONDS, Quiet
 from streamer.outcomes import Answered, CallType, Endpoint, Fate, Transient, TransientReason, Verdict
 from streamer.transform.operations import UpsertEnduser
 
-TRAIT = "ada@analytical.example"
+TRAIT = "u-9@analytical.example"
 
 
 class Terminal(io.StringIO):

@@ -10,7 +10,7 @@ import sys
 import uuid
 from datetime import UTC, datetime
 
-COMPANIES = ["acme", "globex", "initech", "umbrella", "hooli"]
+COMPANIES = ["acme", "acme-2", "acme-3", "acme-4", "acme-5"]
 EVENTS = ["Signed In", "Report Viewed", "Invoice Paid", "Teammate Invited", "Export Started"]
 USERS_PER_COMPANY = 40
 

@@ -49,7 +49,7 @@ INVOICE_PAID: dict[str, Any] = {
     "context": {
         "groupId": "acme-42",
         "library": {"name": "analytics.js", "version": "2.11.1"},
-        "traits": {"email": "ann@example.com"},
+        "traits": {"email": "u-1@example.com"},
     },
     "properties": {"amount": 129.5, "items": 3, "total billed": 1290.0, "discount": None, "tags": ["a", "b"]},
 }

@@ -387,8 +387,8 @@ def test_a_silent_registry_times_out(bench: Bench) -> None:
 def test_credentials_are_sent(bench: Bench) -> None:
     """User and password open what is closed without them."""
     number = bench.server.register("events", TYPED)
-    bench.server.credentials = ("ann", "s3cret")
-    client = RegistryClient(bench.server.url + "/", user="ann", password="s3cret")
+    bench.server.credentials = ("reader", "s3cret")
+    client = RegistryClient(bench.server.url + "/", user="reader", password="s3cret")
 
     assert isinstance(client.fetch(number), AvroSchema)
     client.check()

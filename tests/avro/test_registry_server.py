@@ -29,7 +29,7 @@ PERSON = {
 def server() -> Iterator[RegistryServer]:
     """A registry that wants a password."""
     with running_registry() as running:
-        running.credentials = ("ann", "s3cret")
+        running.credentials = ("reader", "s3cret")
         yield running
 
 
@@ -37,7 +37,7 @@ def server() -> Iterator[RegistryServer]:
 def client(server: RegistryServer) -> Iterator[Any]:
     """Confluent's own client of it."""
     with schema_registry.SchemaRegistryClient(
-        {"url": server.url, "basic.auth.user.info": "ann:s3cret", "max.retries": 0}
+        {"url": server.url, "basic.auth.user.info": "reader:s3cret", "max.retries": 0}
     ) as connected:
         yield connected
 
@@ -104,7 +104,7 @@ def test_errors_bear_confluents_codes(client: Any) -> None:
 
 def test_wrong_credentials_are_refused(server: RegistryServer) -> None:
     """Without the right password nothing is told."""
-    wrong = {"url": server.url, "basic.auth.user.info": "ann:wrong", "max.retries": 0}
+    wrong = {"url": server.url, "basic.auth.user.info": "reader:wrong", "max.retries": 0}
     with (
         schema_registry.SchemaRegistryClient(wrong) as client,
         pytest.raises(schema_registry.SchemaRegistryError) as caught,

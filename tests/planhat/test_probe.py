@@ -23,7 +23,7 @@ UNREADABLE = Transient(TransientReason.UNREADABLE)
     ("act", "answer", "detail"),
     [
         (reply(200, b"[]"), Answered(()), "HTTP 200"),
-        (reply(200, b'[{"_id":"6","email":"ann@acme.io"}]'), Answered(()), "HTTP 200"),
+        (reply(200, b'[{"_id":"6","email":"u-1@acme.example"}]'), Answered(()), "HTTP 200"),
         (reply(200, b"<html></html>"), UNREADABLE, "HTTP 200, but the body is not Planhat's"),
         (reply(200, b"{}"), UNREADABLE, "HTTP 200, but the body is not Planhat's"),
         (reply(200, b"[" * 100_000), UNREADABLE, "HTTP 200, but the body is not Planhat's"),

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(60)
 
 OPERATIONS: dict[Endpoint, Operation] = {
     Endpoint.COMPANIES: UpsertCompany("acme", {"name": "Acme"}),
-    Endpoint.ENDUSERS: UpsertEnduser("u-1", "ann@acme.io", "acme"),
+    Endpoint.ENDUSERS: UpsertEnduser("u-1", "u-1@acme.example", "acme"),
     Endpoint.ACTIVITIES: LogActivity("u-1", None, None, "Signed Up", None, 1.0),
 }
 SAVED = json.dumps({"created": 1, "updated": 0, "nonupdates": 0}).encode()
@@ -207,7 +207,7 @@ def test_a_bug_in_a_worker_surfaces_in_the_owner_thread_without_its_text() -> No
     """`collect` ends the process naming type and place; the text, which may hold a trait, is left out."""
 
     def broken() -> bool:
-        raise KeyError("ann@acme.io")
+        raise KeyError("u-1@acme.example")
 
     with serving(reply(200, SAVED)) as server, sink_at(server, may_send=broken) as sink:
         for _ in range(3):
@@ -215,7 +215,7 @@ def test_a_bug_in_a_worker_surfaces_in_the_owner_thread_without_its_text() -> No
             with pytest.raises(StreamerError, match=r"KeyError in broken, test_sink\.py line") as caught:
                 sink.collect(10)
 
-    assert "ann@acme.io" not in f"{caught.value!r}{caught.value.__cause__!r}{caught.value.__context__!r}"
+    assert "u-1@acme.example" not in f"{caught.value!r}{caught.value.__cause__!r}{caught.value.__context__!r}"
 
 
 def test_an_address_that_makes_no_request_surfaces_too() -> None:

@@ -21,7 +21,7 @@ from streamer.standins.account_findings import (
 from streamer.standins.expectations import Effect, Expectation, mark_of
 from streamer.standins.generator import Generator
 
-ANN = "ext:u-1"
+FIRST = "ext:u-1"
 ACME = "co:acme-1"
 
 
@@ -89,14 +89,14 @@ class World:
         )
 
 
-def _about(sequence: int, effect: Effect, subject: str = ANN, **more: bool) -> Expectation:
+def _about(sequence: int, effect: Effect, subject: str = FIRST, **more: bool) -> Expectation:
     call = {Effect.ACTIVITY: CallType.TRACK, Effect.ENDUSER: CallType.IDENTIFY}.get(effect, CallType.GROUP)
     return Expectation(call, Fate.DELIVERED, None, effect, subject, sequence, "acme-1", **more)
 
 
 def _skip(sequence: int) -> Expectation:
     reason = SkipReason.INTEGRATIONS
-    return Expectation(CallType.TRACK, Fate.SKIPPED, reason, Effect.NOTHING, ANN, sequence, "acme-1")
+    return Expectation(CallType.TRACK, Fate.SKIPPED, reason, Effect.NOTHING, FIRST, sequence, "acme-1")
 
 
 def _bad(reason: InvalidReason = InvalidReason.NOT_AVRO) -> Expectation:
@@ -105,7 +105,7 @@ def _bad(reason: InvalidReason = InvalidReason.NOT_AVRO) -> Expectation:
 
 @pytest.fixture
 def world() -> World:
-    """Ann of Acme: linked, identified, active, identified again, active; one opt-out, two bad records."""
+    """First of Acme: linked, identified, active, identified again, active; one opt-out, two bad records."""
     made = World()
     made.live(_about(1, Effect.COMPANY, ACME), partition=1)
     made.live(_about(1, Effect.LINK))
@@ -148,12 +148,12 @@ def _lose_activity(world: World) -> None:
 
 
 def _lose_last_upsert(world: World) -> None:
-    ann = world.objects[ANN]
-    world.objects[ANN] = ann._replace(writes=ann.writes[:-1])
+    first = world.objects[FIRST]
+    world.objects[FIRST] = first._replace(writes=first.writes[:-1])
 
 
 def _lose_enduser(world: World) -> None:
-    del world.objects[ANN]
+    del world.objects[FIRST]
 
 
 def _lose_company(world: World) -> None:
@@ -173,16 +173,16 @@ def _wrong_reason(world: World) -> None:
 
 
 def _deliver_the_opted_out(world: World) -> None:
-    world.activities.append(SeenActivity(f"{ANN}#5", (ANN,), 99))
+    world.activities.append(SeenActivity(f"{FIRST}#5", (FIRST,), 99))
 
 
 def _write_the_opted_out(world: World) -> None:
-    ann = world.objects[ANN]
-    world.objects[ANN] = ann._replace(writes=(*ann.writes[:-1], Write(7, 5), ann.writes[-1]))
+    first = world.objects[FIRST]
+    world.objects[FIRST] = first._replace(writes=(*first.writes[:-1], Write(7, 5), first.writes[-1]))
 
 
 def _ignore_what_should_be_kept(world: World) -> None:
-    world.ignored.append((ANN,))
+    world.ignored.append((FIRST,))
 
 
 def _ignore_nobodys(world: World) -> None:
@@ -194,11 +194,11 @@ def _activity_of_nobody(world: World) -> None:
 
 
 def _activity_without_a_key(world: World) -> None:
-    world.activities.append(SeenActivity(None, (ANN,), 99))
+    world.activities.append(SeenActivity(None, (FIRST,), 99))
 
 
 def _second_enduser(world: World) -> None:
-    world.objects["twin"] = world.objects[ANN]
+    world.objects["twin"] = world.objects[FIRST]
 
 
 def _activity_with_somebody_else(world: World) -> None:
@@ -206,17 +206,17 @@ def _activity_with_somebody_else(world: World) -> None:
 
 
 def _another_company(world: World) -> None:
-    world.objects[ANN] = world.objects[ANN]._replace(company="acme-2")
+    world.objects[FIRST] = world.objects[FIRST]._replace(company="acme-2")
 
 
 def _stale_field(world: World) -> None:
-    ann = world.objects[ANN]
-    world.objects[ANN] = ann._replace(custom={**ann.custom, mark_of(2): 1})
+    first = world.objects[FIRST]
+    world.objects[FIRST] = first._replace(custom={**first.custom, mark_of(2): 1})
 
 
 def _stale_sequence(world: World) -> None:
-    ann = world.objects[ANN]
-    world.objects[ANN] = ann._replace(custom={**ann.custom, "sequence": 2})
+    first = world.objects[FIRST]
+    world.objects[FIRST] = first._replace(custom={**first.custom, "sequence": 2})
 
 
 def _swap_activities(world: World) -> None:
@@ -225,15 +225,15 @@ def _swap_activities(world: World) -> None:
 
 
 def _swap_upserts(world: World) -> None:
-    link, one, two = world.objects[ANN].writes
+    link, one, two = world.objects[FIRST].writes
     swapped = (link, Write(one.arrival, two.sequence), Write(two.arrival, one.sequence))
-    world.objects[ANN] = world.objects[ANN]._replace(writes=swapped)
+    world.objects[FIRST] = world.objects[FIRST]._replace(writes=swapped)
 
 
 def _activity_before_its_upsert(world: World) -> None:
-    link, one, two = world.objects[ANN].writes
+    link, one, two = world.objects[FIRST].writes
     late = (link, one, two._replace(arrival=1000))
-    world.objects[ANN] = world.objects[ANN]._replace(writes=late)
+    world.objects[FIRST] = world.objects[FIRST]._replace(writes=late)
 
 
 def _activity_before_its_enduser_exists(world: World) -> None:
@@ -265,8 +265,8 @@ def _commit_nothing(world: World) -> None:
 
 
 def _lose_middle_upsert(world: World) -> None:
-    link, _, two = world.objects[ANN].writes
-    world.objects[ANN] = world.objects[ANN]._replace(writes=(link, two))
+    link, _, two = world.objects[FIRST].writes
+    world.objects[FIRST] = world.objects[FIRST]._replace(writes=(link, two))
 
 
 @pytest.mark.parametrize(
@@ -365,16 +365,16 @@ def test_repeats_after_a_crash_are_not_disorder(world: World) -> None:
     world.resent = {0: [range(9)]}
     again = [one._replace(arrival=100 + number) for number, one in enumerate(world.activities)]
     world.activities.extend(again)
-    ann = world.objects[ANN]
-    repeats = tuple(write._replace(arrival=200 + number) for number, write in enumerate(ann.writes))
-    world.objects[ANN] = ann._replace(writes=(*ann.writes, *repeats))
+    first = world.objects[FIRST]
+    repeats = tuple(write._replace(arrival=200 + number) for number, write in enumerate(first.writes))
+    world.objects[FIRST] = first._replace(writes=(*first.writes, *repeats))
     assert world.audit().lines() == []
 
 
 def test_a_merged_upsert_is_there_from_the_merge_on(world: World) -> None:
     """An upsert that a later one stands for is neither lost nor overtaken."""
-    ann = world.objects[ANN]
-    world.objects[ANN] = ann._replace(writes=(ann.writes[0], Write(3, 6)))
+    first = world.objects[FIRST]
+    world.objects[FIRST] = first._replace(writes=(first.writes[0], Write(3, 6)))
     world.merged = 1
     account = world.audit()
     assert account.lines() == []

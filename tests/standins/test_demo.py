@@ -119,7 +119,7 @@ def _entry(**fields: object) -> EntryRow:
         "id": "e1",
         "external_id": "u-1",
         "source_id": None,
-        "email": "Ann@Acme-1.example",
+        "email": "First@Acme-1.example",
         "company_id": "c1",
         "company_external_id": "acme-1",
         "fields": {},
@@ -140,7 +140,7 @@ def _entry(**fields: object) -> EntryRow:
 def test_endusers_are_read_with_their_keys_and_numbered_writes() -> None:
     """Both keys, the company, and the sequence number of each write that has one."""
     (found,) = seen_endusers([_entry()])
-    assert found.keys == ("ext:u-1", "mail:ann@acme-1.example")
+    assert found.keys == ("ext:u-1", "mail:u-1@acme-1.example")
     assert found.company == "acme-1"
     assert found.writes == (Write(2, None), Write(5, 3), Write(9, 4))
 
@@ -155,7 +155,7 @@ def test_activities_are_read_with_the_keys_of_whom_they_went_to() -> None:
     """Not the ids that were sent: those of the enduser that got the activity."""
     row = ActivityRow(7, 3, "e1", "sent", None, None, "A", None, 1, 1, "m", {"eventKey": "ext:u-1#2"})
     (found,) = seen_activities([row], [_entry()])
-    assert found == ("ext:u-1#2", ("ext:u-1", "mail:ann@acme-1.example"), 7)
+    assert found == ("ext:u-1#2", ("ext:u-1", "mail:u-1@acme-1.example"), 7)
 
 
 def test_only_activities_are_read_from_what_was_ignored() -> None:

@@ -7,13 +7,13 @@ import pytest
 from streamer.standins.planhat.replies import Request, route_of
 from streamer.standins.planhat.sandbox import DEFAULT_TENANT_TOKEN, Sandbox
 from streamer.standins.planhat.store import Store
-from tests.standins.test_planhat_store import ANN, endusers, store_with, upsert, with_companies
+from tests.standins.test_planhat_store import FIRST, endusers, store_with, upsert, with_companies
 
 
 def store_of(**switches: object) -> Store:
-    """A store with two companies and one enduser, Ann of acme, under these switches."""
+    """A store with two companies and one enduser, First of acme, under these switches."""
     store = with_companies(store_with(**switches))
-    upsert(store, ANN)
+    upsert(store, FIRST)
     return store
 
 
@@ -28,7 +28,7 @@ def receivers(store: Store) -> list[Any]:
     return [store.endusers.by_id[each.enduser_id].fields.get("externalId") for each in store.activities.kept]
 
 
-@pytest.mark.parametrize("keys", [{"externalId": "u-1"}, {"email": "Ann@acme.com"}, {"euExtId": "u-1"}])
+@pytest.mark.parametrize("keys", [{"externalId": "u-1"}, {"email": "U-1@acme.example"}, {"euExtId": "u-1"}])
 def test_an_activity_finds_its_enduser_by_either_key(keys: dict[str, str]) -> None:
     """ExternalId or e-mail suffices."""
     store = store_of()
@@ -102,7 +102,7 @@ def test_an_activity_of_an_unknown_address_uses_its_domain() -> None:
     """Unknown user, no company: the e-mail's domain tells the company."""
     store = store_of()
 
-    assert log(store, {"email": "new@acme.com"}) == []
+    assert log(store, {"email": "new@acme.example"}) == []
     assert endusers(store)[-1].company is store.companies.by_external_id("acme")
 
 
@@ -146,7 +146,7 @@ def test_switch_activity_keys(spelling: str, heard: list[str]) -> None:
 def test_the_company_decides_between_endusers_of_one_id() -> None:
     """Where two companies have an enduser of the id, the company named decides."""
     store = store_of()
-    upsert(store, {**ANN, "companyId": "extid-beta"})
+    upsert(store, {**FIRST, "companyId": "extid-beta"})
     first, second = endusers(store)
 
     log(
@@ -161,9 +161,9 @@ def test_the_company_decides_between_endusers_of_one_id() -> None:
 def test_the_primary_one_of_several_with_an_address_is_taken() -> None:
     """Several endusers share an address: the one flagged primary is taken."""
     store = store_of()
-    upsert(store, {**ANN, "externalId": "u-2", "primary": True})
+    upsert(store, {**FIRST, "externalId": "u-2", "primary": True})
 
-    log(store, *[{"email": "ann@acme.com"}] * 4)
+    log(store, *[{"email": "u-1@acme.example"}] * 4)
 
     assert receivers(store) == ["u-2"] * 4
 
@@ -171,9 +171,9 @@ def test_the_primary_one_of_several_with_an_address_is_taken() -> None:
 def test_any_of_several_with_an_address_is_taken() -> None:
     """Several share an address and none is primary: it can be any of them."""
     store = store_of()
-    upsert(store, {**ANN, "externalId": "u-2"})
+    upsert(store, {**FIRST, "externalId": "u-2"})
 
-    log(store, *[{"email": "ann@acme.com"}] * 4)
+    log(store, *[{"email": "u-1@acme.example"}] * 4)
 
     assert set(receivers(store)) == {"u-1", "u-2"}
 
@@ -203,9 +203,9 @@ def test_switch_keep_ignored() -> None:
         (f"/analytics/bulk/{DEFAULT_TENANT_TOKEN}", b"not json", "not_json"),
         (f"/analytics/bulk/{DEFAULT_TENANT_TOKEN}", b"", "not_json"),
         (f"/analytics/bulk/{DEFAULT_TENANT_TOKEN}", b'[{"email"', "not_json"),
-        (f"/analytics/bulk/{DEFAULT_TENANT_TOKEN}", b'{"email":"ann@acme.com"}', "wrong_path"),
-        (f"/analytics/{DEFAULT_TENANT_TOKEN}", b'[{"email":"ann@acme.com"}]', "wrong_path"),
-        ("/analytics/bulk/some-other-tenant", b'[{"email":"ann@acme.com"}]', "unknown_tenant"),
+        (f"/analytics/bulk/{DEFAULT_TENANT_TOKEN}", b'{"email":"u-1@acme.example"}', "wrong_path"),
+        (f"/analytics/{DEFAULT_TENANT_TOKEN}", b'[{"email":"u-1@acme.example"}]', "wrong_path"),
+        ("/analytics/bulk/some-other-tenant", b'[{"email":"u-1@acme.example"}]', "unknown_tenant"),
     ],
 )
 def test_the_analytics_host_answers_200_to_anything(path: str, body: bytes, reason: str) -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from streamer.errors import UsageError
 from streamer.standins.planhat.faults import FaultQueue, faults_of
-from tests.standins.test_planhat_store import ANN, endusers, store_with, with_companies
+from tests.standins.test_planhat_store import FIRST, endusers, store_with, with_companies
 
-BOB = {"externalId": "u-2", "email": "bob@acme.com", "companyId": "extid-acme"}
+SECOND = {"externalId": "u-2", "email": "u-2@acme.example", "companyId": "extid-acme"}
 
 
 def queue_of(*faults: dict[str, Any], now: list[float] | None = None) -> FaultQueue:
@@ -21,7 +21,7 @@ def queue_of(*faults: dict[str, Any], now: list[float] | None = None) -> FaultQu
 
 def struck(queue: FaultQueue, requests: int, endpoint: str = "endusers", method: str = "PUT") -> list[int]:
     """The statuses of the faults that strike so many requests; 0 for none."""
-    found = (queue.for_request(endpoint, method, [ANN]) for _ in range(requests))
+    found = (queue.for_request(endpoint, method, [FIRST]) for _ in range(requests))
     return [fault.status if fault else 0 for fault in found]
 
 
@@ -44,7 +44,7 @@ def test_a_fault_strikes_what_it_names_only() -> None:
     assert struck(queue, 2) == [0, 0]
     assert struck(queue, 2, endpoint="companies") == [503, 0]
     assert struck(queue, 2, method="GET") == [503, 0]
-    assert queue.for_request("endusers", "PUT", [ANN, BOB]) is not None
+    assert queue.for_request("endusers", "PUT", [FIRST, SECOND]) is not None
 
 
 def test_skip_and_every_let_requests_pass() -> None:
@@ -88,7 +88,7 @@ def test_item_faults_strike_items(fault: dict[str, Any], errors: list[str]) -> N
     store = with_companies(store_with(error_shape="text"))
     queue = queue_of({**fault, "items": {"field": "externalId", "values": ["u-1"]}})
 
-    result = store.endusers.upsert([ANN, BOB], screen=queue.screen("endusers"))
+    result = store.endusers.upsert([FIRST, SECOND], screen=queue.screen("endusers"))
 
     assert [each.fields["externalId"] for each in endusers(store)] == ["u-2"]
     assert result.summary()["createdErrors"] == errors
@@ -100,7 +100,9 @@ def test_item_faults_count_items() -> None:
     store = with_companies(store_with())
     queue = queue_of({"kind": "refuse", "times": 2})
 
-    statuses = [store.endusers.upsert([ANN, BOB], screen=queue.screen("endusers")).status for _ in range(2)]
+    statuses = [
+        store.endusers.upsert([FIRST, SECOND], screen=queue.screen("endusers")).status for _ in range(2)
+    ]
 
     assert statuses == [400, 200]
     assert queue.screen("endusers") is None
@@ -109,7 +111,7 @@ def test_item_faults_count_items() -> None:
 def test_items_are_told_by_nested_fields() -> None:
     """Custom fields and an activity's facts can be named with a dot."""
     store = with_companies(store_with())
-    store.endusers.upsert([ANN])
+    store.endusers.upsert([FIRST])
     queue = queue_of({"kind": "ignore", "items": {"field": "info.messageId", "values": ["m-1"]}})
     activities = [{"externalId": "u-1", "info": {"messageId": each}} for each in ("m-1", "m-2")]
 

@@ -11,10 +11,10 @@ import pytest
 from streamer.standins.planhat.child import SandboxProcess
 from streamer.standins.planhat.client import SandboxUnusable
 from streamer.standins.planhat.faults import Fault, FaultKind, ItemMatch
-from tests.standins.test_planhat_store import ANN
+from tests.standins.test_planhat_store import FIRST
 
 COMPANIES = [{"externalId": "acme", "name": "Acme"}, {"externalId": "beta", "name": "Beta"}]
-BOB = {"externalId": "u-2", "email": "bob@acme.com", "companyId": "extid-acme"}
+SECOND = {"externalId": "u-2", "email": "u-2@acme.example", "companyId": "extid-acme"}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def log(planhat: httpx.Client, sandbox: SandboxProcess, *activities: dict[str, A
 
 def test_a_client_story(planhat: httpx.Client, sandbox: SandboxProcess) -> None:
     """Company, enduser and activity arrive, and the view tells them apart and in order."""
-    first = planhat.put("/endusers", json=[{**ANN, "custom": {"# Seats": 3}}])
+    first = planhat.put("/endusers", json=[{**FIRST, "custom": {"# Seats": 3}}])
     again = planhat.put("/endusers", json=[{"externalId": "u-1", "custom": {"# Seats": 4}}])
     logged = log(
         planhat, sandbox, {"euExtId": "u-1", "action": "Did", "info": {"messageId": "m-1", "n": [1]}}
@@ -68,12 +68,12 @@ def test_a_client_story(planhat: httpx.Client, sandbox: SandboxProcess) -> None:
 
 def test_single_objects_can_be_written_read_and_deleted(planhat: httpx.Client) -> None:
     """POST, PUT, GET and DELETE of one enduser, addressed by any of its ids."""
-    created = planhat.post("/endusers", json={**ANN, "name": "Ann Lee"}).json()
+    created = planhat.post("/endusers", json={**FIRST, "name": "First Last"}).json()
     changed = planhat.put("/endusers/extid-u-1", json={"phone": "1"})
     read = planhat.get(f"/endusers/{created['_id']}").json()
     deleted = planhat.delete(f"/endusers/{created['_id']}")
 
-    assert (created["companyName"], created["firstName"], created["__v"]) == ("Acme", "Ann", 0)
+    assert (created["companyName"], created["firstName"], created["__v"]) == ("Acme", "First", 0)
     assert changed.json()["phone"] == read["phone"] == "1"
     assert deleted.json() == {"n": 1, "ok": 1, "deletedCount": 1}
     assert planhat.get("/endusers/extid-u-1").status_code == 404
@@ -83,7 +83,7 @@ def test_single_objects_can_be_written_read_and_deleted(planhat: httpx.Client) -
 def test_lists_are_bare_arrays(planhat: httpx.Client) -> None:
     """Lists know limit, offset, select, sort and filters, hide what is archived and default to 100."""
     people = [{"externalId": f"u-{n:03}", "companyId": "extid-acme", "tags": [str(n)]} for n in range(120)]
-    planhat.put("/endusers", json=[*people, {**ANN, "archived": True}])
+    planhat.put("/endusers", json=[*people, {**FIRST, "archived": True}])
 
     assert len(planhat.get("/endusers").json()) == 100
     page = planhat.get("/endusers", params={"limit": 2, "offset": 118, "select": "externalId"}).json()
@@ -91,8 +91,8 @@ def test_lists_are_bare_arrays(planhat: httpx.Client) -> None:
     assert set(page[0]) == {"_id", "externalId"}
     last = planhat.get("/endusers", params={"sort": "-externalId", "limit": 1}).json()
     assert last[0]["externalId"] == "u-119"
-    assert planhat.get("/endusers", params={"email": "ann@acme.com"}).json() == []
-    assert len(planhat.get("/endusers", params={"email": "ann@acme.com", "archived": "true"}).json()) == 1
+    assert planhat.get("/endusers", params={"email": "u-1@acme.example"}).json() == []
+    assert len(planhat.get("/endusers", params={"email": "u-1@acme.example", "archived": "true"}).json()) == 1
     lean = planhat.get("/leancompanies", params={"externalId": "beta"}).json()
     assert [(each["name"], each["externalId"]) for each in lean] == [("Beta", "beta")]
 
@@ -125,7 +125,7 @@ def test_wrong_requests_have_their_status(
 
 def test_a_wrong_token_is_a_401_and_stores_nothing(planhat: httpx.Client, sandbox: SandboxProcess) -> None:
     """Without the token nothing is applied, and the answer is text."""
-    reply = planhat.put("/endusers", json=[ANN], headers={"Authorization": "Bearer other"})
+    reply = planhat.put("/endusers", json=[FIRST], headers={"Authorization": "Bearer other"})
 
     assert (reply.status_code, reply.text) == (401, "Unauthorized")
     assert list(sandbox.endusers()) == []
@@ -155,14 +155,14 @@ def test_the_quota_is_answered_with_429_text_and_headers(
 def test_overlapping_bulks_collide(planhat: httpx.Client, sandbox: SandboxProcess) -> None:
     """A bulk sent while another with a common key is being worked on gets that item refused."""
     sandbox.switch({"service_seconds": 1.0, "error_shape": "text"})
-    first = threading.Thread(target=lambda: planhat.put("/endusers", json=[ANN]))
+    first = threading.Thread(target=lambda: planhat.put("/endusers", json=[FIRST]))
     first.start()
     while not list(sandbox.endusers()):
         time.sleep(0.01)
 
-    second = planhat.put("/endusers", json=[ANN, BOB])
+    second = planhat.put("/endusers", json=[FIRST, SECOND])
     first.join()
-    third = planhat.put("/endusers", json=[ANN])
+    third = planhat.put("/endusers", json=[FIRST])
 
     assert second.status_code == 206
     assert second.json()["updatedErrors"] == ["externalId,email duplicated"]
@@ -195,8 +195,8 @@ def test_switch_keep_requests(planhat: httpx.Client, sandbox: SandboxProcess) ->
 def test_every_request_is_noted(planhat: httpx.Client, sandbox: SandboxProcess) -> None:
     """The journal has method, path, status, items and size; the tenant token is not in it."""
     before = time.time()
-    planhat.put("/endusers", json=[ANN, BOB])
-    log(planhat, sandbox, {"email": "ann@acme.com"})
+    planhat.put("/endusers", json=[FIRST, SECOND])
+    log(planhat, sandbox, {"email": "u-1@acme.example"})
 
     _, bulk, activity = sandbox.requests()
     assert (bulk.method, bulk.path, bulk.status, bulk.items) == ("PUT", "/endusers", 200, 2)
@@ -214,7 +214,7 @@ def test_a_burst_of_a_status_applies_nothing(planhat: httpx.Client, sandbox: San
         Fault(kind=FaultKind.STATUS, endpoint="endusers", times=2, headers={"Retry-After": "7"})
     )
 
-    replies = [planhat.put("/endusers", json=[ANN]) for _ in range(3)]
+    replies = [planhat.put("/endusers", json=[FIRST]) for _ in range(3)]
 
     assert [reply.status_code for reply in replies] == [503, 503, 200]
     assert replies[0].headers["content-type"] == "text/html"
@@ -226,7 +226,7 @@ def test_a_page_of_html_can_come_with_status_200(planhat: httpx.Client, sandbox:
     """A proxy's page is no summary."""
     sandbox.add_faults(Fault(kind=FaultKind.STATUS, status=200, body="<html>"))
 
-    assert planhat.put("/endusers", json=[ANN]).text == "<html>"
+    assert planhat.put("/endusers", json=[FIRST]).text == "<html>"
     assert list(sandbox.endusers()) == []
 
 
@@ -235,7 +235,7 @@ def test_a_reset_applies_nothing(planhat: httpx.Client, sandbox: SandboxProcess)
     sandbox.add_faults(Fault(kind=FaultKind.RESET))
 
     with pytest.raises(httpx.ReadError):
-        planhat.put("/endusers", json=[ANN])
+        planhat.put("/endusers", json=[FIRST])
 
     assert list(sandbox.endusers()) == []
     assert [(row.status, row.fault) for row in sandbox.requests()][-1] == (0, "reset")
@@ -244,7 +244,7 @@ def test_a_reset_applies_nothing(planhat: httpx.Client, sandbox: SandboxProcess)
 def test_a_lost_reply_was_applied(planhat: httpx.Client, sandbox: SandboxProcess) -> None:
     """The write is stored, the answer never comes: a client that sends again counts twice."""
     sandbox.add_faults(Fault(kind=FaultKind.LOST_REPLY, endpoint="activities"))
-    planhat.put("/endusers", json=[ANN])
+    planhat.put("/endusers", json=[FIRST])
     activity = {"externalId": "u-1", "action": "A", "info": {"messageId": "m-1"}}
 
     with pytest.raises(httpx.TransportError):
@@ -260,7 +260,7 @@ def test_a_lost_reply_can_keep_the_client_waiting(planhat: httpx.Client, sandbox
     sandbox.add_faults(Fault(kind=FaultKind.LOST_REPLY, seconds=1.0))
 
     with pytest.raises(httpx.ReadTimeout):
-        planhat.put("/endusers", json=[ANN], timeout=0.2)
+        planhat.put("/endusers", json=[FIRST], timeout=0.2)
 
     assert len(list(sandbox.endusers())) == 1
 
@@ -270,14 +270,14 @@ def test_a_slow_reply_comes_late(planhat: httpx.Client, sandbox: SandboxProcess)
     sandbox.add_faults(Fault(kind=FaultKind.SLOW, seconds=0.3))
     started = time.monotonic()
 
-    assert planhat.put("/endusers", json=[ANN]).json()["created"] == 1
+    assert planhat.put("/endusers", json=[FIRST]).json()["created"] == 1
 
     assert time.monotonic() - started >= 0.3
 
 
 def test_a_dripping_reply_comes_byte_by_byte(planhat: httpx.Client, sandbox: SandboxProcess) -> None:
     """Each byte comes on its own: no read times out, yet the whole takes long."""
-    planhat.put("/endusers", json=[ANN])
+    planhat.put("/endusers", json=[FIRST])
     sandbox.add_faults(Fault(kind=FaultKind.DRIP, bytes_per_second=200.0))
     started = time.monotonic()
 
@@ -293,7 +293,7 @@ def test_a_cut_reply_ends_in_the_middle(planhat: httpx.Client, sandbox: SandboxP
     sandbox.add_faults(Fault(kind=FaultKind.CUT))
 
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message"):
-        planhat.put("/endusers", json=[ANN])
+        planhat.put("/endusers", json=[FIRST])
 
     assert len(list(sandbox.endusers())) == 1
 
@@ -303,10 +303,10 @@ def test_items_can_be_refused_by_name(planhat: httpx.Client, sandbox: SandboxPro
     poison = ItemMatch("externalId", frozenset({"u-1"}))
     sandbox.add_faults(Fault(kind=FaultKind.REFUSE, items=poison, times=None, error="no such persona"))
 
-    reply = planhat.put("/endusers", json=[ANN, BOB])
+    reply = planhat.put("/endusers", json=[FIRST, SECOND])
 
     assert reply.status_code == 206
-    assert reply.json()["createdErrors"] == [{"item": ANN, "error": "no such persona"}]
+    assert reply.json()["createdErrors"] == [{"item": FIRST, "error": "no such persona"}]
     assert sandbox.view()["endusers"]["refusals"] == {"no such persona": 1}
 
 
@@ -315,7 +315,9 @@ def test_a_poisoned_item_can_spoil_its_bulk(planhat: httpx.Client, sandbox: Sand
     poison = ItemMatch("externalId", frozenset({"u-1"}))
     sandbox.add_faults(Fault(kind=FaultKind.STATUS, status=500, items=poison, times=None))
 
-    statuses = [planhat.put("/endusers", json=each).status_code for each in ([ANN, BOB], [BOB], [ANN])]
+    statuses = [
+        planhat.put("/endusers", json=each).status_code for each in ([FIRST, SECOND], [SECOND], [FIRST])
+    ]
 
     assert statuses == [500, 200, 500]
 
@@ -324,7 +326,7 @@ def test_an_item_can_be_left_out_in_silence(planhat: httpx.Client, sandbox: Sand
     """An ignored item leaves the summary short by one."""
     sandbox.add_faults(Fault(kind=FaultKind.IGNORE))
 
-    summary = planhat.put("/endusers", json=[ANN, BOB]).json()
+    summary = planhat.put("/endusers", json=[FIRST, SECOND]).json()
 
     assert (summary["created"], summary["createdErrors"], summary["nonupdates"]) == (1, [], 0)
     assert sandbox.view()["ignored"] == {"endusers": {"fault": 1}}
@@ -335,21 +337,21 @@ def test_an_item_can_be_left_out_in_silence(planhat: httpx.Client, sandbox: Sand
 
 def test_the_page_shows_counts_and_no_stored_values(planhat: httpx.Client, sandbox: SandboxProcess) -> None:
     """The page at / is for people: counts, requests, switches; nothing that was stored."""
-    planhat.put("/endusers", json=[{**ANN, "name": "Unmistakable"}])
+    planhat.put("/endusers", json=[{**FIRST, "name": "Unmistakable"}])
 
     page = httpx.get(f"{sandbox.url}/")
 
     assert page.headers["content-type"].startswith("text/html")
     assert "error_shape" in page.text
     assert "Unmistakable" not in page.text
-    assert "ann@acme.com" not in page.text
+    assert "u-1@acme.example" not in page.text
 
 
 def test_rows_are_paged(planhat: httpx.Client, sandbox: SandboxProcess) -> None:
     """Rows come in stretches; the client's iterators join them."""
     people = [{"externalId": f"u-{n}", "companyId": "extid-acme"} for n in range(5_000)]
     planhat.put("/endusers", json=people)
-    planhat.put("/endusers", json=[ANN | {"externalId": "last"}])
+    planhat.put("/endusers", json=[FIRST | {"externalId": "last"}])
 
     stretch = httpx.get(f"{sandbox.url}/sandbox/endusers", params={"offset": 4_999, "limit": 1}).json()
 

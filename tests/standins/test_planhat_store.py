@@ -16,15 +16,15 @@ def store_with(**switches: object) -> Store:
 
 @pytest.fixture
 def store() -> Store:
-    """A store with two companies, `acme` knowing the domain acme.com."""
+    """A store with two companies, `acme` knowing the domain acme.example."""
     return with_companies(store_with())
 
 
 def with_companies(store: Store) -> Store:
-    """The store with two companies; `acme` knows the domain acme.com."""
+    """The store with two companies; `acme` knows the domain acme.example."""
     result = store.companies.upsert(
         [
-            {"externalId": "acme", "name": "Acme", "domains": ["acme.com"]},
+            {"externalId": "acme", "name": "Acme", "domains": ["acme.example"]},
             {"externalId": "beta", "name": "Beta", "sourceId": "crm-2"},
         ]
     )
@@ -42,18 +42,18 @@ def upsert(store: Store, *items: object) -> dict[str, Any]:
     return store.endusers.upsert(items).summary()
 
 
-ANN = {"externalId": "u-1", "email": "ann@acme.com", "companyId": "extid-acme"}
+FIRST = {"externalId": "u-1", "email": "u-1@acme.example", "companyId": "extid-acme"}
 
 
 def test_the_summary_has_planhats_ten_keys(store: Store) -> None:
     """A bulk is answered with the ten documented keys, and ids of 24 hexadecimal digits."""
-    summary = upsert(store, ANN)
+    summary = upsert(store, FIRST)
 
     (entry,) = endusers(store)
     assert summary == {
         "created": 1,
         "createdErrors": [],
-        "insertsKeys": [{"_id": entry.id, "externalId": "u-1", "email": "ann@acme.com"}],
+        "insertsKeys": [{"_id": entry.id, "externalId": "u-1", "email": "u-1@acme.example"}],
         "updated": 0,
         "updatedErrors": [],
         "updatesKeys": [],
@@ -70,10 +70,10 @@ def test_an_unchanged_item_counts_as_nonupdate_and_moves_updated_at() -> None:
     """What changes nothing is no update, yet `updatedAt` moves."""
     now = [1_568_795_432.0]
     store = with_companies(Store(Board(), clock=lambda: now[0]))
-    upsert(store, ANN)
+    upsert(store, FIRST)
     now[0] += 60
 
-    summary = upsert(store, ANN)
+    summary = upsert(store, FIRST)
 
     assert (summary["updated"], summary["nonupdates"], summary["updatesKeys"]) == (0, 1, [])
     assert endusers(store)[0].created == "2019-09-18T08:30:32.000Z"
@@ -82,7 +82,7 @@ def test_an_unchanged_item_counts_as_nonupdate_and_moves_updated_at() -> None:
 
 def test_custom_is_merged_key_by_key(store: Store) -> None:
     """An update writes the custom keys it names and leaves the others."""
-    upsert(store, {**ANN, "custom": {"Plan": "free", "# Seats": 3}})
+    upsert(store, {**FIRST, "custom": {"Plan": "free", "# Seats": 3}})
 
     summary = upsert(store, {"externalId": "u-1", "custom": {"Plan": "pro"}})
 
@@ -92,7 +92,7 @@ def test_custom_is_merged_key_by_key(store: Store) -> None:
 
 def test_fields_not_sent_stay(store: Store) -> None:
     """An upsert is partial: lists are replaced whole, fields not named stay."""
-    upsert(store, {**ANN, "phone": "1", "tags": ["a", "b"]})
+    upsert(store, {**FIRST, "phone": "1", "tags": ["a", "b"]})
 
     upsert(store, {"externalId": "u-1", "tags": ["c"]})
 
@@ -103,17 +103,17 @@ def test_fields_not_sent_stay(store: Store) -> None:
 @pytest.mark.parametrize(
     ("sent", "names"),
     [
-        ({"firstName": "Ann", "lastName": "Lee"}, ("Ann Lee", "Ann", "Lee")),
-        ({"name": "Ann van Lee"}, ("Ann van Lee", "Ann", "van Lee")),
-        ({"firstName": "Ann"}, ("Ann", "Ann", None)),
-        ({"name": "A. Lee", "firstName": "Ann", "lastName": "Lee"}, ("A. Lee", "Ann", "Lee")),
+        ({"firstName": "First", "lastName": "Last"}, ("First Last", "First", "Last")),
+        ({"name": "First van Lee"}, ("First van Lee", "First", "van Lee")),
+        ({"firstName": "First"}, ("First", "First", None)),
+        ({"name": "A. Lee", "firstName": "First", "lastName": "Last"}, ("A. Lee", "First", "Last")),
     ],
 )
 def test_names_are_derived_both_ways(
     store: Store, sent: dict[str, str], names: tuple[str | None, ...]
 ) -> None:
     """`name` comes from first and last name, and they from it; what is sent wins."""
-    upsert(store, {**ANN, **sent})
+    upsert(store, {**FIRST, **sent})
 
     fields = endusers(store)[0].fields
     assert (fields.get("name"), fields.get("firstName"), fields.get("lastName")) == names
@@ -121,11 +121,11 @@ def test_names_are_derived_both_ways(
 
 def test_a_later_last_name_renames(store: Store) -> None:
     """A new last name is joined to the first name stored."""
-    upsert(store, {**ANN, "firstName": "Ann", "lastName": "Lee"})
+    upsert(store, {**FIRST, "firstName": "First", "lastName": "Last"})
 
     upsert(store, {"externalId": "u-1", "lastName": "Ray"})
 
-    assert endusers(store)[0].fields["name"] == "Ann Ray"
+    assert endusers(store)[0].fields["name"] == "First Next"
 
 
 @pytest.mark.parametrize("reference", ["extid-beta", "srcid-crm-2", "<_id>"])
@@ -141,7 +141,7 @@ def test_a_company_is_named_by_id_external_id_or_source_id(store: Store, referen
 
 def test_an_e_mail_domain_finds_the_company(store: Store) -> None:
     """Without `companyId` the company is the one whose domains hold the address's."""
-    upsert(store, {"email": "bob@ACME.com"})
+    upsert(store, {"email": "u-2@ACME.example"})
 
     assert endusers(store)[0].company is store.companies.by_external_id("acme")
 
@@ -150,16 +150,18 @@ def test_a_company_learns_the_domain_of_its_endusers(store: Store) -> None:
     """An enduser's e-mail domain becomes one of the company's, free mail hosts aside."""
     upsert(
         store,
-        {**ANN, "email": "ann@acme.io"},
+        {**FIRST, "email": "u-1@acme.example"},
         {"externalId": "u-9", "email": "x@gmail.com", "companyId": "extid-beta"},
     )
 
-    upsert(store, {"email": "bob@acme.io"}, {"email": "y@gmail.com"})
+    upsert(store, {"email": "u-2@acme.example"}, {"email": "y@gmail.com"})
 
     acme = store.companies.by_external_id("acme")
     assert acme is not None
-    assert acme.fields["domains"] == ["acme.com", "acme.io"]
-    assert [entry.company for entry in endusers(store) if entry.fields["email"] == "bob@acme.io"] == [acme]
+    assert acme.fields["domains"] == ["acme.example", "acme.other"]
+    assert [entry.company for entry in endusers(store) if entry.fields["email"] == "u-2@acme.example"] == [
+        acme
+    ]
     assert store.ignored.totals == {("endusers", "no_company"): 1}
 
 
@@ -179,7 +181,7 @@ def test_an_enduser_without_a_company_is_not_saved_and_not_counted(store: Store)
 
 def test_an_enduser_known_already_needs_no_company(store: Store) -> None:
     """Updates find the enduser by its keys; it stays in its company."""
-    upsert(store, ANN)
+    upsert(store, FIRST)
 
     assert upsert(store, {"externalId": "u-1", "phone": "7"})["updated"] == 1
     assert endusers(store)[0].company is store.companies.by_external_id("acme")
@@ -187,7 +189,9 @@ def test_an_enduser_known_already_needs_no_company(store: Store) -> None:
 
 def test_a_company_needs_a_name_to_be_created(store: Store) -> None:
     """Creating a company without a name is an error; updating one is not."""
-    result = store.companies.upsert([{"externalId": "new"}, {"externalId": "acme", "website": "acme.com"}])
+    result = store.companies.upsert(
+        [{"externalId": "new"}, {"externalId": "acme", "website": "acme.example"}]
+    )
 
     assert result.status == 206
     assert result.summary()["createdErrors"] == [
@@ -208,13 +212,13 @@ def test_an_enduser_needs_a_key(store: Store) -> None:
     [
         ({"_id": "<u-1>", "sourceId": "s-2", "externalId": "u-3"}, "u-1"),
         ({"sourceId": "s-2", "externalId": "u-9"}, "u-2"),
-        ({"externalId": "u-3", "email": "ann@acme.com"}, "u-3"),
-        ({"email": "ANN@acme.com"}, "u-1"),
+        ({"externalId": "u-3", "email": "u-1@acme.example"}, "u-3"),
+        ({"email": "U-1@acme.example"}, "u-1"),
     ],
 )
 def test_the_highest_key_that_matches_wins(store: Store, keys: dict[str, str], matched: str) -> None:
     """Entries are found by `_id`, then sourceId, then externalId, then e-mail."""
-    upsert(store, ANN, {"externalId": "u-2", "sourceId": "s-2", "companyId": "extid-acme"})
+    upsert(store, FIRST, {"externalId": "u-2", "sourceId": "s-2", "companyId": "extid-acme"})
     upsert(store, {"externalId": "u-3", "companyId": "extid-acme"})
     wanted = {each.fields["externalId"]: each for each in endusers(store)}
     sent = {name: value.replace("<u-1>", wanted["u-1"].id) for name, value in keys.items()}
@@ -226,9 +230,9 @@ def test_the_highest_key_that_matches_wins(store: Store, keys: dict[str, str], m
 
 def test_a_key_above_the_one_matched_is_written(store: Store) -> None:
     """An enduser found by e-mail takes the externalId sent, if it has none."""
-    upsert(store, {"email": "ann@acme.com"})
+    upsert(store, {"email": "u-1@acme.example"})
 
-    upsert(store, ANN)
+    upsert(store, FIRST)
 
     assert len(endusers(store)) == 1
     assert store.endusers.by_path_id("extid-u-1") is endusers(store)[0]
@@ -236,12 +240,12 @@ def test_a_key_above_the_one_matched_is_written(store: Store) -> None:
 
 def test_external_ids_are_unique_per_company(store: Store) -> None:
     """The same externalId in two companies is two endusers; moving onto a taken one is refused."""
-    upsert(store, ANN, {"externalId": "u-1", "companyId": "extid-beta", "email": "ann@acme.com"})
+    upsert(store, FIRST, {"externalId": "u-1", "companyId": "extid-beta", "email": "u-1@acme.example"})
     upsert(store, {"externalId": "u-2", "companyId": "extid-acme"})
     u2 = store.endusers.by_path_id("extid-u-2")
     assert u2 is not None
 
-    summary = upsert(store, {"_id": u2.id, "externalId": "u-1", "email": "ann@acme.com"})
+    summary = upsert(store, {"_id": u2.id, "externalId": "u-1", "email": "u-1@acme.example"})
 
     assert len(endusers(store)) == 3
     assert summary["updatedErrors"][0]["error"] == "externalId,email duplicated"
@@ -250,10 +254,10 @@ def test_external_ids_are_unique_per_company(store: Store) -> None:
 
 def test_an_address_of_several_is_no_key(store: Store) -> None:
     """E-mails are not unique; one shared by several finds nobody."""
-    store.endusers.upsert([{**ANN, "externalId": "u-1"}])
-    store.endusers.upsert([{**ANN, "externalId": "u-2"}])
+    store.endusers.upsert([{**FIRST, "externalId": "u-1"}])
+    store.endusers.upsert([{**FIRST, "externalId": "u-2"}])
 
-    upsert(store, {"email": "ann@acme.com", "companyId": "extid-acme"})
+    upsert(store, {"email": "u-1@acme.example", "companyId": "extid-acme"})
 
     assert len(endusers(store)) == 3
 
@@ -272,22 +276,22 @@ def test_source_ids_are_unique_in_a_model(store: Store) -> None:
 
 def test_a_changed_key_is_found_under_its_new_value_only(store: Store) -> None:
     """Changing an externalId by `_id` moves the enduser in the index."""
-    upsert(store, ANN)
+    upsert(store, FIRST)
     (entry,) = endusers(store)
 
-    upsert(store, {"_id": entry.id, "externalId": "u-7", "email": "new@acme.com"})
+    upsert(store, {"_id": entry.id, "externalId": "u-7", "email": "new@acme.example"})
 
     assert store.endusers.by_path_id("extid-u-7") is entry
     assert store.endusers.by_path_id("extid-u-1") is None
-    assert not store.endusers.with_email("ann@acme.com")
+    assert not store.endusers.with_email("u-1@acme.example")
 
 
 @pytest.mark.parametrize(
     ("items", "status"),
     [
-        ([ANN], 200),
+        ([FIRST], 200),
         ([], 200),
-        ([ANN, {"companyId": "extid-acme"}], 206),
+        ([FIRST, {"companyId": "extid-acme"}], 206),
         ([{"companyId": "extid-acme"}, 7], 400),
     ],
 )
@@ -296,7 +300,7 @@ def test_the_status_tells_whether_items_failed(store: Store, items: list[object]
     result = store.endusers.upsert(items)
 
     assert result.status == status
-    assert len(endusers(store)) == sum(item is ANN for item in items)
+    assert len(endusers(store)) == sum(item is FIRST for item in items)
 
 
 @pytest.mark.parametrize(
@@ -304,13 +308,13 @@ def test_the_status_tells_whether_items_failed(store: Store, items: list[object]
     [
         7,
         "u-1",
-        {**ANN, "custom": "flat"},
-        {**ANN, "email": {"address": "ann@acme.com"}},
-        {**ANN, "custom": {"a": {"b": 1}}},
-        {**ANN, "custom": {"a": [{"b": 1}]}},
-        {**ANN, "custom": {"a.b": 1}},
-        {**ANN, "custom": {"$a": 1}},
-        {**ANN, "custom": {"": 1}},
+        {**FIRST, "custom": "flat"},
+        {**FIRST, "email": {"address": "u-1@acme.example"}},
+        {**FIRST, "custom": {"a": {"b": 1}}},
+        {**FIRST, "custom": {"a": [{"b": 1}]}},
+        {**FIRST, "custom": {"a.b": 1}},
+        {**FIRST, "custom": {"$a": 1}},
+        {**FIRST, "custom": {"": 1}},
     ],
 )
 def test_a_malformed_item_is_refused_alone(store: Store, item: object) -> None:
@@ -332,12 +336,12 @@ def test_numbers_become_text_keys(store: Store) -> None:
 def test_what_was_sent_is_never_changed(store: Store) -> None:
     """Storing and updating leave the items as they were, so that history shows what was sent."""
     store = with_companies(store_with(history=9))
-    first: dict[str, Any] = {**ANN, "name": "Ann Lee", "custom": {"a": 1}}
+    first: dict[str, Any] = {**FIRST, "name": "First Last", "custom": {"a": 1}}
 
     upsert(store, first)
     upsert(store, {"externalId": "u-1", "name": "B C", "custom": {"a": 2, "b": None}})
 
-    assert first == {**ANN, "name": "Ann Lee", "custom": {"a": 1}}
+    assert first == {**FIRST, "name": "First Last", "custom": {"a": 1}}
     history = endusers(store)[0].history or ()
     assert [write.sent["custom"] for write in history] == [{"a": 1}, {"a": 2, "b": None}]
 
@@ -347,7 +351,7 @@ def test_history_keeps_the_newest_writes_in_arrival_order() -> None:
     store = with_companies(store_with(history=2))
     for step in range(4):
         store.stamps.request = step
-        upsert(store, {**ANN, "custom": {"step": step}})
+        upsert(store, {**FIRST, "custom": {"step": step}})
 
     (entry,) = endusers(store)
     history = list(entry.history or ())
@@ -358,10 +362,10 @@ def test_history_keeps_the_newest_writes_in_arrival_order() -> None:
 
 def test_a_deleted_entry_is_gone_from_every_index(store: Store) -> None:
     """After a delete, none of its keys finds it, and its keys are free."""
-    upsert(store, {**ANN, "sourceId": "s-1"})
+    upsert(store, {**FIRST, "sourceId": "s-1"})
     (entry,) = endusers(store)
 
     store.endusers.delete(entry)
 
-    assert upsert(store, {**ANN, "sourceId": "s-1"})["created"] == 1
+    assert upsert(store, {**FIRST, "sourceId": "s-1"})["created"] == 1
     assert endusers(store)[0] is not entry

@@ -11,9 +11,9 @@ from streamer.standins.planhat.replies import Reply, Request, route_of
 from streamer.standins.planhat.sandbox import Sandbox
 from streamer.standins.planhat.store import Store
 from streamer.standins.planhat.switches import Board, Switches, notes, with_changes
-from tests.standins.test_planhat_store import ANN, endusers, store_with, with_companies
+from tests.standins.test_planhat_store import FIRST, endusers, store_with, with_companies
 
-BOB = {"externalId": "u-2", "email": "bob@acme.com", "companyId": "extid-acme"}
+SECOND = {"externalId": "u-2", "email": "u-2@acme.example", "companyId": "extid-acme"}
 
 
 def store_of(**switches: object) -> Store:
@@ -72,7 +72,7 @@ def test_switch_unknown_company(answer: str, status: int, nonupdates: int, error
 
 def test_switch_duplicates_in_request() -> None:
     """A second item with a key of an earlier one is an error, or is applied in its turn."""
-    twice = (ANN, {"externalId": "u-1", "phone": "1"})
+    twice = (FIRST, {"externalId": "u-1", "phone": "1"})
 
     refused = bulk(store_of(duplicates_in_request="error", error_shape="text"), *twice)
     applied = bulk(store_of(duplicates_in_request="in-turn"), *twice)
@@ -83,7 +83,7 @@ def test_switch_duplicates_in_request() -> None:
 
 def test_the_same_keys_in_two_companies_are_no_duplicates() -> None:
     """An externalId is unique per company: one person in two companies may share a bulk."""
-    result = bulk(store_of(), ANN, {**ANN, "companyId": "extid-beta"})
+    result = bulk(store_of(), FIRST, {**FIRST, "companyId": "extid-beta"})
 
     assert result.summary()["created"] == 2
 
@@ -92,9 +92,9 @@ def test_switch_overlap_errors() -> None:
     """While a bulk is in flight, another with a key of it gets that item refused."""
     for is_on, errors in ((True, ["externalId,email duplicated"]), (False, [])):
         store = store_of(overlap_errors=is_on, error_shape="text")
-        first = bulk(store, ANN)
+        first = bulk(store, FIRST)
 
-        second = store.endusers.upsert([ANN, BOB], held=[first.claims])
+        second = store.endusers.upsert([FIRST, SECOND], held=[first.claims])
 
         assert second.summary()["updatedErrors"] == errors
         assert second.summary()["created"] == 1
@@ -104,7 +104,7 @@ def test_switch_external_id_scope() -> None:
     """An externalId named with another company is a second enduser, or the same one moved there."""
     for scope, count in (("company", 2), ("global", 1)):
         store = store_of(external_id_scope=scope)
-        bulk(store, ANN)
+        bulk(store, FIRST)
 
         bulk(store, {"externalId": "u-1", "companyId": "extid-beta"})
 
@@ -123,9 +123,9 @@ def test_switch_external_id_scope() -> None:
 def test_switch_matching(matching: str, ids: list[str]) -> None:
     """An unknown externalId with a known e-mail is somebody new, or overwrites."""
     store = store_of(matching=matching)
-    bulk(store, ANN)
+    bulk(store, FIRST)
 
-    bulk(store, {**ANN, "externalId": "u-9"})
+    bulk(store, {**FIRST, "externalId": "u-9"})
 
     assert [each.fields["externalId"] for each in endusers(store)] == ids
 
@@ -134,9 +134,9 @@ def test_switch_matching_without_external_id() -> None:
     """Only the cascades let an e-mail find an enduser when an externalId is sent too."""
     for matching, count in (("cascade", 1), ("highest-given", 2)):
         store = store_of(matching=matching)
-        bulk(store, {"email": "ann@acme.com"})
+        bulk(store, {"email": "u-1@acme.example"})
 
-        bulk(store, ANN)
+        bulk(store, FIRST)
 
         assert len(endusers(store)) == count
 
@@ -145,7 +145,7 @@ def test_switch_ambiguous_match() -> None:
     """An externalId of two companies' endusers, sent without a company, is the older's or refused."""
     for rule, status in (("oldest", 200), ("refused", 400)):
         store = store_of(ambiguous_match=rule)
-        bulk(store, ANN, {**ANN, "companyId": "extid-beta"})
+        bulk(store, FIRST, {**FIRST, "companyId": "extid-beta"})
 
         result = bulk(store, {"externalId": "u-1", "phone": "1"})
 
@@ -157,9 +157,9 @@ def test_switch_email_case() -> None:
     """Addresses that differ in case are one key or two."""
     for rule, count in (("ignored", 1), ("exact", 2)):
         store = store_of(email_case=rule)
-        bulk(store, {"email": "ann@acme.com"})
+        bulk(store, {"email": "u-1@acme.example"})
 
-        bulk(store, {"email": "Ann@Acme.com", "companyId": "extid-acme"})
+        bulk(store, {"email": "U-1@Acme.example", "companyId": "extid-acme"})
 
         assert len(endusers(store)) == count
 
@@ -169,7 +169,7 @@ def test_switch_unknown_fields() -> None:
     stored = {}
     for rule in ("dropped", "stored", "refused"):
         store = store_of(unknown_fields=rule)
-        bulk(store, {**ANN, "shoeSize": 43})
+        bulk(store, {**FIRST, "shoeSize": 43})
         stored[rule] = [each.fields.get("shoeSize") for each in endusers(store)]
 
     assert stored == {"dropped": [None], "stored": [43], "refused": []}
@@ -180,7 +180,7 @@ def test_switch_unknown_custom_and_switch_custom_fields() -> None:
     stored = {}
     for rule in ("dropped", "stored", "refused"):
         store = store_of(unknown_custom=rule, custom_fields="Plan, Seats")
-        bulk(store, {**ANN, "custom": {"Plan": "pro", "Mood": "good"}})
+        bulk(store, {**FIRST, "custom": {"Plan": "pro", "Mood": "good"}})
         stored[rule] = [each.custom for each in endusers(store)]
 
     assert stored == {
@@ -192,7 +192,7 @@ def test_switch_unknown_custom_and_switch_custom_fields() -> None:
 
 def test_switch_odd_custom() -> None:
     """Nested values and dotted keys are refused or stored."""
-    odd = {**ANN, "custom": {"a.b": {"c": 1}}}
+    odd = {**FIRST, "custom": {"a.b": {"c": 1}}}
 
     assert bulk(store_of(odd_custom="refused"), odd).status == 400
     assert bulk(store_of(odd_custom="stored"), odd).inserts[0].custom == {"a.b": {"c": 1}}
@@ -203,10 +203,10 @@ def test_switch_null_values() -> None:
     after = {}
     for rule in ("clears", "ignored", "stored"):
         store = store_of(null_values=rule)
-        bulk(store, {**ANN, "phone": "1", "custom": {"a": 1}})
+        bulk(store, {**FIRST, "phone": "1", "custom": {"a": 1}})
         bulk(store, {"externalId": "u-1", "email": None, "phone": None, "custom": {"a": None}})
         (entry,) = endusers(store)
-        assert entry.fields["email"] == "ann@acme.com"
+        assert entry.fields["email"] == "u-1@acme.example"
         after[rule] = (entry.fields.get("phone", "gone"), entry.custom.get("a", "gone"))
 
     assert after == {"clears": ("gone", "gone"), "ignored": ("1", 1), "stored": (None, None)}
@@ -216,7 +216,7 @@ def test_switch_custom_merge() -> None:
     """An update's custom is merged key by key or replaces the whole."""
     for rule, custom in (("per-key", {"a": 1, "b": 2}), ("replace", {"b": 2})):
         store = store_of(custom_merge=rule)
-        bulk(store, {**ANN, "custom": {"a": 1}})
+        bulk(store, {**FIRST, "custom": {"a": 1}})
 
         bulk(store, {"externalId": "u-1", "custom": {"b": 2}})
 
@@ -225,12 +225,12 @@ def test_switch_custom_merge() -> None:
 
 def test_switch_enduser_name() -> None:
     """A nameless enduser can be created or not; updates need no name either way."""
-    assert bulk(store_of(enduser_name="optional"), ANN).status == 200
+    assert bulk(store_of(enduser_name="optional"), FIRST).status == 200
     store = store_of(enduser_name="required", error_shape="text")
 
-    assert bulk(store, ANN).summary()["createdErrors"] == ["name must be specified"]
-    assert bulk(store, {**ANN, "lastName": "Lee"}).status == 200
-    assert bulk(store, ANN).status == 200
+    assert bulk(store, FIRST).summary()["createdErrors"] == ["name must be specified"]
+    assert bulk(store, {**FIRST, "lastName": "Last"}).status == 200
+    assert bulk(store, FIRST).status == 200
 
 
 def test_switch_auto_domains() -> None:
@@ -238,30 +238,30 @@ def test_switch_auto_domains() -> None:
     for is_on, count in ((True, 2), (False, 1)):
         store = store_of(auto_domains=is_on)
 
-        bulk(store, {"email": "a@new.io", "companyId": "extid-beta"}, {"email": "b@new.io"})
+        bulk(store, {"email": "a@new.example", "companyId": "extid-beta"}, {"email": "b@new.example"})
 
         assert len(endusers(store)) == count
 
 
 def test_switch_reply_keys() -> None:
     """`insertsKeys` and `updatesKeys` name the keys known, or `_id` alone."""
-    result = bulk(store_of(reply_keys="id-only"), ANN)
+    result = bulk(store_of(reply_keys="id-only"), FIRST)
 
     assert result.summary()["insertsKeys"] == [{"_id": result.inserts[0].id}]
 
 
 def test_switch_permission_errors_key() -> None:
     """Older replies have no `permissionErrors`."""
-    assert "permissionErrors" not in bulk(store_of(permission_errors_key=False), ANN).summary()
+    assert "permissionErrors" not in bulk(store_of(permission_errors_key=False), FIRST).summary()
 
 
 def test_switch_denied() -> None:
     """Without a permission the items are named under `permissionErrors`, status 403; the others are kept."""
     store = store_of()
-    bulk(store, ANN)
+    bulk(store, FIRST)
     store.board.change({"denied": "endusers.update", "error_shape": "text"})
 
-    result = bulk(store, {"externalId": "u-1", "phone": "1"}, BOB)
+    result = bulk(store, {"externalId": "u-1", "phone": "1"}, SECOND)
 
     assert result.status == 403
     assert result.summary()["permissionErrors"] == ["permission denied"]

@@ -41,7 +41,7 @@ def logged(kind: str = "track", rules: Rules = RULES, **parts: Any) -> LogActivi
     return operation
 
 
-MAIL = "peter@initech.com"
+MAIL = "u-123@acme.example"
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ COMPANIES = [
     ({"context": {"groupId": ""}, "traits": {"company": {"id": "c"}, "companyId": "i"}}, "c"),
     ({"traits": {"company": {"id": 12}}}, "12"),
     ({"traits": {"company": {"id": None}, "companyId": "i", "company_id": "s"}}, "i"),
-    ({"traits": {"company": "Initech", "company_id": "s"}}, "s"),
-    ({"traits": {"company": "Initech"}}, None),
+    ({"traits": {"company": "Acme", "company_id": "s"}}, "s"),
+    ({"traits": {"company": "Acme"}}, None),
     ({"traits": {"companyId": {}, "company_id": True}}, None),
     ({}, None),
 ]
@@ -192,14 +192,14 @@ def test_references_are_not_repeated(traits: Any, custom: Any) -> None:
 @pytest.mark.parametrize(
     ("traits", "name"),
     [
-        ({"name": "P. Gibbons", "firstName": "Peter", "lastName": "Gibbons"}, "P. Gibbons"),
-        ({"firstName": "Peter", "lastName": "Gibbons"}, "Peter Gibbons"),
-        ({"first_name": "Peter", "last_name": "Gibbons"}, "Peter Gibbons"),
-        ({"first_name": "Pete", "firstName": "Peter", "lastName": "Gibbons"}, "Peter Gibbons"),
-        ({"name": None, "firstName": "Peter", "lastName": "Gibbons"}, "Peter Gibbons"),
-        ({"firstName": "Peter"}, None),
-        ({"firstName": "Peter", "lastName": None}, None),
-        ({"firstName": "Peter", "lastName": " "}, None),
+        ({"name": "P. Last", "firstName": "First", "lastName": "Last"}, "P. Last"),
+        ({"firstName": "First", "lastName": "Last"}, "First Last"),
+        ({"first_name": "First", "last_name": "Last"}, "First Last"),
+        ({"first_name": "Pete", "firstName": "First", "lastName": "Last"}, "First Last"),
+        ({"name": None, "firstName": "First", "lastName": "Last"}, "First Last"),
+        ({"firstName": "First"}, None),
+        ({"firstName": "First", "lastName": None}, None),
+        ({"firstName": "First", "lastName": " "}, None),
         ({"name": ""}, None),
         ({}, None),
     ],

@@ -55,7 +55,7 @@ class AmbiguousMatch(StrEnum):
 
 
 class EmailCase(StrEnum):
-    """Whether `Ann@x.com` and `ann@x.com` are one key."""
+    """Whether `U-1@acme.example` and `u-1@acme.example` are one key."""
 
     IGNORED = "ignored"
     EXACT = "exact"
