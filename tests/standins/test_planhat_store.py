@@ -123,7 +123,7 @@ def test_a_later_last_name_renames(store: Store) -> None:
     """A new last name is joined to the first name stored."""
     upsert(store, {**FIRST, "firstName": "First", "lastName": "Last"})
 
-    upsert(store, {"externalId": "u-1", "lastName": "Ray"})
+    upsert(store, {"externalId": "u-1", "lastName": "Next"})
 
     assert endusers(store)[0].fields["name"] == "First Next"
 
@@ -150,16 +150,16 @@ def test_a_company_learns_the_domain_of_its_endusers(store: Store) -> None:
     """An enduser's e-mail domain becomes one of the company's, free mail hosts aside."""
     upsert(
         store,
-        {**FIRST, "email": "u-1@acme.example"},
+        {**FIRST, "email": "u-1@acme.other"},
         {"externalId": "u-9", "email": "x@gmail.com", "companyId": "extid-beta"},
     )
 
-    upsert(store, {"email": "u-2@acme.example"}, {"email": "y@gmail.com"})
+    upsert(store, {"email": "u-2@acme.other"}, {"email": "y@gmail.com"})
 
     acme = store.companies.by_external_id("acme")
     assert acme is not None
     assert acme.fields["domains"] == ["acme.example", "acme.other"]
-    assert [entry.company for entry in endusers(store) if entry.fields["email"] == "u-2@acme.example"] == [
+    assert [entry.company for entry in endusers(store) if entry.fields["email"] == "u-2@acme.other"] == [
         acme
     ]
     assert store.ignored.totals == {("endusers", "no_company"): 1}
