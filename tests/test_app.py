@@ -55,8 +55,9 @@ def test_check_says_what_it_verified_and_what_it_cannot(
     broker: EmbeddedBroker, sandbox: SandboxProcess
 ) -> None:
     """One line each for settings, schemas, topics and token; the tenant token is named as unverifiable."""
-    ended = streamer("check", broker, sandbox)
+    ended = streamer("check", broker, sandbox, STREAMER_START="latest")
     assert ended.returncode == 0, ended.stderr
+    assert "planhat-streamer is new and begins at latest" in ended.stdout
     assert re.search(r"^settings +ok +\d+ set, \d+ defaulted", ended.stdout, re.MULTILINE)
     assert "segment.events, 4 partitions" in ended.stdout
     assert "segment.events.dead-letters, 4 partitions" in ended.stdout
@@ -87,7 +88,9 @@ def test_an_address_that_is_not_planhats_ends_with_4(
 
 def test_check_goes_on_without_planhat(broker: EmbeddedBroker, sandbox: SandboxProcess) -> None:
     """A Planhat that is away for now is no wrong setting: said, and exit 0."""
-    ended = streamer("check", broker, sandbox, STREAMER_PLANHAT_API_URL="http://127.0.0.1:1")
+    ended = streamer(
+        "check", broker, sandbox, STREAMER_PLANHAT_API_URL="http://127.0.0.1:1", STREAMER_START="latest"
+    )
     assert ended.returncode == 0, ended.stderr
     assert re.search(r"^planhat +-- +not verified", ended.stdout, re.MULTILINE)
 
@@ -99,9 +102,12 @@ def test_an_unreachable_broker_ends_with_3(broker: EmbeddedBroker, sandbox: Sand
     assert "127.0.0.1:1" in ended.stderr
 
 
-def test_a_new_group_without_a_start_ends_with_2(broker: EmbeddedBroker, sandbox: SandboxProcess) -> None:
-    """Nobody but the operator knows whether the backlog is wanted."""
-    ended = streamer("run", broker, sandbox)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_new_group_without_a_start_ends_with_2(
+    command: str, broker: EmbeddedBroker, sandbox: SandboxProcess
+) -> None:
+    """Nobody but the operator knows whether the backlog is wanted; `check` finds what `run` would."""
+    ended = streamer(command, broker, sandbox)
     assert ended.returncode == 2
     assert "STREAMER_START" in ended.stderr
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from streamer.app.building import decoder_of
-from streamer.app.verifying import ends_start, partitions_by_topic, probe_planhat, refused
+from streamer.app.verifying import ends_start, has_place, partitions_by_topic, probe_planhat, refused
 from streamer.avro.schemas import load_schemas
 from streamer.config import Settings, settings_table, settings_warnings
 from streamer.outcomes import Answered
@@ -28,6 +28,11 @@ def check(settings: Settings) -> int:
         decoder.close()
     for topic, partitions in partitions_by_topic(settings).items():
         _say("topic", f"{topic}, {partitions} partitions")
+    group = settings.kafka_group_id
+    if has_place(settings):
+        _say("start", f"{group} goes on from its committed offsets")
+    else:
+        _say("start", f"{group} is new and begins at {settings.start}")
     answered = probe_planhat(settings)
     if isinstance(answered.answer, Answered):
         _say("planhat", f"API token accepted by {settings.planhat_api_url}")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from streamer.app.building import credentials_of
 from streamer.config import Settings, StartAt
 from streamer.errors import PlanhatMisconfigured
-from streamer.kafka.start import check_topics, resolve_start
+from streamer.kafka.start import check_start, check_topics, resolve_start
 from streamer.outcomes import Misconfigured, MisconfiguredReason
 from streamer.planhat.client import Client, trusted_authorities
 from streamer.planhat.probe import Probed, probe
@@ -24,6 +24,17 @@ def verify(settings: Settings) -> None:
     if ends_start(answered):
         raise refused(settings, answered)
     resolve_start(
+        settings.kafka_bootstrap_servers,
+        settings.kafka_group_id,
+        settings.kafka_topic,
+        _start_text(settings),
+        settings.kafka_properties,
+    )
+
+
+def has_place(settings: Settings) -> bool:
+    """Whether the group has committed offsets; if not, STREAMER_START must say where it begins."""
+    return check_start(
         settings.kafka_bootstrap_servers,
         settings.kafka_group_id,
         settings.kafka_topic,

@@ -44,6 +44,35 @@ def check_topics(
         }
 
 
+def check_start(
+    bootstrap_servers: str,
+    group_id: str,
+    topic: str,
+    start: str | None,
+    properties: Mapping[str, str] | None = None,
+    timeout_seconds: float = ANSWER_SECONDS,
+) -> bool:
+    """Whether the group has committed offsets of this topic; if not, `start` says where it begins.
+
+    Commits nothing. Raises SettingsError when the group is new and `start` is None or no start;
+    SourceError when the broker does not answer.
+    """
+    with _probe(bootstrap_servers, group_id, properties) as (consumer, seen):
+        count = _partitions(consumer, seen, bootstrap_servers, topic, timeout_seconds)
+        places = [KafkaPartition(topic, number) for number in range(count)]
+        try:
+            committed = consumer.committed(places, timeout=timeout_seconds)
+        except KafkaException as exception:
+            error = error_of(exception)
+            if error is not None and never_works(error):
+                raise source_error(error, bootstrap_servers, f"group {group_id}") from exception
+            raise unreachable(bootstrap_servers, timeout_seconds, seen) from exception
+    has_place = any(each.offset >= 0 for each in committed)
+    if not has_place:
+        _required(start, group_id)
+    return has_place
+
+
 def resolve_start(
     bootstrap_servers: str,
     group_id: str,

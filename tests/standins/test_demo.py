@@ -119,7 +119,7 @@ def _entry(**fields: object) -> EntryRow:
         "id": "e1",
         "external_id": "u-1",
         "source_id": None,
-        "email": "First@Acme-1.example",
+        "email": "U-1@Acme-1.example",
         "company_id": "c1",
         "company_external_id": "acme-1",
         "fields": {},
