@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from streamer.engine.dispatch import Dice, Dispatch, Flight
+from streamer.engine.hold import Hold
 from streamer.engine.isolation import Finding, Isolation
 from streamer.engine.lanes import Place, Ticket
 from streamer.engine.ledger import Entry
@@ -48,7 +49,8 @@ class Answers:
         clock: Clock,
         dice: Dice,
         settled: Callable[[Entry], None],
-        hold: Callable[[HoldReason], None],
+        enter_hold: Callable[[HoldReason], None],
+        hold: Hold,
     ) -> None:
         self._limits = limits
         self._dispatch = dispatch
@@ -56,6 +58,7 @@ class Answers:
         self._clock = clock
         self._dice = dice
         self._settled = settled
+        self._enter_hold = enter_hold
         self._hold = hold
         self.accepted: Counter[Host] = Counter()
         """Operations each host has accepted since the start: the evidence that it works."""
@@ -80,7 +83,7 @@ class Answers:
             case Misconfigured(reason):
                 outbox.gate.is_probing = False
                 self._dispatch.put_back(outbox, flight.kind, self._ours(flight, now), now)
-                self._hold(HoldReason(reason.value))
+                self._enter_hold(HoldReason(reason.value))
             case _:
                 assert_never(delivery.answer)
         return False
@@ -92,13 +95,13 @@ class Answers:
         self._dispatch.quota.answered()
         if flight.kind is Kind.BULK:
             outbox.size.answered(len(flight.tickets))
-        everything_refused = len(verdicts) >= self._limits.sample_operations and all(
-            verdict is Verdict.REFUSED for verdict in verdicts
-        )
+        # A few refused say nothing, unless everything was refused before and this is the probe.
+        most = 1 if self._hold.reason is HoldReason.EVERYTHING_REFUSED else self._limits.sample_operations
+        everything_refused = len(verdicts) >= most and all(verdict is Verdict.REFUSED for verdict in verdicts)
         if everything_refused:
             # A field made mandatory at Planhat refuses every create: the records are not at fault.
             self._dispatch.put_back(outbox, flight.kind, self._ours(flight, now), now)
-            self._hold(HoldReason.EVERYTHING_REFUSED)
+            self._enter_hold(HoldReason.EVERYTHING_REFUSED)
             return False
         if Verdict.ACCEPTED in verdicts:
             self.accepted[outbox.endpoint.host] += verdicts.count(Verdict.ACCEPTED)
@@ -252,7 +255,7 @@ class Answers:
         alone = self._refused_alone[outbox.endpoint]
         alone.add(ticket.number)
         if len(alone) >= limits.sample_operations:
-            self._hold(HoldReason.EVERYTHING_REFUSED)
+            self._enter_hold(HoldReason.EVERYTHING_REFUSED)
 
     # --- isolation --------------------------------------------------------------------------------
 
@@ -279,7 +282,7 @@ class Answers:
             outbox.isolations.popleft()
         outbox.pool.put_back(finding.freed, at_head=True)
         if finding.is_everything:
-            self._hold(HoldReason.EVERYTHING_REFUSED)
+            self._enter_hold(HoldReason.EVERYTHING_REFUSED)
         for ticket in finding.culprits:
             if not self._goes_back(ticket, now):
                 self._refuse_alone(outbox, ticket, now)

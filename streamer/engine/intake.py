@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from streamer.engine.ledger import Entry
 from streamer.engine.ports import AwaitingSchema, Decoder, Observer
 from streamer.errors import InvalidEvent, LedgerError
-from streamer.events.parse import parse
+from streamer.events.parse import call_type_of, parse
 from streamer.outcomes import CallType, Fate, InvalidReason, SkipReason
 from streamer.records import Record, TopicPartition
 from streamer.transform import Skipped, transform
@@ -48,8 +48,9 @@ def interpret(record: Record, decoder: Decoder, rules: Rules) -> Interpreted | A
         if isinstance(decoded, AwaitingSchema):
             return decoded
         schema_id = decoded.schema_id
+        # Before it is parsed: what is wrong with a track call is counted with the track calls.
+        call_type = call_type_of(decoded.value)
         call = parse(decoded.value)
-        call_type = call.type
         result = transform(call, rules)
     except InvalidEvent as invalid:
         return Interpreted(call_type, schema_id, invalid=invalid.reason, detail=invalid.detail)

@@ -66,7 +66,7 @@ class Streamer:
         self.dispatch = Dispatch(limits, sink, encode, observer)
         self.letters = Letters(DeadLetterGuard(limits), dead_letters)
         self._answers = Answers(
-            limits, self.dispatch, observer, clock, dice, self._entry_answered, self._enter_hold
+            limits, self.dispatch, observer, clock, dice, self._entry_answered, self._enter_hold, self.hold
         )
         self._commits = CommitSchedule(limits.commit_interval_seconds)
         self._handover = Handover(self, limits, source, observer)

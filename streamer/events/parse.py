@@ -11,12 +11,18 @@ import msgspec
 from streamer.errors import InvalidEvent
 from streamer.events.calls import Alias, Call, Delete, Group, Identify, JsonDict, Page, Screen, Track
 from streamer.events.values import id_text, iso_timestamp
-from streamer.outcomes import InvalidReason
+from streamer.outcomes import CallType, InvalidReason
 
 _decode_json = msgspec.json.Decoder().decode
 
 # RudderStack's reading, and the careful one: an opt-out we cannot read is an opt-out.
 _NOTHING_ENABLED: JsonDict = {"All": False}
+
+
+def call_type_of(value: object) -> CallType:
+    """The type a decoded value says it has, whether or not the rest of it holds."""
+    name = value.get("type") if isinstance(value, dict) else None
+    return CallType(name) if isinstance(name, str) and name in _BUILDERS else CallType.UNKNOWN
 
 
 def parse(value: object) -> Call:

@@ -8,6 +8,7 @@ from streamer.errors import LedgerError, PlanhatMisconfigured, SourceError, TooM
 from streamer.outcomes import (
     Answer,
     Answered,
+    CallType,
     Endpoint,
     Fate,
     Misconfigured,
@@ -140,6 +141,15 @@ def test_a_dead_letter_counts_only_when_acknowledged() -> None:
     bench.turn(3)
     assert bench.committed() == 2
     assert bench.told.fates == {Fate.DELIVERED: 1, Fate.DEAD_LETTERED: 1}
+
+
+def test_an_invalid_call_is_counted_with_its_type() -> None:
+    """Who looks for broken track calls must find them among the track calls."""
+    bench = Bench()
+    bench.source.feed({"type": "track", "userId": "u-1", "messageId": "m"})
+    bench.source.feed({"type": "nonsense", "userId": "u-1"})
+    bench.turn(4)
+    assert bench.told.calls == {CallType.TRACK: 1, CallType.UNKNOWN: 1}
 
 
 def test_the_original_bytes_survive() -> None:
@@ -464,6 +474,8 @@ def test_everything_refused_holds_with_nothing_dead_lettered() -> None:
         bench.source.feed(identify(f"u-{number}"))
     bench.turn(10)
     assert bench.told.holds == ["entered everything_refused"]
+    bench.turn(500)  # several probes, each refused: none of them is a letter, none ends the hold
+    assert set(bench.told.holds) == {"entered everything_refused", "holding everything_refused"}
     assert bench.dead_letters.produced == []
     refuses = False
     bench.turn(150)
