@@ -12,6 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 from prometheus_client.samples import Sample
 
+from streamer.avro.registry_client import ABSENT, ADVICE, Trouble
 from streamer.engine.ports import (
     Batch,
     CommitResult,
@@ -22,7 +23,14 @@ from streamer.engine.ports import (
     OperationFate,
 )
 from streamer.metrics import CATALOGUE, Metrics, metrics_markdown_table, registry_of
-from streamer.metrics.catalogue import CHANGES, COMMIT_RESULTS, HOLD_REASONS, OPERATION_FATES, Kind
+from streamer.metrics.catalogue import (
+    AWAITED_REASONS,
+    CHANGES,
+    COMMIT_RESULTS,
+    HOLD_REASONS,
+    OPERATION_FATES,
+    Kind,
+)
 from streamer.outcomes import (
     Answer,
     Answered,
@@ -109,12 +117,13 @@ def test_closed_sets_are_those_of_the_engine() -> None:
     assert set(HOLD_REASONS) == set(HoldReason)
     assert COMMIT_RESULTS[0] == CommitResult.COMMITTED
     assert {"assigned", "revoked", "lost"} < set(CHANGES)
+    assert set(AWAITED_REASONS) == {ABSENT, *Trouble} == set(ADVICE)
 
 
 def test_every_metric_is_exposed_and_nothing_else() -> None:
     """A scrape shows exactly the catalogue, and the process's own memory and CPU."""
     subject = metrics()
-    subject.watch(unread=lambda: {P1: 5}, last_poll=lambda: NOW)
+    subject.watch(unread=lambda: {P1: 5}, last_poll=lambda: NOW, awaited_schemas=dict)
     subject.gauges(GAUGES)
     subject.committed(CommitResult.COMMITTED, 1)
     subject.delivered(a_delivery(Answered((Verdict.ACCEPTED,)), remaining=150))
@@ -221,7 +230,11 @@ def test_a_delivery_counts_by_what_it_came_to(answer: Answer, result: str) -> No
 def test_the_state_is_shown_as_it_was_last_told() -> None:
     """Gauges show the newest state; undelivered is unread and in flight together."""
     subject = metrics()
-    subject.watch(unread=lambda: {P0: 100, P1: 50}, last_poll=lambda: NOW - 1)
+    subject.watch(
+        unread=lambda: {P0: 100, P1: 50},
+        last_poll=lambda: NOW - 1,
+        awaited_schemas=lambda: {"server_error": 2},
+    )
     subject.gauges(GAUGES)
     told = {key: value for key, value in samples(subject).items() if key[0] != "streamer_build_info"}
 
@@ -237,6 +250,7 @@ def test_the_state_is_shown_as_it_was_last_told() -> None:
         ("streamer_hold", ("credentials",)): 1,
         ("streamer_quota_tokens", ()): 1.25,
         ("streamer_held_dead_letters", ()): 2,
+        ("streamer_awaited_schemas", ("server_error",)): 2,
         ("streamer_last_poll_timestamp_seconds", ()): NOW - 1,
         ("streamer_backpressure", ("flowing",)): 1,
     }

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from streamer.app.awaited_schemas import AwaitedSchemas
 from streamer.avro.decoder import Decoder
 from streamer.avro.registry import Registry
 from streamer.avro.registry_client import RegistryClient
@@ -95,16 +96,18 @@ class _CredentialReader:
 
 
 class _Told(Observers):
-    """Every observer, and the count of unread records: it may only be asked for on the owner thread."""
+    """Every observer, and what only the owner thread may ask for: unread records, awaited schemas."""
 
-    def __init__(self, source: KafkaSource, *observers: Observer) -> None:
+    def __init__(self, source: KafkaSource, awaited_schemas: AwaitedSchemas, *observers: Observer) -> None:
         super().__init__(*observers)
         self._source = source
+        self._awaited_schemas = awaited_schemas
         self.unread: Mapping[TopicPartition, int] = {}
 
     def gauges(self, gauges: Gauges) -> None:
-        """Pass on, and look at the unread."""
+        """Pass on, and look at the unread and the awaited."""
         self.unread = dict(self._source.unread())
+        self._awaited_schemas.look()
         super().gauges(gauges)
 
 
@@ -180,7 +183,8 @@ def build(
         activity_workers=settings.activity_workers,
     )
     stack.callback(partial(sink.close, SINK_CLOSE_SECONDS))
-    told = _Told(source, metrics, LogObserver())
+    awaited_schemas = AwaitedSchemas(decoder)
+    told = _Told(source, awaited_schemas, metrics, LogObserver())
     streamer = Streamer(
         limits=limits_of(settings),
         rules=settings.rules,
@@ -198,5 +202,7 @@ def build(
     def last_poll() -> float:
         return clock.time() - (clock.monotonic() - streamer.last_poll_at)
 
-    metrics.watch(unread=lambda: told.unread, last_poll=last_poll)
+    metrics.watch(
+        unread=lambda: told.unread, last_poll=last_poll, awaited_schemas=lambda: awaited_schemas.by_reason
+    )
     return streamer, source

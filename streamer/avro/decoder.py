@@ -73,8 +73,12 @@ class Decoder:
         return Decoded(json_text.parse(value))
 
     def problems(self) -> tuple[RegistryProblem, ...]:
-        """Schemas the registry was asked for in vain, and why; empty when all is well."""
+        """Schemas that records wait for and the registry did not give, and why; empty when all is well."""
         return () if self._registry is None else self._registry.problems()
+
+    def knows_schema(self, schema_id: int) -> bool:
+        """Whether the registry has said what this id stands for."""
+        return self._registry is not None and self._registry.knows(schema_id)
 
     def check(self) -> None:
         """Ask the registry, if there is one, whether it answers. Waits; raises SourceError."""

@@ -11,7 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamer.avro.registry_client import Absent, Answer, AvroSchema, JsonSchema, Trouble, Unreadable
+from streamer.avro.registry_client import (
+    ABSENT,
+    ADVICE,
+    Absent,
+    Answer,
+    AvroSchema,
+    JsonSchema,
+    Trouble,
+    Unreadable,
+)
 
 ASK_AGAIN_SECONDS = 60.0
 """How long "no such schema" is believed."""
@@ -22,6 +31,8 @@ LAST_RETRY_SECONDS = 30.0
 MAX_SEARCHES = 10_000
 """Ids without a schema that are remembered; hostile bytes can name four thousand million."""
 CLOSE_SECONDS = 1.0
+AWAITED_SECONDS = 10.0
+"""A record that waits looks its schema up every turn; one nobody looked up for so long is awaited no more."""
 
 
 class Client(Protocol):
@@ -56,13 +67,18 @@ Lookup = Known | Pending | Unknown
 
 @dataclass(frozen=True, slots=True)
 class RegistryProblem:
-    """An id that cannot be read with now, and why; for logs and metrics."""
+    """An id that records wait for, and why the registry did not help; for logs and metrics."""
 
     schema_id: int
     reason: str
     """A Trouble, or `absent`."""
     seconds: float
     """Since when."""
+
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        return ADVICE[self.reason]
 
 
 @dataclass(slots=True)
@@ -77,6 +93,8 @@ class _Search:
     """When the answers began to be that."""
     retry_seconds: float = FIRST_RETRY_SECONDS
     is_unknown: bool = False
+    awaited_at: float = float("-inf")
+    """When a record was last told to wait for it."""
 
 
 class Registry:
@@ -107,23 +125,32 @@ class Registry:
             return known
         now = self._monotonic()
         search = self._searches.get(schema_id) or self._begin(schema_id, now)
-        if now < search.ask_at:
-            return Unknown() if search.is_unknown else Pending()
-        if not search.is_asking:
+        if now < search.ask_at and search.is_unknown:
+            return Unknown()
+        if now >= search.ask_at and not search.is_asking:
+            # What was said of it has grown old.
             search.is_asking = True
             self._ask(schema_id)
-        # What was said of it has grown old: wait for the answer.
+        search.awaited_at = now
         return Pending()
 
     def problems(self) -> tuple[RegistryProblem, ...]:
-        """Every id that was asked for in vain, and why; empty when all is well."""
+        """Every id that was asked for in vain and that records wait for; empty when all is well.
+
+        An id that counts as unknown is none of them: its records become dead letters.
+        """
         self._take_answers()
         now = self._monotonic()
         return tuple(
             RegistryProblem(schema_id, search.reason, now - search.since)
             for schema_id, search in self._searches.items()
-            if search.reason
+            if search.reason and not search.is_unknown and now - search.awaited_at <= AWAITED_SECONDS
         )
+
+    def knows(self, schema_id: int) -> bool:
+        """Whether the registry has said what this id stands for."""
+        self._take_answers()
+        return schema_id in self._known
 
     def check(self) -> None:
         """Ask the registry something every registry answers, and wait.
@@ -165,7 +192,7 @@ class Registry:
 
     def _note_failure(self, search: _Search, answer: Absent | Trouble) -> None:
         now = self._monotonic()
-        reason = "absent" if isinstance(answer, Absent) else answer.value
+        reason = ABSENT if isinstance(answer, Absent) else answer.value
         if search.reason != reason:
             search.reason, search.since = reason, now
         search.is_asking = False

@@ -66,9 +66,14 @@ class Trouble(StrEnum):
     """Our code failed on its answer: a bug worth a report."""
 
 
+ABSENT = "absent"
+"""The word for an `Absent`, beside those of `Trouble`."""
+
 Answer = AvroSchema | JsonSchema | Unreadable | Absent | Trouble
 
-_ADVICE: Mapping[Trouble, str] = {
+ADVICE: Mapping[str, str] = {
+    ABSENT: "register it, or see that STREAMER_SCHEMA_REGISTRY_URL is the registry the producer uses; a "
+    "registry that keeps saying so for minutes makes dead letters (unknown_schema)",
     Trouble.UNREACHABLE: "check STREAMER_SCHEMA_REGISTRY_URL, the network and STREAMER_SCHEMA_REGISTRY_CA",
     Trouble.TIMEOUT: "check that the registry is healthy and reachable from here",
     Trouble.CREDENTIALS: "check STREAMER_SCHEMA_REGISTRY_USER and STREAMER_SCHEMA_REGISTRY_PASSWORD",
@@ -76,6 +81,7 @@ _ADVICE: Mapping[Trouble, str] = {
     Trouble.SERVER_ERROR: "check the registry's own log",
     Trouble.INTERNAL: "please report this as a bug",
 }
+"""What to do about each reason for having no schema."""
 
 
 class _NoAnswer(Exception):
@@ -154,7 +160,7 @@ class RegistryClient:
             trouble = Trouble.NOT_A_REGISTRY
         if isinstance(trouble, Absent):
             trouble = Trouble.NOT_A_REGISTRY
-        raise SourceError(f"the schema registry gives no answer ({trouble}); {_ADVICE[trouble]}")
+        raise SourceError(f"the schema registry gives no answer ({trouble}); {ADVICE[trouble]}")
 
     def close(self) -> None:
         """Close its connections."""

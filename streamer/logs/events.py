@@ -24,6 +24,8 @@ class Event(StrEnum):
     ANSWERS_FENCED = "answers_fenced"
     COMMIT_FAILED = "commit_failed"
     COMMIT_FENCED = "commit_fenced"
+    SCHEMA_AWAITED = "schema_awaited"
+    SCHEMA_ARRIVED = "schema_arrived"
     RECORD_DEAD_LETTERED = "record_dead_lettered"
     RECORD_FAILED = "record_failed"
     BACKPRESSURE_CHANGED = "backpressure_changed"
@@ -71,6 +73,10 @@ LINES: Mapping[Event, Line] = {
     Event.ANSWERS_FENCED: Line(Level.WARNING, "Answers came for partitions that are no longer ours."),
     Event.COMMIT_FAILED: Line(Level.WARNING, "Kafka did not take a commit for now."),
     Event.COMMIT_FENCED: Line(Level.WARNING, "Kafka refused a commit because the group moved on."),
+    Event.SCHEMA_AWAITED: Line(
+        Level.WARNING, "Records wait for a schema that the registry does not give; nothing is lost."
+    ),
+    Event.SCHEMA_ARRIVED: Line(Level.INFO, "The registry gave a schema that records waited for."),
     Event.RECORD_DEAD_LETTERED: Line(Level.WARNING, "Records can never be delivered and were set aside."),
     Event.RECORD_FAILED: Line(Level.ERROR, "Our own code failed on a record, which was set aside."),
     Event.BACKPRESSURE_CHANGED: Line(Level.INFO, "Reading slowed down or went on."),

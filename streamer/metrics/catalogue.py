@@ -19,6 +19,16 @@ COMMIT_RESULTS = ("committed", "retry", "fenced")
 HOLD_REASONS = ("credentials", "permission", "not_found", "everything_refused", "dead_letters")
 CHANGES = ("assigned", "revoked", "lost", UNKNOWN)
 STAGES = ("flowing", "still", "paused")
+# ... and the one that avro/ owns; a test holds it equal to the registry client's.
+AWAITED_REASONS = (
+    "absent",
+    "unreachable",
+    "timeout",
+    "credentials",
+    "not_a_registry",
+    "server_error",
+    "internal",
+)
 
 ACCEPTED, PARTLY_ACCEPTED, REFUSED, MISCONFIGURED = "accepted", "partly_accepted", "refused", "misconfigured"
 RESULTS = (ACCEPTED, PARTLY_ACCEPTED, REFUSED, MISCONFIGURED, *TransientReason)
@@ -99,6 +109,11 @@ UNDELIVERED = _gauge(
     "Records not delivered yet: unread in Kafka, and in flight.",
     topic=_OPEN,
     partition=_OPEN,
+)
+AWAITED_SCHEMAS = _gauge(
+    "streamer_awaited_schemas",
+    "Schemas that records wait for and the registry does not give, by reason; their partitions stand still.",
+    reason=AWAITED_REASONS,
 )
 HELD_DEAD_LETTERS = _gauge(
     "streamer_held_dead_letters", "Dead letters waiting until it is sure that not everything is bad."

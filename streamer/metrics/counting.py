@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Unread = Callable[[], Mapping[TopicPartition, int]]
 """Records of each assigned partition that lie in Kafka unread; called while the owner thread works."""
+Awaited = Callable[[], Mapping[str, int]]
+"""Schemas that records wait for, by reason; called while the owner thread works."""
 
 
 class Metrics:
@@ -35,6 +37,7 @@ class Metrics:
         self._time = time
         self._build = (__version__, platform.python_version(), mode)
         self._unread: Unread = dict
+        self._awaited: Awaited = dict
         self._last_poll: Callable[[], float | None] = _never
         self._gauges: Gauges | None = None
         self._stage = names.STAGES[0]
@@ -51,12 +54,14 @@ class Metrics:
         self._latency, self._seconds = Spread(names.EVENT_LATENCY), Spread(names.DELIVERY_SECONDS)
         self._operations, self._bytes = Spread(names.DELIVERY_OPERATIONS), Spread(names.DELIVERY_BYTES)
 
-    def watch(self, *, unread: Unread, last_poll: Callable[[], float | None]) -> None:
-        """Where to ask at scrape for unread records and for the last poll, in seconds since 1970.
+    def watch(
+        self, *, unread: Unread, last_poll: Callable[[], float | None], awaited_schemas: Awaited
+    ) -> None:
+        """Where to ask at scrape: unread records, the last poll in seconds since 1970, awaited schemas.
 
-        Both are called by another thread than the owner, so they must return what is never changed after.
+        All are called by another thread than the owner, so they must return what is never changed after.
         """
-        self._unread, self._last_poll = unread, last_poll
+        self._unread, self._last_poll, self._awaited = unread, last_poll, awaited_schemas
 
     # --- the Observer --------------------------------------------------------------------------------
 
@@ -156,6 +161,8 @@ class Metrics:
         yield names.IN_FLIGHT_BYTES, {(): gauges.in_flight_bytes}
         yield names.PAUSED_PARTITIONS, {(): gauges.paused_partitions}
         yield names.TOKENS, {(): gauges.tokens}
+        awaited = self._awaited()
+        yield names.AWAITED_SCHEMAS, {(reason,): awaited.get(reason, 0) for reason in names.AWAITED_REASONS}
         yield names.HELD_DEAD_LETTERS, {(): gauges.letters_held}
         yield names.HOLD, {(reason,): gauges.hold == reason for reason in names.HOLD_REASONS}
         yield names.GATE_CLOSED, {(e,): gauges.gates_closed_seconds.get(e, 0) for e in Endpoint}

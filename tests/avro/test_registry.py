@@ -14,7 +14,13 @@ import pytest
 
 from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
-from streamer.avro.registry import ASK_AGAIN_SECONDS, LAST_RETRY_SECONDS, UNKNOWN_AFTER_SECONDS, Registry
+from streamer.avro.registry import (
+    ASK_AGAIN_SECONDS,
+    AWAITED_SECONDS,
+    LAST_RETRY_SECONDS,
+    UNKNOWN_AFTER_SECONDS,
+    Registry,
+)
 from streamer.avro.registry_client import MAX_REPLY_BYTES, AvroSchema, RegistryClient, Trouble, Unreadable
 from streamer.avro.schemas import load_schemas
 from streamer.engine.ports import AwaitingSchema, Decoded
@@ -286,13 +292,31 @@ def test_a_registry_in_trouble_never_makes_poison(
     for _ in range(6):
         assert bench.settled(value) == AwaitingSchema(str(number))
         bench.clock.now += UNKNOWN_AFTER_SECONDS
+    assert bench.settled(value) == AwaitingSchema(str(number))
     (problem,) = bench.decoder.problems()
     assert (problem.schema_id, problem.reason) == (number, trouble.value)
+    assert len(problem.advice) > 20
+    assert not bench.decoder.knows_schema(number)
     assert problem.seconds >= 5 * UNKNOWN_AFTER_SECONDS
 
     bench.server.instead = None
     bench.server.is_resetting = False
+    bench.clock.now += LAST_RETRY_SECONDS
     assert bench.settled(value) == Decoded(EVENT, str(number))
+    assert bench.decoder.problems() == ()
+    assert bench.decoder.knows_schema(number)
+
+
+def test_only_what_records_wait_for_is_a_problem(bench: Bench) -> None:
+    """An id whose partition went elsewhere, or whose records became dead letters, is awaited no more."""
+    for _ in range(5):
+        assert bench.settled(framed(7)) == AwaitingSchema("7")
+        assert [problem.reason for problem in bench.decoder.problems()] == ["absent"]
+        bench.clock.now += AWAITED_SECONDS
+        assert len(bench.decoder.problems()) == 1
+        bench.clock.now += ASK_AGAIN_SECONDS - AWAITED_SECONDS
+        assert bench.decoder.problems() == ()
+    assert reason_of(bench.settled(framed(7))) is InvalidReason.UNKNOWN_SCHEMA
     assert bench.decoder.problems() == ()
 
 
