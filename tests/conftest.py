@@ -1,13 +1,19 @@
-"""What all tests share: one real Kafka a run, and the line that says whether it ran."""
+"""What all tests share: one real Kafka a run, the line that says whether it ran, how properties are tried."""
 
 import os
 from collections.abc import Generator, Iterator
 
+import hypothesis
 import pytest
 
 from tests.real_kafka.cluster import RealKafka, unavailable_reason
 
 MARKER = "real_kafka"
+_LAST_WORDS = pytest.StashKey[str]()
+
+# No deadline for an example: on a busy machine it would tell of the machine. pytest's time-out stands.
+hypothesis.settings.register_profile("streamer", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("streamer")
 
 
 @pytest.fixture(scope="session")
@@ -32,24 +38,27 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
-    """Say whether a real Kafka was there, after everything else."""
-    yield
-    ran = _ran(terminalreporter)
-    if ran:
-        terminalreporter.write_line(f"real Kafka: {ran} ran")
-    else:
-        why = unavailable_reason() or "none of its tests was selected"
-        terminalreporter.write_line(f"real Kafka: NOT RUN ({why}): see CONTRIBUTING")
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With CI=true a whole run without a real Kafka is a failure."""
+    """Note whether a real Kafka was there; with CI=true a whole run without one is a failure."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    ran = _ran(reporter)
+    why = unavailable_reason() or "none of its tests was selected"
+    session.config.stash[_LAST_WORDS] = (
+        f"real Kafka: {ran} ran" if ran else f"real Kafka: NOT RUN ({why}): see CONTRIBUTING"
+    )
     is_whole = session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    if _is_ci() and is_whole and reporter is not None and not _ran(reporter) and not session.exitstatus:
+    if _is_ci() and is_whole and not ran and not session.exitstatus:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say it on the very last line: below pytest's own summary, which comes after every other hook."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    last_words = config.stash.get(_LAST_WORDS, None)
+    if reporter is not None and last_words is not None:
+        reporter.write_line(last_words)
 
 
 def _ran(reporter: pytest.TerminalReporter) -> int:

@@ -1,0 +1,75 @@
+"""What conftest.py promises of every run: the last line, and how properties are tried."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.real_kafka.cluster import unavailable_reason
+
+ROOT = Path(__file__).resolve().parent.parent
+RAN = "real Kafka: 1 ran"
+NOT_RUN = "real Kafka: NOT RUN ({why}): see CONTRIBUTING"
+NONE_SELECTED = "none of its tests was selected"
+
+PASSES = "import pytest\n@pytest.mark.real_kafka\ndef test_it() -> None:\n    pass\n"
+FAILS = PASSES.replace("    pass", "    assert False")
+SKIPS = PASSES.replace("    pass", "    pytest.skip('no broker here')")
+ANOTHER = "def test_it() -> None:\n    pass\n"
+SETTINGS = '[tool.pytest.ini_options]\ntestpaths = ["tests"]\nmarkers = ["real_kafka: one"]\n'
+
+
+def _pytest(folder: Path, test: str, *arguments: str, ci: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run one test, in a project of its own, with the conftest of this one."""
+    (folder / "tests").mkdir()
+    (folder / "tests" / "test_one.py").write_text(test, encoding="utf-8")
+    (folder / "pyproject.toml").write_text(SETTINGS, encoding="utf-8")
+    environ = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_", "CI"))}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", *arguments],
+        cwd=folder,
+        env={**environ, "PYTHONPATH": str(ROOT), "CI": ci},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("test", "arguments", "code", "said"),
+    [
+        (PASSES, ("-q",), 0, RAN),
+        (FAILS, (), 1, RAN),
+        (SKIPS, ("-v", "-ra", "--durations=2"), 0, NOT_RUN),
+        (ANOTHER, (), 0, NOT_RUN),
+    ],
+)
+def test_the_last_line_says_whether_a_real_kafka_ran(
+    tmp_path: Path, test: str, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    """However much pytest is told to say, nothing comes after the word about the real Kafka."""
+    ended = _pytest(tmp_path, test, *arguments)
+
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    assert ended.stdout.splitlines()[-1] == said.format(why=unavailable_reason() or NONE_SELECTED)
+    assert ended.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("test", "arguments", "code"),
+    [(PASSES, (), 0), (ANOTHER, (), 1), (SKIPS, (), 1), (ANOTHER, ("tests/test_one.py",), 0)],
+)
+def test_ci_without_a_real_kafka_fails(
+    tmp_path: Path, test: str, arguments: tuple[str, ...], code: int
+) -> None:
+    """With CI=true a whole run in which no test met a real Kafka is a failure; a part of one is not."""
+    assert _pytest(tmp_path, test, *arguments, ci="true").returncode == code
+
+
+def test_properties_are_tried_without_a_deadline() -> None:
+    """A slow machine makes no property fail."""
+    assert hypothesis.settings().deadline is None
