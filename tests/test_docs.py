@@ -1,19 +1,26 @@
 """The documentation is true: tables, help, commands, names, links, dashboards."""
 
 import json
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import threading
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import promql_parser
 import pytest
 
 from streamer.config import Settings, variable_name
 from streamer.metrics import CATALOGUE
+from streamer.standins.broker import EmbeddedBroker
+from streamer.standins.planhat.child import SandboxProcess
+from tests import readme
 from tools import docs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,30 +38,8 @@ METRIC = re.compile(r"\bstreamer_[a-z0-9_]+\b")
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
 
 
-class Example(NamedTuple):
-    """A command that the README shows, and the output it shows under it."""
-
-    command: str
-    output: str
-
-
 def _id(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
-
-
-def _examples() -> Iterator[Example]:
-    """Indented lines that begin with `$`, each with the indented lines below it."""
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    command: str | None = None
-    output: list[str] = []
-    for line in [*lines, ""]:
-        if command is not None and (line.startswith("    $ ") or not line.startswith("    ")):
-            yield Example(command, "".join(f"{text}\n" for text in output))
-            command, output = None, []
-        if line.startswith("    $ "):
-            command = line.removeprefix("    $ ").partition("  #")[0].strip()
-        elif command is not None:
-            output.append(line.removeprefix("    "))
 
 
 def _make_targets() -> set[str]:
@@ -130,29 +115,120 @@ def test_readme_begins_with_what_it_is() -> None:
     assert lines[:3] == ["# streamer", "", "Streams Segment events from Kafka into Planhat."]
 
 
-@pytest.mark.parametrize("example", list(_examples()), ids=lambda example: example.command)
-def test_readme_commands_are_true(example: Example) -> None:
-    """A command of the README exists; `streamer transform` prints what is shown under it."""
-    words = shlex.split(example.command)
-    if words[0] == "make":
-        assert words[1] in _make_targets()
-    elif words[0] == "streamer":
-        assert words[1] in docs.command_names()
-    else:
-        pytest.fail(f"nothing checks {example.command!r}: use make or streamer")
-    if words[:2] == ["streamer", "transform"]:
-        printed = subprocess.run(
-            [sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        assert printed.stdout == example.output
-
-
 def test_readme_shows_the_main_commands() -> None:
-    """The first screen shows the demo, a transformed event, the check and the run."""
-    shown = [example.command for example in _examples()]
+    """The first screen shows the demo, an event's requests, the check and the run, and nothing untested."""
+    shown = [shlex.split(example.command) for example in readme.examples()]
 
-    assert [command for command in shown if command.startswith("streamer transform ")]
-    assert {"make demo", "streamer check", "streamer run"} <= set(shown)
+    assert [words[:2] for words in shown if words[0] != "export"] == [
+        ["make", "demo"],
+        [".venv/bin/streamer", "transform"],
+        [".venv/bin/streamer", "check"],
+        [".venv/bin/streamer", "run"],
+    ]
+
+
+def test_readme_names_streamer_where_make_puts_it() -> None:
+    """After any `make` on a fresh clone there is a .venv/bin/streamer; and `make demo` runs its demo.
+
+    What the demo says is compared where the tests run it: tests/standins/test_demo_whole.py.
+    """
+    planned = subprocess.run(
+        ["make", "--dry-run", "--always-make", "demo"],
+        cwd=ROOT, env=_bare_environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert [line.strip() for line in planned.stdout.splitlines()] == [
+        "tools/bootstrap.sh .venv",
+        "touch .venv/.installed",
+        ".venv/bin/streamer demo",
+    ]
+    assert pyproject["project"]["scripts"] == {"streamer": "streamer.cli:main"}
+
+
+def test_readme_shows_what_transform_prints() -> None:
+    """`streamer transform` prints, byte for byte, what is shown under it."""
+    (shown,) = (each for each in readme.examples() if " transform " in each.command)
+    printed = subprocess.run(
+        _argv(shown.command), cwd=ROOT, env=_bare_environment(), capture_output=True, text=True, check=True
+    )
+    assert printed.stdout == shown.output
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variables that the README exports, here of stand-ins, and the addresses of those."""
+    folder = tmp_path_factory.mktemp("tokens")
+    with EmbeddedBroker() as broker, SandboxProcess() as sandbox:
+        for topic in ("segment.events", "segment.events.dead-letters"):
+            broker.create_topic(topic)
+        (folder / "tenant-token").write_text(sandbox.tenant_token, encoding="utf-8")
+        (folder / "api-token").write_text(sandbox.api_token, encoding="utf-8")
+        ours = {
+            "STREAMER_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+            "STREAMER_PLANHAT_TENANT_TOKEN_FILE": str(folder / "tenant-token"),
+            "STREAMER_PLANHAT_API_TOKEN_FILE": str(folder / "api-token"),
+        }
+        elsewhere = {
+            "STREAMER_PLANHAT_API_URL": sandbox.url,
+            "STREAMER_PLANHAT_ANALYTICS_URL": sandbox.url,
+            "STREAMER_HTTP_PORT": "0",
+            "STREAMER_LOG_FORMAT": "console",  # as on the reader's terminal
+        }
+        yield {**_bare_environment(), **elsewhere, **{n: ours.get(n, v) for n, v in _exported().items()}}
+
+
+def test_readme_shows_what_check_prints(told: dict[str, str]) -> None:
+    """Told what the README exports, `streamer check` finds everything and prints what is shown."""
+    shown = readme.example(".venv/bin/streamer check")
+    ended = subprocess.run(
+        _argv(shown.command), env=told, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert shown.pattern.fullmatch(ended.stdout), ended.stdout
+    counted = re.match(r"settings +ok +(\d+) set, (\d+) defaulted", shown.output)
+    assert counted is not None
+    assert int(counted[1]) == len(_exported())
+    assert int(counted[1]) + int(counted[2]) == len(Settings.model_fields)
+
+
+def test_readme_shows_how_run_begins(told: dict[str, str]) -> None:
+    """Told the same, `streamer run` begins with the lines shown, and ends with 0 when told to."""
+    shown = readme.example(".venv/bin/streamer run")
+    running = subprocess.Popen(
+        _argv(shown.command), env=told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    patience = threading.Timer(60, running.kill)
+    patience.start()
+    said = ""
+    with running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            said += line
+            if shown.pattern.fullmatch(said):
+                running.send_signal(signal.SIGTERM)
+                break
+        said += running.stdout.read()
+    patience.cancel()
+    assert running.returncode == 0, said
+
+
+def _argv(command: str) -> list[str]:
+    """A command of the README; ours is the one installed beside this Python."""
+    words = shlex.split(command)
+    assert words[0] == ".venv/bin/streamer"
+    return [str(Path(sys.executable).parent / "streamer"), *words[1:]]
+
+
+def _bare_environment() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"]}
+
+
+def _exported() -> dict[str, str]:
+    """What the README tells the reader to export."""
+    words = (shlex.split(example.command) for example in readme.examples())
+    pairs = [pair.partition("=") for name, *rest in words if name == "export" for pair in rest]
+    return {name: value for name, _, value in pairs}
 
 
 # --- names and links -----------------------------------------------------------------------------
@@ -180,6 +256,17 @@ def test_named_variables_are_settings(page: Path) -> None:
     named = set(re.findall(r"\bSTREAMER_[A-Z0-9_]*[A-Z0-9]\b", page.read_text(encoding="utf-8")))
 
     assert named - known == set()
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "k8s/base/configmap.yaml", ROOT / "docker-compose.yml"], ids=_id
+)
+def test_the_budget_of_calls_is_said_to_be_each_replicas(page: Path) -> None:
+    """Until replicas share it, whoever names the budget of calls says that each of them has the whole."""
+    paragraphs = re.split(r"\n(?:[ #]*\n|(?=\|))", page.read_text(encoding="utf-8"))
+    unclear = [text for text in paragraphs if "CALLS_PER_MINUTE" in text and "replica" not in text]
+
+    assert unclear == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_id)

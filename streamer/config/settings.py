@@ -118,7 +118,8 @@ class Settings(BaseModel):
     )
     planhat_calls_per_minute: int = _setting(
         160,
-        "Calls a minute to the main API that this group may use, of the tenant's 200.",
+        "Calls a minute to the main API that each replica may make. All replicas, and whoever else uses the "
+        "tenant's tokens, share 200.",
         low=1,
         high=100_000,
     )

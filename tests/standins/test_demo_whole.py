@@ -14,6 +14,7 @@ from streamer.standins.demo_metrics import Probe
 from streamer.standins.demo_pipeline import PipelineEnded
 from streamer.standins.planhat.child import SandboxProcess
 from streamer.standins.planhat.faults import Fault, FaultKind
+from tests import readme
 
 
 def _arguments(*given: str) -> argparse.Namespace:
@@ -48,6 +49,7 @@ def test_two_thousand_events_end_accounted_for() -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "Every one of 2,000 events is accounted for." in ended.stdout
     assert "Events by call and outcome" in ended.stdout
+    assert readme.example("make demo").pattern.fullmatch(ended.stdout), "the README shows something else"
     assert re.search(r"Metrics were at http://127\.0\.0\.1:\d+/metrics\.", ended.stdout)
     assert ended.stderr == ""
 
