@@ -49,7 +49,7 @@ class Answers:
         clock: Clock,
         dice: Dice,
         settled: Callable[[Entry], None],
-        enter_hold: Callable[[HoldReason], None],
+        enter_hold: Callable[[HoldReason, Endpoint], None],
         hold: Hold,
     ) -> None:
         self._limits = limits
@@ -83,7 +83,7 @@ class Answers:
             case Misconfigured(reason):
                 outbox.gate.is_probing = False
                 self._dispatch.put_back(outbox, flight.kind, self._ours(flight, now), now)
-                self._enter_hold(HoldReason(reason.value))
+                self._enter_hold(HoldReason(reason.value), outbox.endpoint)
             case _:
                 assert_never(delivery.answer)
         return False
@@ -101,7 +101,7 @@ class Answers:
         if everything_refused:
             # A field made mandatory at Planhat refuses every create: the records are not at fault.
             self._dispatch.put_back(outbox, flight.kind, self._ours(flight, now), now)
-            self._enter_hold(HoldReason.EVERYTHING_REFUSED)
+            self._enter_hold(HoldReason.EVERYTHING_REFUSED, outbox.endpoint)
             return False
         if Verdict.ACCEPTED in verdicts:
             self.accepted[outbox.endpoint.host] += verdicts.count(Verdict.ACCEPTED)
@@ -255,7 +255,7 @@ class Answers:
         alone = self._refused_alone[outbox.endpoint]
         alone.add(ticket.number)
         if len(alone) >= limits.sample_operations:
-            self._enter_hold(HoldReason.EVERYTHING_REFUSED)
+            self._enter_hold(HoldReason.EVERYTHING_REFUSED, outbox.endpoint)
 
     # --- isolation --------------------------------------------------------------------------------
 
@@ -282,7 +282,7 @@ class Answers:
             outbox.isolations.popleft()
         outbox.pool.put_back(finding.freed, at_head=True)
         if finding.is_everything:
-            self._enter_hold(HoldReason.EVERYTHING_REFUSED)
+            self._enter_hold(HoldReason.EVERYTHING_REFUSED, outbox.endpoint)
         for ticket in finding.culprits:
             if not self._goes_back(ticket, now):
                 self._refuse_alone(outbox, ticket, now)

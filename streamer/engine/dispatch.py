@@ -88,19 +88,22 @@ class Dispatch:
         chosen = outbox.choose(now, number, extras=extras)
         return chosen is not None and self._submit(outbox, number, *chosen, now)
 
-    def probe(self, now: float) -> bool:
-        """On hold: send one operation of any endpoint, to see whether things are well again."""
-        for endpoint in self._order:
-            outbox = self.outboxes[endpoint]
-            if outbox.flights or (endpoint.host is Host.MAIN and not self.quota.may_call(now)):
-                continue
-            outbox.wake(now)
-            number = next(self._numbers)
-            tickets = outbox.pool.take(1, number)
-            chosen = (Kind.PROBE, tickets) if tickets else outbox.choose(now, number, extras=True)
-            if chosen is not None and self._submit(outbox, number, *chosen, now):
-                return True
-        return False
+    def probe(self, endpoint: Endpoint, now: float) -> int | None:
+        """On hold: send one operation there, to see whether things are well again; its batch's number."""
+        outbox = self.outboxes[endpoint]
+        if outbox.flights or (endpoint.host is Host.MAIN and not self.quota.may_call(now)):
+            return None
+        outbox.wake(now)
+        number = next(self._numbers)
+        tickets = outbox.pool.take(1, number)
+        chosen = (Kind.PROBE, tickets) if tickets else outbox.choose(now, number, extras=True)
+        if chosen is None or not self._submit(outbox, number, *chosen, now):
+            return None
+        return number
+
+    def has_work(self, endpoint: Endpoint) -> bool:
+        """Whether anything waits for this endpoint or is under way there."""
+        return self._waiting[endpoint] > 0
 
     def _submit(self, outbox: Outbox, number: int, kind: Kind, tickets: list[Ticket], now: float) -> bool:
         endpoint = outbox.endpoint

@@ -81,13 +81,17 @@ class Handover:
     def _wait(self, books: list[Book], until: float) -> None:
         clock = self._streamer.clock
         try:
-            while any(book.in_flight for book in books) and clock.monotonic() < until:
+            while self._is_awaited(books) and clock.monotonic() < until:
                 self._streamer.collect(clock.monotonic(), WAIT_SECONDS)
         except LedgerError:
             raise
         except StreamerError:
             # The sink is broken, which is why we are leaving: what is settled is still worth a commit.
             return
+
+    def _is_awaited(self, books: list[Book]) -> bool:
+        """Whether any answer or receipt is still due (a letter that was refused has none to come)."""
+        return any(self._is_under_way(entry) for book in books for entry in book.entries())
 
     def _commit(self, books: list[Book], until: float) -> None:
         self._streamer.finish_commits()

@@ -3,6 +3,7 @@
 from streamer.engine.limits import Limits
 from streamer.engine.ports import HoldReason
 from streamer.errors import PlanhatMisconfigured, StreamerError, TooManyDeadLetters
+from streamer.outcomes import Endpoint
 
 WORD_SECONDS = 60.0
 
@@ -13,11 +14,15 @@ class Hold:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.reason: HoldReason | None = None
+        self.endpoint: Endpoint | None = None
+        """Where it was learned: the only place whose answer can end it."""
+        self.probe: int | None = None
+        """Number of the request that asks whether things are well again."""
         self.since = 0.0
         self._next_probe = 0.0
         self._next_word = 0.0
 
-    def enter(self, reason: HoldReason, now: float) -> bool:
+    def enter(self, reason: HoldReason, endpoint: Endpoint | None, now: float) -> bool:
         """Start holding, or go on for a new reason; True when it was not holding before."""
         was_free = self.reason is None
         if was_free:
@@ -25,7 +30,17 @@ class Hold:
             self._next_probe = now + self._limits.hold_probe_seconds
             self._next_word = now + WORD_SECONDS
         self.reason = reason
+        self.endpoint = endpoint
+        self.probe = None
         return was_free
+
+    def is_ended_by(self, number: int) -> bool:
+        """Whether an answer to this request ends it: only its own probe's does.
+
+        What was sent before, or to another endpoint, proves nothing: activities need no API token, and
+        a token may be good for one model and not for another.
+        """
+        return self.reason is not None and self.probe == number
 
     def leave(self) -> HoldReason | None:
         """Stop holding; returns why we did."""

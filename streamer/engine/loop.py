@@ -29,7 +29,7 @@ from streamer.engine.ports import (
 from streamer.engine.pressure import Pressure, Stage
 from streamer.engine.state import gauges_of, stuck_partitions
 from streamer.errors import LedgerError, StreamerError
-from streamer.outcomes import Fate
+from streamer.outcomes import Endpoint, Fate
 from streamer.records import Record, TopicPartition
 from streamer.transform.rules import Rules
 
@@ -133,7 +133,8 @@ class Streamer:
     def collect(self, now: float, timeout_seconds: float = 0.0) -> None:
         """Apply what came back from Planhat and from the dead-letter topic."""
         for delivery in self._sink.collect(timeout_seconds):
-            if self._answers.apply(delivery, now):
+            works = self._answers.apply(delivery, now)
+            if works and self.hold.is_ended_by(delivery.batch.number):
                 self._leave_hold()
         for entry in self.letters.collect(now):
             self.settle(entry)
@@ -159,23 +160,22 @@ class Streamer:
 
     # --- hold -------------------------------------------------------------------------------------
 
-    def _enter_hold(self, reason: HoldReason) -> None:
+    def _enter_hold(self, reason: HoldReason, endpoint: Endpoint | None) -> None:
         if not any(self._answers.accepted.values()):
             # At start a person is watching: end rather than hold. Not from here: the other answers of
             # this turn must be applied first, or their requests would be waited for in vain.
             self._ending = self._ending or ending(reason)
-        if self.hold.enter(reason, self._clock.monotonic()):
+        if self.hold.enter(reason, endpoint, self._clock.monotonic()):
             self._observer.hold_entered(reason)
 
     def _leave_hold(self) -> None:
-        if self.hold.reason not in {None, HoldReason.DEAD_LETTERS}:
-            reason = self.hold.leave()
-            if reason is not None:
-                self._observer.hold_left(reason)
+        reason = self.hold.leave()
+        if reason is not None:
+            self._observer.hold_left(reason)
 
     def _trip_on_dead_letters(self) -> None:
         if self.letters.guard.is_tripped and self.letters.held and self.hold.reason is None:
-            self._enter_hold(HoldReason.DEAD_LETTERS)
+            self._enter_hold(HoldReason.DEAD_LETTERS, None)
 
     def _end_hold_or_probe(self, now: float) -> None:
         reason = self.hold.reason
@@ -186,8 +186,16 @@ class Streamer:
         if self.hold.word_is_due(now):
             self._observer.holding(reason, now - self.hold.since)
         if self.hold.probe_is_due(now):
+            self._probe_hold(now)
+
+    def _probe_hold(self, now: float) -> None:
+        endpoint = self.hold.endpoint
+        if endpoint is not None and self.dispatch.has_work(endpoint):
             self._sink.refresh_credentials()
-            self.dispatch.probe(now)
+            self.hold.probe = self.dispatch.probe(endpoint, now) or self.hold.probe
+        elif endpoint is not None:
+            # All that was refused went back to Kafka with its partitions: nothing is left to hold for.
+            self._leave_hold()
 
     # --- out, commits -----------------------------------------------------------------------------
 

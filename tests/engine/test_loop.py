@@ -447,6 +447,47 @@ def test_bad_credentials_later_hold_and_are_read_again() -> None:
     assert bench.committed() == 5
 
 
+def test_an_answer_of_another_endpoint_does_not_end_a_hold() -> None:
+    """Activities need no API token: their success says nothing about it."""
+    token_works = True
+
+    def answer(batch: Batch) -> Answer:
+        return accept(batch) if token_works or batch.endpoint is Endpoint.ACTIVITIES else NO_TOKEN
+
+    bench = Bench(answer=answer)
+    bench.source.feed(identify("u-1"))
+    bench.turn(4)
+    token_works = False
+    bench.sink.answer = None
+    bench.source.feed(identify("u-1"))
+    bench.source.feed(track("u-2"))
+    bench.turn(4)
+    main, activities = sorted(bench.sink.under_way, key=lambda batch: batch.endpoint is Endpoint.ACTIVITIES)
+    bench.sink.reply(main, NO_TOKEN, 401)
+    bench.sink.reply(activities, accept(activities))
+    bench.turn(3)
+    assert bench.told.holds == ["entered credentials"]
+    assert bench.source.paused == {partition()}
+
+
+def test_a_hold_ends_when_all_that_was_refused_went_back_to_kafka() -> None:
+    """Nothing is left to ask with, and nothing to hold for."""
+    token_works = True
+    bench = Bench(answer=lambda batch: accept(batch) if token_works else NO_TOKEN, partitions=2)
+    bench.source.feed(identify("u-1"))
+    bench.turn(4)
+    token_works = False
+    bench.source.feed(identify("u-2"))
+    bench.turn(4)
+    bench.source.revoke(0)
+    token_works = True
+    bench.turn(150)
+    assert bench.told.holds[-1] == "left credentials"
+    bench.source.feed(identify("u-3"), number=1)
+    bench.turn(6)
+    assert bench.source.committed[partition(1)] == 1
+
+
 def test_hold_exits_when_told_to() -> None:
     """`STREAMER_ON_HOLD=exit` lets the orchestrator see it, after fifteen minutes."""
     token_works = True
@@ -683,6 +724,20 @@ def test_a_revoke_waits_for_letters_already_produced() -> None:
     bench.dead_letters.acknowledges = True
     bench.source.revoke(0)
     assert bench.committed() == 1
+
+
+def test_a_revoke_does_not_wait_for_a_letter_that_was_refused() -> None:
+    """No receipt is to come for it: its record goes back to Kafka at once."""
+    bench = Bench()
+    bench.dead_letters.acknowledges = False
+    bench.source.feed(b"{broken")
+    bench.turn(2)
+    bench.dead_letters.refuse()
+    bench.turn(1)
+    before = bench.clock.now
+    bench.source.revoke(0)
+    assert bench.clock.now - before < 1.0
+    assert bench.told.fates == {Fate.RELEASED: 1}
 
 
 def test_shutdown_drains_commits_and_leaves() -> None:

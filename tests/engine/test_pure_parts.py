@@ -10,6 +10,7 @@ from streamer.engine.limits import Limits
 from streamer.engine.ports import CommitResult, HoldReason
 from streamer.engine.pressure import Pressure, Stage
 from streamer.engine.quota import Bucket, Quota
+from streamer.outcomes import Endpoint
 from streamer.records import TopicPartition
 
 LIMITS = Limits()
@@ -276,8 +277,8 @@ def test_the_window_counts_its_last_records(history: list[bool]) -> None:
 def test_hold_probes_and_speaks_once_a_minute() -> None:
     """One request and one line a minute, no more."""
     hold = Hold(LIMITS)
-    assert hold.enter(HoldReason.CREDENTIALS, 0.0)
-    assert not hold.enter(HoldReason.CREDENTIALS, 1.0)
+    assert hold.enter(HoldReason.CREDENTIALS, Endpoint.ENDUSERS, 0.0)
+    assert not hold.enter(HoldReason.CREDENTIALS, Endpoint.ENDUSERS, 1.0)
     probes = sum(hold.probe_is_due(second) for second in range(601))
     words = sum(hold.word_is_due(second) for second in range(601))
     assert (probes, words) == (10, 10)
@@ -288,7 +289,7 @@ def test_hold_probes_and_speaks_once_a_minute() -> None:
 def test_bad_records_are_not_probed() -> None:
     """Too many dead letters mend by a person and a restart, not by sending more."""
     hold = Hold(LIMITS)
-    hold.enter(HoldReason.DEAD_LETTERS, 0.0)
+    hold.enter(HoldReason.DEAD_LETTERS, None, 0.0)
     assert not hold.probe_is_due(3_600.0)
 
 
@@ -296,6 +297,6 @@ def test_bad_records_are_not_probed() -> None:
 def test_hold_ends_the_process_only_when_told_to(patience: float | None, ends: bool) -> None:
     """`STREAMER_ON_HOLD=exit` ends after 15 minutes; the default holds on."""
     hold = Hold(Limits(on_hold_exit_seconds=patience))
-    hold.enter(HoldReason.PERMISSION, 0.0)
+    hold.enter(HoldReason.PERMISSION, Endpoint.COMPANIES, 0.0)
     assert not hold.is_over_patience(899.0)
     assert hold.is_over_patience(900.0) is ends
