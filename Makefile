@@ -10,7 +10,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check lint types contracts pins docs-check deploy-check format docs requirements wheel up down clean
+.PHONY: help setup demo test test-planhat-live check lint types contracts pins docs-check deploy-check format docs requirements bench wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ demo: $(INSTALLED) ## watch events go from an embedded broker into a sandbox of 
 
 test: $(INSTALLED) ## run every test; those against a real Kafka where there is one to be had
 	$(BIN)/python -m pytest $(ARGS)
+
+test-planhat-live: $(INSTALLED) ## ask a real Planhat tenant what we assume of it (see CONTRIBUTING)
+	@test -n "$$STREAMER_TEST_PLANHAT_API_TOKEN" -a -n "$$STREAMER_TEST_PLANHAT_TENANT_TOKEN" \
+		-a -n "$$STREAMER_TEST_PLANHAT_API_URL" || { echo "set STREAMER_TEST_PLANHAT_API_TOKEN," \
+		"_TENANT_TOKEN and _API_URL: a tenant of yours that may be written to"; exit 2; }
+	$(BIN)/python -m pytest -v -k real_tenant tests/planhat_contract $(ARGS)
 
 check: lint types contracts pins docs-check deploy-check ## everything that needs no running: lint, types, contracts, docs, manifests
 
@@ -54,8 +60,10 @@ docs: $(INSTALLED) ## write the generated tables in docs/ anew
 	$(BIN)/python tools/docs.py write
 
 requirements: $(INSTALLED) ## write the pinned requirements anew (ARGS=--upgrade for newer versions)
-	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/python tools/requirements.py compile $(ARGS)
+
+bench: $(INSTALLED) ## measure the pipeline alone on a backlog in a real Kafka (ARGS="--events 50000")
+	$(BIN)/python -m benchmarks.pipeline $(ARGS)
 
 wheel: $(INSTALLED) ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel

@@ -3,8 +3,8 @@
 Each file pins every package, with hashes, for all Python versions and platforms at once, and names
 no package index: where packages come from is the business of whoever installs them.
 
-To widen the range of Pythons: see that every pin has a wheel for the new one, then change `newest`
-in tools/bootstrap.sh and the classifiers in pyproject.toml.
+To widen the range of Pythons: change `newest` in tools/bootstrap.sh and the classifiers in
+pyproject.toml, then run `make requirements`: it says which pins have no wheel for one of them.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)")
+CLASSIFIER = re.compile(r"Programming Language :: Python :: (?P<python>3\.\d+)")
 FINGERPRINT = "# made from: "
 ADDRESS = re.compile(r"://|^\s*(-i|-f|--(extra-)?index-url|--find-links|--trusted-host)\b", re.MULTILINE)
 
@@ -132,11 +134,26 @@ def check() -> int:
     return 0
 
 
+def named_pythons(pyproject: dict[str, Any]) -> list[str]:
+    """The versions of Python that the classifiers name: `3.11`, ..."""
+    found = (CLASSIFIER.fullmatch(text) for text in pyproject["project"]["classifiers"])
+    return [classifier["python"] for classifier in found if classifier]
+
+
+def without_wheels(uv: str, python: str) -> str:
+    """What keeps the pins from being installed on this version of Python without a compiler; or nothing."""
+    with tempfile.TemporaryDirectory() as nowhere:
+        command = [uv, "pip", "install", "--quiet", "--dry-run", "--only-binary", ":all:"]
+        command += ["--python-version", python, "--target", nowhere, "--require-hashes"]
+        command += ["--requirements", DEVELOPMENT.name]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stderr
+
+
 def compile_all(*, upgrade: bool) -> int:
     """Write every file anew: pins are kept unless pyproject.toml or `upgrade` says otherwise."""
-    uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+    uv = shutil.which("uv", path=str(Path(sys.executable).parent))  # the pinned one, no other
     if uv is None:
-        print("uv is needed for this: `make requirements` installs it into .venv")
+        print("uv is not installed beside this Python: run this by `make requirements`")
         return 1
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     python = pyproject["project"]["requires-python"]
@@ -163,7 +180,10 @@ def compile_all(*, upgrade: bool) -> int:
             line for line in file.path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")
         ]
         file.path.write_text(header + "\n".join(body) + "\n", encoding="utf-8")
-    return check()
+    refused = {named: without_wheels(uv, named) for named in named_pythons(pyproject)}
+    for named, why in refused.items():
+        print(f"Python {named}: {why or 'every pin has a wheel'}")
+    return check() or int(any(refused.values()))
 
 
 if __name__ == "__main__":
