@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from streamer.outcomes import InvalidReason
 
+MASK = "****"
+"""Stands for a secret, in errors as in settings and log lines."""
+SHORTEST_SECRET = 4
+"""Shorter ones are not struck out of a text: it would shred the text and guard nothing."""
+
 
 class StreamerError(Exception):
     """Base of every error of ours; `exit_code` is what the process ends with."""

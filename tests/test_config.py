@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from streamer.config import (
     Settings,
     StartAt,
+    is_secret_property,
     load_settings,
     markdown_table,
     reload_secrets,
@@ -362,12 +363,111 @@ def test_secrets_are_masked_wherever_settings_are_shown() -> None:
     assert "client.id=me" in table
 
 
-def test_a_password_inside_a_url_is_refused_and_not_repeated() -> None:
-    """A URL with a password is refused without saying the password."""
-    problem = only_problem(PLANHAT_API_URL="https://user:hunter2@api.planhat.com")
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PLANHAT_API_URL", "user:hunter2@host"),
+        ("SCHEMA_REGISTRY_URL", "//user:hunter2@host"),
+        ("PLANHAT_ANALYTICS_URL", "https://host/x?token=hunter2"),
+        ("PLANHAT_ANALYTICS_URL", "https://host/x#hunter2"),
+        ("PLANHAT_ANALYTICS_URL", "https://host/x?mail=a@hunter2"),
+        ("PLANHAT_ANALYTICS_URL", "https://host/x/hunter2@y?a"),
+        ("PLANHAT_API_URL", "https://user:hunter2"),
+        ("PLANHAT_API_URL", "https://user:hun/hunter2@host"),
+        ("PLANHAT_API_URL", "https://user:h@hunter2@host"),
+        ("PLANHAT_API_URL", "ftp://host/services/hunter2"),
+        ("PLANHAT_API_URL", "hunter2"),
+        ("PLANHAT_API_URL", "https://host\n.hunter2"),
+        ("PLANHAT_API_URL", "eyJhbGciOiJIUzI1NiJ9.eyJwIjoiaHVudGVyMiJ9.hunter2"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "SASL_SSL://user:hunter2@broker:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "user:1234,hunter2@broker:9092,other:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "broker:9092,user:hunter2"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "broker:9092/?password=hunter2"),
+        ("SCHEMA_REGISTRY_CA", "-----BEGIN PRIVATE KEY-----\nhunter2"),
+        ("SCHEMA_REGISTRY_CA", "hunter2"),
+        ("SCHEMA_REGISTRY_USER", "user\nhunter2"),
+        ("PLANHAT_SUBDOMAIN", "https://user:hunter2@api"),
+        ("PLANHAT_SUBDOMAIN", "api token=hunter2"),
+        ("KAFKA_TOPIC", "-----BEGIN PRIVATE KEY-----\nhunter2"),
+        ("KAFKA_TOPIC", "x" * 90 + " hunter2"),
+        ("KAFKA_TOPIC", "hunter2 " + "x" * 90),
+        ("KAFKA_GROUP_ID", "group\nhunter2"),
+        ("HTTP_PORT", "sasl.password=hunter2"),
+        ("KAFKA_PROPERTIES", "sasl.password=hunter2\nhunter2"),
+        ("PLANHAT_TENANT_TOKEN", "hunter2"),
+        ("PLANHAT_API_TOKEN", "hunter2 hunter2"),
+        ("PLANHAT_API_TOKEN_FILE", "hunter2"),
+        ("SCHEMA_REGISTRY_PASSWORD_FILE", "hunter2/secret=="),
+        ("SCHEMA_REGISTRY_CA_FILE", "-----BEGIN PRIVATE KEY-----\nhunter2"),
+        ("KAFKA_PROPERTIES_FILE", "sasl.password=hunter2"),
+        ("SCHEMA_REGISTRY_URL_FILE", "https://user:hunter2@host"),
+    ],
+)
+def test_no_problem_repeats_a_secret(name: str, text: str) -> None:
+    """Wherever a secret was put by mistake, the problem names the variable and not the secret."""
+    environ = REQUIRED | {"STREAMER_SCHEMA_REGISTRY_URL": "https://registry"}
+    if name.endswith("_FILE"):
+        environ.pop(f"STREAMER_{name.removesuffix('_FILE')}", None)
+    problems = problems_of(environ | {f"STREAMER_{name}": text})
 
-    assert "user or password" in problem
-    assert "hunter2" not in problem
+    assert any(problem.startswith(f"STREAMER_{name}=") for problem in problems)
+    for secret in ("hunter2", "aHVudGVyMiJ9", "1234", "BEGIN"):
+        assert secret not in "\n".join(problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "repeated"),
+    [
+        ("PLANHAT_API_URL", "https://user:hunter2@api.planhat.com", "'https://****@api.planhat.com'"),
+        ("PLANHAT_API_URL", "ftp://api.planhat.com/", "'ftp://api.planhat.com/'"),
+        ("PLANHAT_API_URL", "api.planhat.com", "'api.planhat.com'"),
+        ("PLANHAT_API_URL", "https://host:99999/a/b", "'https://host:99999/****'"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka-1:9092, [::1]:99999,", "'kafka-1:9092,[::1]:99999,'"),
+        ("SCHEMA_REGISTRY_CA", "/etc/ssl/no such.pem", "'/etc/ssl/no such.pem'"),
+        ("PLANHAT_TENANT_TOKEN_FILE", "../run/no_such", "'../run/no_such'"),
+        ("KAFKA_TOPIC", "two words", "'two words'"),
+        ("KAFKA_TOPIC", "x" * 250, "(250 characters)"),
+    ],
+)
+def test_a_slip_of_the_pen_is_repeated(name: str, text: str, repeated: str) -> None:
+    """What has a harmless form is shown, so that the mistake can be seen."""
+    environ = REQUIRED | {"STREAMER_SCHEMA_REGISTRY_URL": "https://registry"}
+    if name.endswith("_FILE"):
+        environ.pop(f"STREAMER_{name.removesuffix('_FILE')}", None)
+    problems = problems_of(environ | {f"STREAMER_{name}": text})
+
+    assert any(problem.startswith(f"STREAMER_{name}={repeated}:") for problem in problems), problems
+
+
+def test_a_secret_pasted_twice_is_struck_out_of_the_other_variable() -> None:
+    """What is a secret in one variable is none to repeat from another."""
+    token = REQUIRED["STREAMER_PLANHAT_API_TOKEN"]
+    assert only_problem(HTTP_PORT=token).startswith("STREAMER_HTTP_PORT='****': ")
+    problem = only_problem(KAFKA_PROPERTIES="sasl.password = hunter2", KAFKA_TOPIC="no hunter2")
+    assert problem.startswith("STREAMER_KAFKA_TOPIC='no ****': ")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_secret"),
+    [
+        ("sasl.password", True),
+        ("SASL.Password", True),
+        ("ssl.key.pem", True),
+        ("ssl.keystore.location", True),
+        ("sasl.oauthbearer.client.secret", True),
+        ("sasl.jaas.config", True),
+        ("sasl.oauthbearer.token.endpoint.url", True),
+        ("sasl.username", False),
+        ("security.protocol", False),
+    ],
+)
+def test_secret_properties_are_known_by_name(name: str, is_secret: bool) -> None:
+    """Each of password, secret, key, jaas and token in a property's name makes its value a secret."""
+    settings = loaded(KAFKA_PROPERTIES=f"{name}=hunter2")
+
+    assert is_secret_property(name) is is_secret
+    assert ("hunter2" in secret_values(settings)) is is_secret
+    assert ("hunter2" in str(settings_table(settings))) is not is_secret
 
 
 def test_plain_http_to_another_machine_is_warned_of() -> None:

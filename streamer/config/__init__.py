@@ -6,7 +6,7 @@ The only room that reads the process environment.
 from streamer.config.environment import PropertyProblems, Tokens, load_settings, reload_secrets
 from streamer.config.settings import PREFIX, Settings, variable_name
 from streamer.config.table import SettingRow, markdown_table, secret_values, settings_table, settings_warnings
-from streamer.config.values import LogFormat, LogLevel, OnHold, PlanhatMode, StartAt
+from streamer.config.values import LogFormat, LogLevel, OnHold, PlanhatMode, StartAt, is_secret_property
 
 __all__ = [
     "PREFIX",
@@ -19,6 +19,7 @@ __all__ = [
     "Settings",
     "StartAt",
     "Tokens",
+    "is_secret_property",
     "load_settings",
     "markdown_table",
     "reload_secrets",

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 from pydantic import SecretStr, ValidationError
 
 from streamer.config.contradictions import contradictions
+from streamer.config.masking import masked_path
 from streamer.config.settings import PREFIX, Settings, variable_name
-from streamer.config.table import allowed_values, shown
-from streamer.errors import SettingsError
+from streamer.config.table import allowed_values, is_secret, shown
+from streamer.config.values import is_secret_property
+from streamer.errors import MASK, SHORTEST_SECRET, SettingsError
 
 PropertyProblems = Callable[[Mapping[str, str]], list[str]]
 """Judges properties for librdkafka, naming their variable; lives in kafka/, out of this room's reach."""
@@ -58,7 +60,7 @@ def load_settings(
         problems += property_problems(settings.kafka_properties)
     problems += [one.problem for one in contradictions(settings) if doubtful.isdisjoint(one.fields)]
     if problems:
-        raise SettingsError(problems)
+        raise SettingsError([_without_secrets(problem, texts) for problem in problems])
     return settings.with_sources(sources)
 
 
@@ -89,7 +91,7 @@ def _texts(variables: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]
         elif path:
             content, problem = _content(Path(path))
             if problem:
-                problems.append(f"{name}{FILE_SUFFIX}={path!r}: {problem}")
+                problems.append(f"{name}{FILE_SUFFIX}={masked_path(path)}: {problem}")
             texts[field], sources[field] = content, "file"
     problems += _unknown(variables)
     return texts, sources, problems
@@ -136,6 +138,19 @@ def _problem(field: str, text: str | None, kind: str, sentence: str) -> str:
     own_words = sentence.removeprefix("Value error, ") + "; " if kind == "value_error" else ""
     later = "; passthrough arrives with a later release" if field == "planhat_mode" else ""
     return f"{name}={shown(field, text)}: {own_words}allowed: {allowed}{later}"
+
+
+def _without_secrets(problem: str, texts: Mapping[str, str]) -> str:
+    """The problem without any secret that is set, should it stand in another variable as well."""
+    secrets = [text for field, text in texts.items() if is_secret(field)]
+    for line in texts.get("kafka_properties", "").splitlines():
+        name, _, value = line.partition("=")
+        if is_secret_property(name):
+            secrets.append(value.strip())
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= SHORTEST_SECRET:
+            problem = problem.replace(secret, MASK)
+    return problem
 
 
 def _is_service_link(name: str, text: str) -> bool:

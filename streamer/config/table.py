@@ -10,14 +10,10 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from streamer.config.masking import masked_address, masked_addresses, masked_path, masked_text
 from streamer.config.settings import Settings, variable_name
 from streamer.config.values import Allowed, is_secret_property
-
-MASK = "****"
-LONGEST_SHOWN = 80
-"""Characters of a wrong value that a problem repeats."""
-SHORTEST_SECRET = 4
-"""Shorter values are not masked inside other text: it would shred the text and guard nothing."""
+from streamer.errors import MASK
 
 
 class SettingRow(NamedTuple):
@@ -56,14 +52,14 @@ def settings_warnings(settings: Settings) -> list[str]:
 
 
 def secret_values(settings: Settings) -> frozenset[str]:
-    """Texts that may never be written anywhere; the log redacts them."""
+    """Texts that may never be written anywhere; the log strikes them out."""
     values = {
         value.get_secret_value()
         for field in Settings.model_fields
         if isinstance(value := getattr(settings, field), SecretStr)
     }
     values |= {text for name, text in settings.kafka_properties.items() if is_secret_property(name)}
-    return frozenset(value for value in values if len(value) >= SHORTEST_SECRET and value != "not-set")
+    return frozenset(values) - {"", "not-set"}
 
 
 def markdown_table() -> str:
@@ -101,14 +97,20 @@ def allowed_values(field: str) -> str:
 
 def shown(field: str, text: str) -> str:
     """The text of a variable as it may be repeated: masked wherever it could hold a secret."""
-    if _plain(_HINTS[field]) is SecretStr:
+    if is_secret(field):
         return MASK
     if field == "kafka_properties":
         return f"({len(text.splitlines())} lines)"
-    if "@" in text and field.endswith("_url"):
-        scheme, _, rest = text.rpartition("@")
-        return repr(f"{scheme.partition('://')[0]}://{MASK}@{rest}")
-    return repr(text) if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]!r}..."
+    if field == "kafka_bootstrap_servers":
+        return masked_addresses(text)
+    if field.endswith("_url"):
+        return masked_address(text)
+    return masked_path(text) if field == "schema_registry_ca" else masked_text(text)
+
+
+def is_secret(field: str) -> bool:
+    """Whether the whole of a setting is a secret."""
+    return _plain(_HINTS[field]) is SecretStr
 
 
 def _shown_value(field: str, value: object) -> str:

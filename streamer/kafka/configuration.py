@@ -9,6 +9,9 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, Producer
 
+from streamer.config import is_secret_property
+from streamer.errors import MASK
+
 PROPERTIES_VARIABLE: Final = "STREAMER_KAFKA_PROPERTIES"
 
 logger = logging.getLogger("streamer.kafka")
@@ -57,13 +60,6 @@ _CLASSIC_GROUP: Final[Configuration] = {
     "session.timeout.ms": 45_000,
     "heartbeat.interval.ms": 3_000,
 }
-
-_SECRET_WORDS: Final = ("password", "secret", "key", "jaas")
-
-
-def is_secret_property(name: str) -> bool:
-    """Whether the value of this property must never be shown."""
-    return any(word in name.lower() for word in _SECRET_WORDS)
 
 
 def property_problems(properties: Mapping[str, str]) -> list[str]:
@@ -199,7 +195,7 @@ def _text(error: KafkaException) -> str:
 def _masked(text: str, names: Iterable[str], properties: Mapping[str, str]) -> str:
     for name in names:
         if is_secret_property(name) and properties[name]:
-            text = text.replace(properties[name], "****")
+            text = text.replace(properties[name], MASK)
     return text
 
 

@@ -12,15 +12,12 @@ from typing import Any, TextIO
 
 import structlog
 
+from streamer.errors import MASK, SHORTEST_SECRET
 from streamer.logs.events import LINES, Event, Level
 from streamer.logs.quiet import Quiet
 
 FieldValue = str | int | float | bool | None | Sequence[str] | Mapping[str, str]
 """What a field may hold. Never a value from a record."""
-
-MASK = "****"
-SHORTEST_SECRET = 4
-"""Shorter texts are not struck out of lines: it would shred the line and guard nothing."""
 
 _NUMBER = re.compile(r"\d+")
 _NUMBERS = {level: logging.getLevelNamesMapping()[level.upper()] for level in Level}

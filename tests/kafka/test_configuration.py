@@ -5,7 +5,6 @@ from confluent_kafka import Consumer, Producer
 
 from streamer.kafka.configuration import (
     consumer_configuration,
-    is_secret_property,
     producer_configuration,
     property_problems,
 )
@@ -78,23 +77,6 @@ def test_values_of_secrets_are_not_repeated() -> None:
     )
     assert problems
     assert not any("hunter2" in each for each in problems)
-
-
-@pytest.mark.parametrize(
-    ("name", "is_secret"),
-    [
-        ("sasl.password", True),
-        ("ssl.key.pem", True),
-        ("ssl.keystore.password", True),
-        ("sasl.oauthbearer.client.secret", True),
-        ("sasl.jaas.config", True),
-        ("sasl.username", False),
-        ("security.protocol", False),
-    ],
-)
-def test_secret_properties_are_known_by_name(name: str, is_secret: bool) -> None:
-    """Whatever names a password, secret, key or jaas is a secret."""
-    assert is_secret_property(name) is is_secret
 
 
 @pytest.mark.parametrize("properties", [{}, {"group.protocol": "consumer"}])
