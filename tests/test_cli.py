@@ -17,11 +17,15 @@ from confluent_kafka import Consumer
 
 from streamer import __version__
 from streamer.avro.decoder import Decoder
+from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
 from streamer.cli import commands, main
 from streamer.cli.words import COMMANDS
+from streamer.engine.intake import Interpreted, interpret
 from streamer.engine.ports import Decoded
+from streamer.records import Record
 from streamer.standins.broker import CLIENT_PROPERTIES, EmbeddedBroker
+from streamer.transform import Rules
 
 TENANT = "0b7e1c9a-4f2d-4c61-9a55-3d1f0e8b7a21"
 TRACK = {"type": "track", "messageId": "m-1", "userId": "u-1", "event": "Invoice Paid"}
@@ -100,7 +104,7 @@ def test_transform_tells_what_becomes_of_each_event(lines: Lines, capsys: Captur
         ("alias", "m-4", "skipped", "unsupported_type"),
         ("track", "m-5", "invalid", "event_not_defined"),
         (None, None, "invalid", "bad_json"),
-        (None, None, "invalid", "not_an_event"),
+        (None, None, "invalid", "not_avro"),
         (None, None, "invalid", "not_an_event"),
         (None, None, "invalid", "not_an_event"),
     ]
@@ -133,6 +137,57 @@ def test_transform_agrees_with_the_fixtures(capsys: Capture) -> None:
     (request,) = line["requests"]
     assert (request["method"], request["body"]) == (expected["method"], expected["body"])
     assert request["url"] == "https://analytics.planhat.com/analytics/bulk/***"
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(TRACK).encode(),
+        BOM + json.dumps(TRACK).encode(),
+        b" \t" + json.dumps(TRACK).encode() + b"  ",
+        json.dumps({**TRACK, "properties": {"much": "x" * 1500}}).encode(),
+        json.dumps(TRACK).encode().ljust(1024),
+        json.dumps(TRACK).encode().ljust(1025),
+        b'{"type": "track"',
+        b'["type", "track"]',
+        b"null",
+        b"\x0b" + json.dumps(TRACK).encode(),
+        b'{"type": "track", "event": "\xff"}',
+        Encoder(load_schemas()).encode(TRACK),
+        b"\x00\x00\x00\x00\x07rest",
+        b'{"a":' * 200 + b"1" + b"}" * 200,
+    ],
+)
+def test_transform_agrees_with_run(
+    text: bytes, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes have the same outcome, in a file as in a record: framing, limits and all."""
+    monkeypatch.setenv("STREAMER_MAX_EVENT_BYTES", "1024")
+    file = tmp_path / "events"
+    file.write_bytes(json.dumps(IDENTIFY).encode() + b"\n" + text + b"\r\n")
+    assert main(["transform", "--json", str(file)]) == 0
+    _, line = told(capsys)
+
+    record = Record("segment.events", 0, 0, 0, None, text)
+    result = interpret(record, Decoder(load_schemas(), max_bytes=1024), Rules())
+    assert isinstance(result, Interpreted)
+    assert line["reason"] == result.invalid
+    assert len(line["requests"]) == len(result.operations)
+
+
+def test_a_byte_order_mark_is_no_part_of_an_event(tmp_path: Path, capsys: Capture) -> None:
+    """A file begun by a byte-order mark, as editors leave it, is read like one without."""
+    file = tmp_path / "events"
+    file.write_bytes(BOM + json.dumps(TRACK).encode() + b"\n" + json.dumps(IDENTIFY).encode() + b"\n")
+    assert main(["transform", "--json", str(file)]) == 0
+    assert [line["messageId"] for line in told(capsys)] == ["m-1", "m-2"]
+
+    file.write_bytes(BOM + json.dumps(TRACK, indent=2).encode())
+    assert main(["transform", "--json", str(file)]) == 0
+    assert [line["messageId"] for line in told(capsys)] == ["m-1"]
 
 
 def test_transform_obeys_the_settings(lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -422,7 +477,8 @@ def test_publish_writes_avro_keyed_by_user(
     monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
     anonymous = {"type": "page", "messageId": "m-6", "anonymousId": "a-1", "name": "Home"}
     topic = "publish-test"
-    file = lines(TRACK, "{broken", {"type": "wink"}, "[1]", IDENTIFY, anonymous)
+    marked = BOM.decode() + json.dumps(IDENTIFY)
+    file = lines(TRACK, "{broken", {"type": "wink"}, "[1]", marked, anonymous)
     assert main(["publish", "--topic", topic, file]) == 2
 
     printed = capsys.readouterr()

@@ -56,9 +56,24 @@ def _stand_in(module: str, args: argparse.Namespace) -> int:
     return code
 
 
+def _reader(settings: Settings) -> Callable[[bytes], object]:
+    """Reads an event of a file as `run` reads a record's value of the same bytes, limits included."""
+    from streamer.avro.decoder import Decoder  # noqa: PLC0415 - only two commands need it
+    from streamer.avro.schemas import load_schemas  # noqa: PLC0415 - as above
+    from streamer.engine.ports import Decoded  # noqa: PLC0415 - as above
+
+    decoder = Decoder(load_schemas(), max_bytes=settings.max_event_bytes)
+
+    def read(text: bytes) -> object:
+        decoded = decoder.decode(text)
+        # Only a registry is waited for, and this decoder has none.
+        return decoded.value if isinstance(decoded, Decoded) else None
+
+    return read
+
+
 def _transform(args: argparse.Namespace) -> int:
-    from streamer.avro import json_text  # noqa: PLC0415 - only this command needs it
-    from streamer.local.lines import event_texts, opened  # noqa: PLC0415 - as above
+    from streamer.local.lines import event_texts, opened  # noqa: PLC0415 - only this command needs it
     from streamer.local.transform import ShownRequest, as_json, as_text, tell  # noqa: PLC0415 - as above
     from streamer.planhat.requests import Addresses, encode_operation, request_for  # noqa: PLC0415 - as above
     from streamer.transform.operations import Operation  # noqa: PLC0415 - as above
@@ -72,9 +87,9 @@ def _transform(args: argparse.Namespace) -> int:
         return ShownRequest(request.method, request.shown_url, request.body)
 
     show = as_json if args.json else as_text
+    read = _reader(settings)
     with opened(args.file) as stream:
-        texts = event_texts(stream, json_text.parse)
-        for told in tell(texts, json_text.parse, settings.rules, ask):
+        for told in tell(event_texts(stream, read), read, settings.rules, ask):
             sys.stdout.write(show(told) + "\n")
             if args.file == "-":
                 sys.stdout.flush()
@@ -82,8 +97,7 @@ def _transform(args: argparse.Namespace) -> int:
 
 
 def _publish(args: argparse.Namespace) -> int:
-    from streamer.avro import json_text  # noqa: PLC0415 - only this command needs it
-    from streamer.avro.encoder import Encoder  # noqa: PLC0415 - as above
+    from streamer.avro.encoder import Encoder  # noqa: PLC0415 - only this command needs it
     from streamer.avro.schemas import load_schemas  # noqa: PLC0415 - as above
     from streamer.kafka.configuration import property_problems  # noqa: PLC0415 - as above
     from streamer.kafka.publish import Publisher  # noqa: PLC0415 - as above
@@ -94,9 +108,9 @@ def _publish(args: argparse.Namespace) -> int:
     topic = args.topic or settings.kafka_topic
     publisher = Publisher(settings.kafka_bootstrap_servers, topic, settings.kafka_properties)
     encode = partial(Encoder(load_schemas()).encode, framing=args.framing)
+    read = _reader(settings)
     with opened(args.file) as stream:
-        texts = event_texts(stream, json_text.parse)
-        refusals = publish(texts, json_text.parse, encode, publisher.publish, key=args.key)
+        refusals = publish(event_texts(stream, read), read, encode, publisher.publish, key=args.key)
     missing = publisher.flush(ACKNOWLEDGE_SECONDS)
     sys.stdout.write(f"{publisher.acknowledged} events published to {topic}\n")
     if missing or publisher.failed:

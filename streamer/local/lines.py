@@ -1,7 +1,7 @@
 """Events from a file or standard input, as the JSON text of each."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
@@ -9,7 +9,7 @@ from typing import BinaryIO
 from streamer.errors import InvalidEvent, UsageError
 
 Parse = Callable[[bytes], object]
-"""JSON text to its value; raises InvalidEvent where it is none."""
+"""An event's text to its value; raises InvalidEvent where it has none. Lives in avro/."""
 
 
 @contextmanager
@@ -30,30 +30,32 @@ def opened(name: str) -> Iterator[BinaryIO]:
 def event_texts(stream: BinaryIO, parse: Parse) -> Iterator[bytes]:
     """The text of each event: one a line, or one that fills the whole file.
 
-    Lines are given on as they come, so that an endless input works. Blank lines are no events.
+    Lines are given on as they come, so that an endless input works, and as they are but for the line's
+    end. Blank lines are no events.
     """
     first = next((line for line in stream if line.strip()), b"")
     if not first:
         return
-    if _is_json(first, parse):
-        yield first.strip()
-    else:
-        rest = stream.read()
-        if _is_json(first + rest, parse):
-            yield (first + rest).strip()
-        else:
-            yield from _lines(first + rest)
+    if _is_event(_without_end(first), parse):
+        yield _without_end(first)
+        yield from _events(stream)
         return
-    for line in stream:
-        if line.strip():
-            yield line.strip()
+    whole = _without_end(first + stream.read())
+    if _is_event(whole, parse):
+        yield whole
+    else:
+        yield from _events(whole.split(b"\n"))
 
 
-def _lines(text: bytes) -> Iterator[bytes]:
-    return (line.strip() for line in text.split(b"\n") if line.strip())
+def _events(lines: Iterable[bytes]) -> Iterator[bytes]:
+    return (_without_end(line) for line in lines if line.strip())
 
 
-def _is_json(text: bytes, parse: Parse) -> bool:
+def _without_end(line: bytes) -> bytes:
+    return line.rstrip(b"\r\n")
+
+
+def _is_event(text: bytes, parse: Parse) -> bool:
     try:
         parse(text)
     except InvalidEvent:
