@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from streamer.outcomes import Verdict
-from streamer.planhat.entries import Text, is_nameless, texts_of, verdict_of
+from streamer.planhat.entries import Nature, Text, nature_of, texts_of, verdict_of
 from streamer.planhat.roster import Roster
 from streamer.planhat.summary import Summary
 from streamer.transform.operations import Operation
@@ -34,7 +34,7 @@ _Texts = tuple[Text, ...]
 
 # Of several verdicts on one operation the gravest stands; a duplicate is tried again before a name is
 # invented for it.
-_GRAVEST_FIRST = (Verdict.REFUSED, Verdict.DUPLICATED, Verdict.NAME_MISSING)
+_GRAVEST_FIRST = (Verdict.REFUSED, Verdict.DUPLICATED, Verdict.NAME_MISSING, Verdict.MISSING)
 
 
 @dataclass(slots=True)
@@ -60,16 +60,17 @@ def verdicts(operations: Sequence[Operation], summary: Summary) -> tuple[Verdict
     found = dict.fromkeys(identified, Verdict.ACCEPTED)
     found.update(dict.fromkeys(errors.doubtful - errors.named.keys(), Verdict.UNCLEAR))
     for place, entries in errors.named.items():
-        nameless = is_nameless(operations[place])
-        found[place] = _gravest(verdict_of(texts, nameless=nameless) for texts in entries)
+        nature = nature_of(operations[place])
+        found[place] = _gravest(verdict_of(texts, nature) for texts in entries)
     if not errors.unattributed:
         found.update(dict.fromkeys(rest, _verdict_of_rest(len(rest), len(identified), count, summary)))
     elif _entries_are_the_rests(len(rest), len(identified), len(errors.unattributed), summary):
-        agreed = [
-            _agreed(errors.unattributed, nameless=nameless, alone=len(rest) == 1)
-            for nameless in (False, True)
-        ]
-        found.update({place: agreed[is_nameless(operations[place])] for place in rest})
+        natures = {place: nature_of(operations[place]) for place in rest}
+        agreed = {
+            nature: _agreed(errors.unattributed, nature, alone=len(rest) == 1)
+            for nature in set(natures.values())
+        }
+        found.update({place: agreed[nature] for place, nature in natures.items()})
     else:
         found.update(dict.fromkeys(rest, Verdict.UNCLEAR))
     return tuple(found[place] for place in range(count))
@@ -110,8 +111,8 @@ def _entries_are_the_rests(rest: int, identified: int, unattributed: int, summar
     return nothing_loose and rest in {1, unattributed}
 
 
-def _agreed(entries: Iterable[_Texts], *, nameless: bool, alone: bool) -> Verdict:
-    found = {verdict_of(texts, nameless=nameless) for texts in entries}
+def _agreed(entries: Iterable[_Texts], nature: Nature, *, alone: bool) -> Verdict:
+    found = {verdict_of(texts, nature) for texts in entries}
     if alone:
         return _gravest(found)
     return found.pop() if len(found) == 1 else Verdict.UNCLEAR

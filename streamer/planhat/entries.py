@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from streamer.outcomes import Verdict
-from streamer.transform.operations import LogActivity, Operation
+from streamer.transform.operations import LogActivity, Operation, UpsertEnduser
 
 MOST_TEXTS = 2_000
 LONGEST_TEXT = 16_384
@@ -31,6 +31,17 @@ _LACKS = r"\b(?:required|missing|mandatory|without|lacks?|needs?|must have)\b"
 _NAME_MISSING = re.compile(
     rf"{_NAME}[\"'`]?\W{{0,3}}(?:\w{{1,20}}\s+){{0,4}}{_LACKING}\b"
     rf"|{_LACKS}\W{{1,3}}(?:\w{{1,20}}\W{{1,3}}){{0,4}}{_NAME}"
+)
+_COMPANY = r"\bcompany(?:[_ ]?id|externalid)?\b(?!\W{1,3}name)[\"'`]?"
+_QUOTED = r"(?:\"[^\"]{1,300}\"|'[^']{1,300}'|`[^`]{1,300}`|extid-\S{1,300})"
+_ABSENT = (
+    r"(?:(?:is|was|could|can)\s+){0,2}(?:(?:not |cannot )(?:be )?found|required|missing|mandatory|unknown)"
+    r"|(?:does not|doesn't) exist|must be (?:specified|provided|given|set)"
+)
+# Not "invalid": a reference of the wrong form would be a mistake of ours, and concern every enduser.
+_COMPANY_MISSING = re.compile(
+    rf"{_COMPANY}(?:\W{{1,3}}{_QUOTED})?\W{{1,3}}(?:{_ABSENT})\b"
+    rf"|\b(?:no(?: such)?|unknown|missing|without|without a)\s+{_COMPANY}"
 )
 
 
@@ -70,19 +81,35 @@ def _walk(entry: object) -> Iterator[Text]:
                 waiting.append((lowered, part, echoed or lowered in _ECHO_FIELDS))
 
 
-def verdict_of(texts: tuple[Text, ...], *, nameless: bool) -> Verdict:
-    """What an entry with these texts means for an operation that gives no name, or for one that does."""
+class Nature(NamedTuple):
+    """What of an operation decides how a refusal of it is to be read."""
+
+    nameless: bool
+    """Were it a create, it would lack a name."""
+    needs_company: bool
+    """It is an enduser: Planhat saves none without a company."""
+
+
+def nature_of(operation: Operation) -> Nature:
+    """The nature of one operation."""
+    nameless = not isinstance(operation, LogActivity) and not operation.fields.get("name")
+    return Nature(nameless, isinstance(operation, UpsertEnduser))
+
+
+def verdict_of(texts: tuple[Text, ...], nature: Nature) -> Verdict:
+    """What an entry with these texts means for an operation of this nature.
+
+    That an enduser's company is not found is no refusal but the same as no word of it at all, which is
+    what Planhat documents: it was not saved, and may be a moment later.
+    """
     reason = _reason(texts)
     if "duplicat" in reason:
         return Verdict.DUPLICATED
-    if nameless and _NAME_MISSING.search(reason):
+    if nature.nameless and _NAME_MISSING.search(reason):
         return Verdict.NAME_MISSING
+    if nature.needs_company and _COMPANY_MISSING.search(reason):
+        return Verdict.MISSING
     return Verdict.REFUSED
-
-
-def is_nameless(operation: Operation) -> bool:
-    """Whether this operation, were it a create, would lack a name."""
-    return not isinstance(operation, LogActivity) and not operation.fields.get("name")
 
 
 def _reason(texts: tuple[Text, ...]) -> str:

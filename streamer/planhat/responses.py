@@ -53,7 +53,7 @@ _TRANSIENT: Mapping[int, TransientReason] = {
     429: TransientReason.THROTTLED,
     504: TransientReason.GATEWAY_TIMEOUT,
 }
-_SAYS_SOMETHING = frozenset({Verdict.ACCEPTED, Verdict.REFUSED, Verdict.DUPLICATED, Verdict.NAME_MISSING})
+_SAYS_SOMETHING = frozenset(Verdict) - {Verdict.UNCLEAR}
 
 
 def read_answer(
