@@ -5,6 +5,8 @@ Expected fates (throttled, refused, skipped) are values in `outcomes`; an except
 what to do.
 """
 
+from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -14,6 +16,12 @@ MASK = "****"
 """Stands for a secret, in errors as in settings and log lines."""
 SHORTEST_SECRET = 4
 """Shorter ones are not struck out of a text: it would shred the text and guard nothing."""
+
+
+def place_of(error: BaseException) -> str:
+    """The file and line where an exception arose: what to report of one whose text may quote an event."""
+    frames = extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"
 
 
 class StreamerError(Exception):

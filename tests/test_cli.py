@@ -440,6 +440,26 @@ def test_a_service_that_cannot_start_says_so_in_its_log(
     assert "streamer: cannot read certificates from STREAMER_SCHEMA_REGISTRY_CA" in capsys.readouterr().err
 
 
+def test_an_unexpected_end_is_a_line_of_the_log(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in `run` ends its log with the error's class and place, never with its text; the exit is 1."""
+
+    def fails(_settings: object) -> None:
+        raise KeyError("u-9@x.example")
+
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("STREAMER_PLANHAT_TENANT_TOKEN", TENANT)
+    monkeypatch.setenv("STREAMER_PLANHAT_API_TOKEN", "hunter2-hunter2")
+    monkeypatch.setattr("streamer.app.run", fails)
+    assert main(["run"]) == 1
+
+    printed = capsys.readouterr()
+    assert "u-9@x.example" not in printed.out + printed.err
+    (line,) = map(json.loads, printed.err.splitlines())
+    assert (line["event"], line["level"], line["exit_code"]) == ("failed", "error", 1)
+    assert "KeyError" in line["problem"]
+    assert line["where"].startswith("test_cli.py:")
+
+
 # --- publish --------------------------------------------------------------------------------------
 
 

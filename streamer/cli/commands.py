@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from streamer.config import Settings, load_settings, secret_values, settings_table
-from streamer.errors import SourceError, StreamerError, UsageError
+from streamer.errors import SourceError, StreamerError, UsageError, place_of
 
 EXIT_CLEAN = 0
 DEMO_INSTALL = 'pip install "segment-planhat-streamer[demo]"'
@@ -30,6 +30,12 @@ def _run(args: argparse.Namespace) -> int:
         # Whoever reads the log of a service reads nothing else: its last line says why it ended.
         log(Event.FAILED, problem=str(error), exit_code=error.exit_code)
         return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last door: an end that no line tells is a riddle
+        code = StreamerError.exit_code
+        # Not the error's own text, which may quote an event.
+        problem = f"unexpected error: {type(error).__name__}; please report this line"
+        log(Event.FAILED, problem=problem, where=place_of(error), exit_code=code)
+        return code
 
 
 def _check(args: argparse.Namespace) -> int:

@@ -6,11 +6,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 from io import TextIOWrapper
-from pathlib import Path
 
 from streamer.cli.commands import EXIT_CLEAN
 from streamer.cli.parser import build_parser
-from streamer.errors import StreamerError
+from streamer.errors import StreamerError, place_of
 
 EXIT_UNEXPECTED = StreamerError.exit_code
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -41,8 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last door: said in words, with an exit code
         # Not the error's own text, which may quote an event.
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+        where = f"{type(error).__name__} at {place_of(error)}"
         hint = "" if verbose else " -v shows the traceback."
         text = f"unexpected error: {where}. Uncommitted events will be read again. Please report it.{hint}"
         _complain(text, verbose=verbose)

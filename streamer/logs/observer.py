@@ -5,10 +5,9 @@ Satisfies `engine.ports.Observer` by shape. A failure line says what happens nex
 
 import time
 from collections.abc import Callable
-from pathlib import Path
-from traceback import extract_tb
 from typing import TYPE_CHECKING, Protocol
 
+from streamer.errors import place_of
 from streamer.logs.events import Event, Level
 from streamer.logs.quiet import Quiet
 from streamer.logs.writing import FieldValue, log
@@ -152,9 +151,7 @@ class LogObserver:
 
     def failed(self, error: Exception) -> None:
         """Where our code failed. Not the error's text: it may quote the record."""
-        frames = extract_tb(error.__traceback__)
-        where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"
-        kind = type(error).__name__
+        kind, where = type(error).__name__, place_of(error)
         self._rarely(
             Event.RECORD_FAILED,
             f"{kind} {where}",
