@@ -37,3 +37,7 @@ class Record(NamedTuple):
         for name, value in self.headers:
             size += len(name) + len(value or b"")
         return size
+
+    def __repr__(self) -> str:
+        # Where it stands, not what it says: that is of people.
+        return f"<Record {self.topic}[{self.partition}]@{self.offset} {self.size_bytes} bytes>"

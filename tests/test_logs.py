@@ -5,17 +5,36 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
+from pprint import pformat
 from typing import Any
 
 import pytest
 import structlog
+from rich.pretty import pretty_repr
 
-from streamer.engine.ports import Batch, CommitResult, Delivery, HoldReason, Observer
+from streamer.avro.decoder import Decoder
+from streamer.avro.schemas import load_schemas
+from streamer.engine.ports import Batch, CommitResult, DeadLetter, Decoded, Delivery, HoldReason, Observer
+from streamer.events.calls import Identify
+from streamer.events.parse import parse
 from streamer.logs import LINES, Event, LogObserver, Observers, configure_logs, log, redact_also
 from streamer.logs.observer import ADVICE
 from streamer.logs.quiet import MOST_KEYS, QUIET_SECONDS, Quiet
-from streamer.outcomes import Answered, CallType, Endpoint, Fate, Transient, TransientReason, Verdict
-from streamer.transform.operations import UpsertEnduser
+from streamer.outcomes import (
+    Answered,
+    CallType,
+    Endpoint,
+    Fate,
+    InvalidReason,
+    Transient,
+    TransientReason,
+    Verdict,
+)
+from streamer.planhat.requests import encode_operation
+from streamer.records import Record
+from streamer.transform import Rules, Transformed, transform
+from streamer.transform.identity import identified_user
+from streamer.transform.operations import LogActivity, UpsertEnduser
 
 TRAIT = "u-9@analytical.example"
 
@@ -280,6 +299,52 @@ def test_no_value_of_a_record_reaches_a_line() -> None:
     assert (failed["error"], failed["where"].partition(":")[0]) == ("KeyError", "test_logs.py")
     assert (delivered["event"], delivered["operations"], delivered["accepted"]) == ("batch_delivered", 1, 1)
     assert (lost["event"], lost["answer"]) == ("delivery_failed", "Transient")
+
+
+MARK = "x@marked.example"
+MARKED: dict[str, Any] = {
+    "messageId": "m-1",
+    "userId": "u-1",
+    "groupId": "c-1",
+    "event": MARK,
+    "name": MARK,
+    "category": MARK,
+    "timestamp": MARK,
+    "traits": {"email": MARK, "name": MARK, "phone": MARK, "age": [MARK], MARK: {MARK: 1}},
+    "properties": {"email": MARK, "deep": [{"er": MARK}], MARK: 7},
+    "context": {"ip": MARK, "traits": {"email": MARK}},
+    "integrations": {"All": True, MARK: {"x": MARK}},
+    "previousId": "u-0",
+    MARK: MARK,
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CallType if kind is not CallType.UNKNOWN])
+def test_nothing_on_the_way_shows_a_value_when_printed(kind: CallType) -> None:
+    """Record, datum, call, operation, batch, dead letter: printed by mistake, they tell ids and no more."""
+    text = json.dumps({"type": kind, **MARKED}).encode()
+    record = Record("segment.events", 3, 42, 0, MARK.encode(), text, ((MARK, MARK.encode()),))
+    decoded = Decoder(load_schemas()).decode(text)
+    assert isinstance(decoded, Decoded)
+    call = parse(decoded.value)
+    things: list[Any] = [record, DeadLetter(record, InvalidReason.REFUSED), decoded, call]
+    if isinstance(call, Identify):
+        things.append(identified_user(call))
+    result = transform(call, Rules(deliver_screens=True))
+    things.append(result)
+    operations = result.operations if isinstance(result, Transformed) else ()
+    for operation in operations:
+        named = [] if isinstance(operation, LogActivity) else [operation.named_by_id()]
+        items = (encode_operation(operation),)
+        batch = Batch(1, operation.endpoint, (operation,), items)
+        things += [operation, *named, batch, Delivery(batch, Answered((Verdict.REFUSED,)), 0.1, 200)]
+        assert MARK.encode() in items[0]
+
+    for thing in things:
+        for shown in (repr(thing), str(thing), f"{thing}", pformat(thing), pretty_repr(thing)):
+            assert "marked" not in shown, type(thing)
+    assert "u-1" in repr(call)
+    assert repr(record) == "<Record segment.events[3]@42 " + f"{record.size_bytes} bytes>"
 
 
 def test_observers_are_told_alike() -> None:

@@ -5,7 +5,7 @@ them in, where mypy proves the fit. All of them are called by the owner thread a
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -101,7 +101,7 @@ class Source(Protocol):
 class Decoded:
     """A decoded value and the schema that wrote it (registry id, fingerprint or None for JSON)."""
 
-    value: Any
+    value: Any = field(repr=False)
     schema_id: str | None = None
 
 
@@ -130,8 +130,8 @@ class Batch:
     number: int
     """Unique in this process; answers are matched by it."""
     endpoint: Endpoint
-    operations: tuple[Operation, ...]
-    items: tuple[bytes, ...]
+    operations: tuple[Operation, ...] = field(repr=False)
+    items: tuple[bytes, ...] = field(repr=False)
 
     @property
     def size_bytes(self) -> int:

@@ -4,7 +4,7 @@ They are `msgspec.Struct`s rather than dataclasses because one is made per recor
 dataclass of ten fields costs more than the rest of parsing.
 
 The open parts (`traits`, `properties`, `context`, `integrations`) stay plain dicts as decoded; no
-function of ours writes to them.
+function of ours writes to them. A repr shows a call's ids, and nothing else of what it says.
 """
 
 from typing import Any, ClassVar
@@ -14,6 +14,8 @@ import msgspec
 from streamer.outcomes import CallType
 
 JsonDict = dict[str, Any]
+
+_IDS = ("message_id", "user_id", "anonymous_id", "group_id", "previous_id")
 
 
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -30,6 +32,13 @@ class _Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`context.traits` and `context.consent`, where present as JSON text, are already objects."""
     integrations: JsonDict | None
     """None where the event has no `integrations` object: consent reads that apart from an empty one."""
+
+    def __repr__(self) -> str:
+        ids = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({ids})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in _IDS if hasattr(self, name)]
 
 
 class Identify(_Envelope, frozen=True, kw_only=True, gc=False):

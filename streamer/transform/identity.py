@@ -24,6 +24,9 @@ class Who(NamedTuple):
         """Whether Planhat has nobody to attach this to."""
         return self.external_id is None and self.email is None
 
+    def __repr__(self) -> str:
+        return f"Who(external_id={self.external_id!r})"
+
 
 def identified_user(call: Identify) -> Who:
     """The user an identify call describes. Ids and e-mail may stand among the traits."""

@@ -2,6 +2,7 @@
 
 Values are JSON-ready. An operation knows its keys (which objects it is about) and its parents
 (which earlier upserts must be at Planhat before it); the engine's waiting rules use nothing else.
+Its repr shows external ids, and nothing else of what an event says.
 """
 
 from collections.abc import Mapping
@@ -33,9 +34,9 @@ class UpsertCompany:
     """Create or update the company with this external id (`PUT /companies`)."""
 
     external_id: str
-    fields: JsonObject = field(default_factory=dict)
+    fields: JsonObject = field(default_factory=dict, repr=False)
     """Planhat's own fields: name, website, ..."""
-    custom: JsonObject = field(default_factory=dict)
+    custom: JsonObject = field(default_factory=dict, repr=False)
     """Flat custom fields."""
 
     endpoint = Endpoint.COMPANIES
@@ -60,10 +61,10 @@ class UpsertEnduser:
     """Create or update the enduser with this external id and/or e-mail (`PUT /endusers`)."""
 
     external_id: str | None
-    email: str | None
+    email: str | None = field(repr=False)
     company_external_id: str | None = None
-    fields: JsonObject = field(default_factory=dict)
-    custom: JsonObject = field(default_factory=dict)
+    fields: JsonObject = field(default_factory=dict, repr=False)
+    custom: JsonObject = field(default_factory=dict, repr=False)
 
     endpoint = Endpoint.ENDUSERS
 
@@ -92,13 +93,13 @@ class LogActivity:
     """One activity of an enduser (`POST /analytics/bulk/{tenant}`). Sent twice, it counts twice."""
 
     external_id: str | None
-    email: str | None
+    email: str | None = field(repr=False)
     company_external_id: str | None
-    action: str
+    action: str = field(repr=False)
     date: str | None
     """ISO 8601, or None for "when Planhat receives it"."""
     weight: float
-    info: JsonObject = field(default_factory=dict)
+    info: JsonObject = field(default_factory=dict, repr=False)
 
     endpoint = Endpoint.ACTIVITIES
 
