@@ -150,9 +150,27 @@ def test_pins_out_of_step_are_named(
 # --- generated documentation ---------------------------------------------------------------------
 
 
-def test_outcome_without_a_sentence_is_seen() -> None:
-    """The tables of outcomes take each member's value, and the sentence that stands under it."""
+def test_the_tables_of_outcomes_take_the_sentence_under_each_member() -> None:
+    """A member's row is its value, and the sentence that stands under it."""
     table = docs.outcomes("SkipReason").splitlines()
 
     assert table[:2] == ["| value | meaning |", "|---|---|"]
     assert "| `tombstone` | The record has no value. |" in table
+
+
+def test_outcome_without_a_sentence_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member that has no sentence, be it the last one, gets its own words, and never its neighbour's."""
+    monkeypatch.setattr(docs, "ROOT", tmp_path)
+    (tmp_path / "sample.py").write_text(
+        'class Sample(StrEnum):\n    """What there is."""\n\n'
+        '    NOT_TOLD = "not_told"\n'
+        '    TOLD = "told"\n    """One word | another."""\n'
+        '    LAST_ONE = "last_one"\n',
+        encoding="utf-8",
+    )
+
+    assert docs.outcomes("Sample", "sample.py").splitlines()[2:] == [
+        "| `not_told` | Not told. |",
+        "| `told` | One word \\| another. |",
+        "| `last_one` | Last one. |",
+    ]
