@@ -113,13 +113,5 @@ def _fits(value: object, branches: frozenset[str]) -> bool:
     """Whether one of the types holds the value and gives back an equal one of the same type."""
     if type(value) is str:
         # An enum is the call's type, which chose this schema.
-        return "enum" in branches or ("string" in branches and _is_unicode(value))
+        return "enum" in branches or ("string" in branches and json_text.is_unicode(value))
     return type(value) is int and "long" in branches and value in _LONGS
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

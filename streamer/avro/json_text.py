@@ -48,7 +48,7 @@ def dump(value: object, where: str = "") -> str:
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        if not _is_unicode(text):
+        if not is_unicode(text):
             text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     except RecursionError:
         raise _bad(where, _too_deep(MAX_DEPTH)) from None
@@ -106,7 +106,8 @@ def _without_lone_surrogates(value: Any) -> Any:  # noqa: ANN401 any JSON
     return value
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether UTF-8 can hold a text: no lone surrogate stands in it."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,9 +1,10 @@
-"""Ids and points in time, in every form in which producers and Avro's logical types write them."""
+"""Ids and points in time, in every form in which producers write them.
 
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+Values are JSON-ready: what Avro's logical types stand for is text or a number by the time it is here.
+"""
+
+from datetime import UTC, datetime, timedelta
 from math import isfinite
-from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Digits of today's seconds, milliseconds, microseconds and nanoseconds since 1970.
@@ -16,7 +17,7 @@ _LONGEST_ID_BITS = 256
 
 
 def id_text(value: object) -> str | None:
-    """The id a value stands for: text as it is, numbers and UUIDs as text; None where it is no id.
+    """The id a value stands for: text as it is, numbers as text; None where it is no id.
 
     42 and 42.0 are "42". Booleans, blank text, containers and non-finite numbers are no ids.
     """
@@ -26,32 +27,26 @@ def id_text(value: object) -> str | None:
         if value.is_integer() and abs(value) <= _LARGEST_EXACT_FLOAT:
             return str(int(value))
         return repr(value) if isfinite(value) else None
-    if isinstance(value, int):
-        return None if isinstance(value, bool) or value.bit_length() > _LONGEST_ID_BITS else str(value)
-    # What Avro's logical types decode to.
-    is_id = isinstance(value, UUID) or (isinstance(value, Decimal) and value.is_finite())
-    return str(value) if is_id else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if value.bit_length() <= _LONGEST_ID_BITS else None
+    return None
 
 
 def iso_timestamp(value: object) -> str | None:
     """A point in time as ISO 8601 with a zone; None where the value is no usable one. Never raises.
 
     Text already in the form that Segment writes (`2026-01-05T10:00:00.000Z`, or with an offset)
-    stays byte for byte. Other ISO text, datetimes, dates and epoch numbers are written in UTC with
-    milliseconds; where no zone is given, it is UTC.
+    stays byte for byte. Other ISO text and epoch numbers are written in UTC with milliseconds; where no
+    zone is given, it is UTC.
     """
     if type(value) is str:
         return _from_text(value)
-    if isinstance(value, datetime):
-        return utc_text(value)
-    if isinstance(value, date):
-        return utc_text(datetime(value.year, value.month, value.day, tzinfo=UTC))
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _from_epoch(value)
     return None
 
 
-def utc_text(moment: datetime) -> str | None:
+def _utc_text(moment: datetime) -> str | None:
     """`2026-01-05T10:00:00.000Z`; a datetime without a zone is taken as UTC.
 
     None for the first and last hours of the calendar, where changing the zone leaves it.
@@ -79,7 +74,7 @@ def _from_text(text: str) -> str | None:
         zoned = text[-1] == "Z" or (text[-3] == ":" and text[-6] in "+-")
         if zoned and "," not in text:
             return text
-    return utc_text(moment)
+    return _utc_text(moment)
 
 
 def _from_odd_text(text: str) -> str | None:
@@ -87,7 +82,7 @@ def _from_odd_text(text: str) -> str | None:
     if text.endswith((" UTC", " GMT")):
         text = text[:-4] + "Z"
     try:
-        return utc_text(datetime.fromisoformat(text.upper()))
+        return _utc_text(datetime.fromisoformat(text.upper()))
     except ValueError:
         return None
 
@@ -103,4 +98,4 @@ def _from_epoch(number: float) -> str | None:
     seconds = float(number)
     while seconds >= 1e11:
         seconds /= 1000
-    return utc_text(_EPOCH + timedelta(seconds=seconds))
+    return _utc_text(_EPOCH + timedelta(seconds=seconds))

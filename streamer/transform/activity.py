@@ -1,7 +1,5 @@
 """What track, page and screen share: one activity of the user."""
 
-from decimal import Decimal
-
 from streamer.events.calls import Page, Screen, Track
 from streamer.outcomes import SkipReason
 from streamer.transform.encoding import scalar
@@ -36,7 +34,7 @@ def activity(call: Track | Page | Screen, action: str) -> Transformed | Skipped:
 
 def weight_of(value: object) -> float:
     """How much the activity counts: a finite number (0 is one), else Planhat's default of 1."""
-    if value is None or isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+    if value is None or isinstance(value, bool) or not isinstance(value, int | float):
         return 1
     number = scalar(value)
     return number if isinstance(number, int | float) else 1

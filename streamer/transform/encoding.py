@@ -1,17 +1,12 @@
 """JSON of anything an event can hold. Total: no value makes encoding fail.
 
 The first attempt is msgspec's, at the speed of C. The careful walk below runs only where that
-fails: lone surrogates, nesting deeper than the stack, types that are not JSON's.
+fails: lone surrogates, nesting deeper than the stack, integers beyond 64 bits.
 """
 
-from datetime import date, datetime, time
-from decimal import Decimal
 from math import isfinite
-from uuid import UUID
 
 import msgspec
-
-from streamer.events.values import utc_text
 
 # What is nested deeper than this was built to hurt; it becomes null.
 _DEEPEST = 100
@@ -33,8 +28,8 @@ def json_ready(value: object, depth: int = 0) -> object:
     if isinstance(value, dict):
         if depth >= _DEEPEST:
             return None
-        return {_encodable(str(key)): json_ready(part, depth + 1) for key, part in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+        return {_encodable(key): json_ready(part, depth + 1) for key, part in value.items()}
+    if isinstance(value, list):
         return None if depth >= _DEEPEST else [json_ready(part, depth + 1) for part in value]
     return scalar(value)
 
@@ -42,8 +37,7 @@ def json_ready(value: object, depth: int = 0) -> object:
 def scalar(value: object) -> str | bool | int | float | None:
     """One leaf as text, boolean, number or null.
 
-    Integers beyond 64 bits become text, which keeps their digits; non-finite numbers become null;
-    what Avro's logical types decode to becomes ISO text or a number; bytes are read as UTF-8.
+    Integers beyond 64 bits become text, which keeps their digits; non-finite numbers become null.
     """
     if isinstance(value, str):
         return _encodable(value)
@@ -51,9 +45,7 @@ def scalar(value: object) -> str | bool | int | float | None:
         return value
     if isinstance(value, int):
         return _integer(value)
-    if isinstance(value, (float, Decimal)):
-        return float(value) if isfinite(value) else None
-    return _logical(value)
+    return value if isinstance(value, float) and isfinite(value) else None
 
 
 def _integer(value: int) -> int | str | None:
@@ -62,16 +54,6 @@ def _integer(value: int) -> int | str | None:
         return value
     # Python refuses to print integers of more than 4,300 digits.
     return str(value) if bits <= 4096 else None
-
-
-def _logical(value: object) -> str | None:
-    if isinstance(value, datetime):
-        return utc_text(value)
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
-    return value.decode("utf-8", "replace") if isinstance(value, bytes | bytearray) else None
 
 
 def _encodable(text: str) -> str:

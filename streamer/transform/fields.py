@@ -43,7 +43,7 @@ def put_custom(custom: JsonDict, key: str, value: object, depth: int = 0) -> Non
                         put_custom(custom, f"{key}_{name}", part, depth + 1)
                 return
             value = to_json(value).decode()
-        elif isinstance(value, (list, tuple)):
+        elif isinstance(value, list):
             value = _flat_list(value)
         else:
             value = scalar(value)
@@ -106,13 +106,13 @@ def plain_text(value: object) -> str | None:
     return id_text(value)
 
 
-def _flat_list(values: list[Any] | tuple[Any, ...]) -> object:
+def _flat_list(values: list[Any]) -> object:
     """A list of scalars as it is; any other as JSON text."""
     flat = []
     for value in values:
         if type(value) in _AS_THEY_ARE:
             flat.append(value)
-        elif isinstance(value, (dict, list, tuple)):
+        elif isinstance(value, (dict, list)):
             return to_json(values).decode()
         else:
             flat.append(scalar(value))

@@ -1,9 +1,6 @@
 """Laws of flattening traits into `custom` and into Planhat's own fields."""
 
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import pytest
@@ -42,12 +39,6 @@ def custom(key: str, value: Any) -> dict[str, Any]:
         ([{"a": 1}, 2], {"k": '[{"a":1},2]'}),
         ([["a"], []], {"k": '[["a"],[]]'}),
         ({"list": [1], "objects": [{}]}, {"k_list": [1], "k_objects": "[{}]"}),
-        (datetime(2026, 1, 5, 12, tzinfo=UTC), {"k": "2026-01-05T12:00:00.000Z"}),
-        (date(2026, 1, 5), {"k": "2026-01-05"}),
-        (time(12, 30), {"k": "12:30:00"}),
-        (Decimal("1.50"), {"k": 1.5}),
-        (UUID(int=1), {"k": "00000000-0000-0000-0000-000000000001"}),
-        (b"text", {"k": "text"}),
     ],
 )
 def test_each_kind_of_value(value: Any, expected: dict[str, Any]) -> None:
@@ -162,8 +153,6 @@ def test_a_name_is_never_wiped_out(value: Any, fields: Any, rest: Any) -> None:
     [
         ("a\ud800b", '"a?b"'),
         ({"\ud800": float("nan")}, '{"?":null}'),
-        ({("tuple",): 1}, "{\"('tuple',)\":1}"),
-        ([object(), {"x"}], '[null,["x"]]'),
         ({"n": 10**5000}, '{"n":null}'),
     ],
 )
