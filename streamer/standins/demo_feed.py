@@ -8,6 +8,7 @@ from typing import Final
 from streamer.outcomes import Fate
 from streamer.standins.account_books import Expected
 from streamer.standins.bad_records import EncodeAvro
+from streamer.standins.broker import KEPT_BYTES
 from streamer.standins.composer import MadeEvent
 from streamer.standins.demo_metrics import Probe, Scrape
 from streamer.standins.demo_pipeline import Pipeline
@@ -15,8 +16,8 @@ from streamer.standins.demo_progress import DemoProgress
 from streamer.standins.demo_topic import DemoTopic, GroupOffsets
 from streamer.standins.expectations import Expectation
 
-MOST_UNREAD_BYTES: Final = 3 * 2**19
-"""1.5 MiB over all partitions: the embedded broker keeps 5 MiB of each and drops the oldest silently."""
+MOST_UNREAD_BYTES: Final = KEPT_BYTES * 3 // 10
+"""Over all partitions: far less than the embedded broker keeps of one, since it drops the oldest silently."""
 
 _RECORD_OVERHEAD_BYTES: Final = 100
 _LOOK_EVERY_BYTES: Final = 2**17

@@ -17,7 +17,7 @@ class Naming(StrEnum):
 
 # Nobody's names: the word itself, in scripts and accents that break careless code.
 FIRST_NAMES: Final = ("Name", "Prénom", "Förnamn", "İsim", "Όνομα", "Имя", "名前", "שם", "Imię", "Név")
-LAST_NAMES: Final = ("Surname", "Étternavn", "Soyadı", "Ó Sloinne", "Фамилия", "姓", "Επώνυμο", "Příjmení")
+LAST_NAMES: Final = ("Surname", "Étternavn", "Soyadı", "Ó Sloinne", "Фамилия", "姓", "Επώνυμο", "Příjmení")  # noqa: RUF001 - the point
 PLANS: Final = ("free", "team", "business", "enterprise")
 COUNTRIES: Final = ("DE", "FR", "JP", "SE", "US", "BR")
 

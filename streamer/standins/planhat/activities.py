@@ -10,8 +10,9 @@ from streamer.standins.planhat.choices import ActivityKeys
 from streamer.standins.planhat.companies import Companies
 from streamer.standins.planhat.drafts import Draft, ItemRefused
 from streamer.standins.planhat.endusers import Endusers
-from streamer.standins.planhat.entries import Entry, Ignored, IgnoredLog, JsonObject, Stamps
+from streamer.standins.planhat.entries import Entry, IgnoredLog, JsonObject, Stamps
 from streamer.standins.planhat.models import ItemIgnored, NotPermitted, Screen
+from streamer.standins.planhat.rows import IgnoredRow
 from streamer.standins.planhat.switches import Board
 
 
@@ -166,7 +167,7 @@ class Activities:
 
     def _ignore(self, reason: str, external_id: object, email: object, company: object) -> None:
         stamps = self._stamps
-        row = Ignored(
+        row = IgnoredRow(
             stamps.arrive(), stamps.request, stamps.now(), "activities", reason, external_id, email, company
         )
         self._ignored.add(row, self._board.now.keep_ignored)

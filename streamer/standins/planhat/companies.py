@@ -109,21 +109,13 @@ class Companies(Model):
 
     def index(self, entry: Entry) -> None:
         """Enter externalId, sourceId and domains."""
-        fields = entry.fields
-        if fields.get("externalId") is not None:
-            self.by_external.add(fields["externalId"], entry)
-        if fields.get("sourceId") is not None:
-            self.by_source[fields["sourceId"]] = entry
+        super().index(entry)
         for domain in _domains(entry):
             self._by_domain.add(domain, entry)
 
     def unindex(self, entry: Entry) -> None:
         """Take them out."""
-        fields = entry.fields
-        if fields.get("externalId") is not None:
-            self.by_external.remove(fields["externalId"], entry)
-        if fields.get("sourceId") is not None:
-            del self.by_source[fields["sourceId"]]
+        super().unindex(entry)
         for domain in _domains(entry):
             self._by_domain.remove(domain, entry)
 

@@ -12,13 +12,14 @@ from streamer.standins.planhat.activities import Activity
 from streamer.standins.planhat.entries import Entry
 from streamer.standins.planhat.faults import faults_of
 from streamer.standins.planhat.page import page_of
+from streamer.standins.planhat.rows import ActivityRow, EntryRow, IgnoredRow, RequestRow
 from streamer.standins.planhat.sandbox import Sandbox
 from streamer.standins.planhat.switches import notes
 
 DEFAULT_PAGE = 1_000
 MAX_PAGE = 20_000
 
-Rows = Callable[[int, int], tuple[int, list[dict[str, Any]]]]
+Row = EntryRow | ActivityRow | IgnoredRow | RequestRow
 
 
 def add_control_routes(app: web.Application, sandbox: Sandbox) -> None:
@@ -105,7 +106,7 @@ class Control:
 
         return handler
 
-    def _stretch(self, name: str, offset: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
+    def _stretch(self, name: str, offset: int, limit: int) -> tuple[int, list[Row]]:
         store = self._sandbox.store
         if name in {"endusers", "companies"}:
             model = store.model(name)
@@ -113,9 +114,8 @@ class Control:
         if name == "activities":
             kept = store.activities.kept
             return len(kept), [activity_row(each) for each in islice(kept, offset, offset + limit)]
-        rows: Sequence[Any] = store.ignored.rows if name == "ignored" else self._sandbox.journal.rows
-        # deque is a Sequence; both hold named tuples.
-        return len(rows), [each._asdict() for each in islice(rows, offset, offset + limit)]
+        rows: Sequence[Row] = store.ignored.rows if name == "ignored" else self._sandbox.journal.rows
+        return len(rows), list(islice(rows, offset, offset + limit))
 
     async def faults(self, _: web.Request) -> web.Response:
         """The faults waiting."""
@@ -155,31 +155,31 @@ class Control:
         return _json({"ok": True})
 
 
-def entry_row(entry: Entry) -> dict[str, Any]:
-    """A row of `rows.EntryRow`."""
+def entry_row(entry: Entry) -> EntryRow:
+    """An enduser or company as the view shows it."""
     fields, company = entry.fields, entry.company
-    return {
-        "id": entry.id,
-        "external_id": fields.get("externalId"),
-        "source_id": fields.get("sourceId"),
-        "email": fields.get("email"),
-        "company_id": None if company is None else company.id,
-        "company_external_id": None if company is None else company.fields.get("externalId"),
-        "fields": fields,
-        "custom": entry.custom,
-        "arrival": entry.arrival,
-        "last_arrival": entry.last_arrival,
-        "writes": entry.writes,
-        "activities": entry.activities,
-        "history": [write._asdict() for write in entry.history or ()],
-    }
+    return EntryRow(
+        id=entry.id,
+        external_id=fields.get("externalId"),
+        source_id=fields.get("sourceId"),
+        email=fields.get("email"),
+        company_id=None if company is None else company.id,
+        company_external_id=None if company is None else company.fields.get("externalId"),
+        fields=fields,
+        custom=entry.custom,
+        arrival=entry.arrival,
+        last_arrival=entry.last_arrival,
+        writes=entry.writes,
+        activities=entry.activities,
+        history=list(entry.history or ()),
+    )
 
 
-def activity_row(activity: Activity) -> dict[str, Any]:
-    """A row of `rows.ActivityRow`."""
-    row = activity._asdict()
-    row["info"] = msgspec.Raw(row.pop("facts"))
-    return row
+def activity_row(activity: Activity) -> ActivityRow:
+    """An activity as the view shows it."""
+    shown = activity._asdict()
+    facts = shown.pop("facts")
+    return ActivityRow(**shown, info=msgspec.Raw(facts))
 
 
 async def _body(request: web.Request) -> object:

@@ -133,12 +133,8 @@ class Endusers(Model):
 
     def index(self, entry: Entry) -> None:
         """Enter externalId, sourceId and e-mail; the company learns the e-mail's domain."""
-        fields = entry.fields
-        if fields.get("externalId") is not None:
-            self.by_external.add(fields["externalId"], entry)
-        if fields.get("sourceId") is not None:
-            self.by_source[fields["sourceId"]] = entry
-        email = fields.get("email")
+        super().index(entry)
+        email = entry.fields.get("email")
         if email is not None:
             self._by_email.add(email.lower(), entry)
             if entry.company is not None and self._board.now.auto_domains:
@@ -146,13 +142,10 @@ class Endusers(Model):
 
     def unindex(self, entry: Entry) -> None:
         """Take them out."""
-        fields = entry.fields
-        if fields.get("externalId") is not None:
-            self.by_external.remove(fields["externalId"], entry)
-        if fields.get("sourceId") is not None:
-            del self.by_source[fields["sourceId"]]
-        if fields.get("email") is not None:
-            self._by_email.remove(fields["email"].lower(), entry)
+        super().unindex(entry)
+        email = entry.fields.get("email")
+        if email is not None:
+            self._by_email.remove(email.lower(), entry)
 
     def document(self, entry: Entry) -> dict[str, Any]:
         """The stored object as Planhat replies it."""

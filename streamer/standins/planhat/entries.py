@@ -4,7 +4,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
+
+from streamer.standins.planhat.rows import IgnoredRow, WriteRow
 
 JsonObject = Mapping[str, Any]
 
@@ -12,14 +14,6 @@ JsonObject = Mapping[str, Any]
 def iso(seconds: float) -> str:
     """Seconds since 1970 as Planhat writes dates: `2019-09-18T08:30:32.032Z`."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-class Write(NamedTuple):
-    """One write of an entry: what was sent, and when it arrived."""
-
-    arrival: int
-    request: int
-    sent: JsonObject
 
 
 class Entry:
@@ -54,7 +48,7 @@ class Entry:
         self.last_arrival = 0
         self.writes = 0
         self.activities = 0
-        self.history: deque[Write] | None = None
+        self.history: deque[WriteRow] | None = None
 
     def __repr__(self) -> str:
         return f"<Entry {self.id} arrival={self.arrival} writes={self.writes}>"
@@ -67,7 +61,7 @@ class Entry:
         self.updated = updated
         self.writes += 1
 
-    def remember(self, write: Write, history: int) -> None:
+    def remember(self, write: WriteRow, history: int) -> None:
         """Keep what was sent, for the newest `history` writes."""
         if self.history is None or self.history.maxlen != history:
             self.history = deque(self.history or (), maxlen=history)
@@ -130,27 +124,14 @@ class Stamps:
         return iso(self._clock())
 
 
-class Ignored(NamedTuple):
-    """Something Planhat takes and does not store, without an error."""
-
-    arrival: int
-    request: int
-    time: str
-    endpoint: str
-    reason: str
-    external_id: Any
-    email: Any
-    company: Any
-
-
 class IgnoredLog:
     """What was ignored and why: totals for ever, the newest in detail."""
 
     def __init__(self) -> None:
-        self.rows: deque[Ignored] = deque()
+        self.rows: deque[IgnoredRow] = deque()
         self.totals: Counter[tuple[str, str]] = Counter()
 
-    def add(self, row: Ignored, keep: int) -> None:
+    def add(self, row: IgnoredRow, keep: int) -> None:
         """Note one, keeping the newest `keep`."""
         self.totals[row.endpoint, row.reason] += 1
         self.rows.append(row)

@@ -1,31 +1,16 @@
 """What was asked: every request with its time and its answer. The newest in detail, totals for ever."""
 
 from collections import Counter, deque
-from typing import Any, NamedTuple
+from typing import Any
 
-
-class Asked(NamedTuple):
-    """One request that was answered, or cut off."""
-
-    number: int
-    time: float
-    """Seconds since 1970, at its arrival."""
-    method: str
-    path: str
-    endpoint: str
-    status: int
-    """0: the connection was cut off without an answer."""
-    items: int
-    bytes_in: int
-    seconds: float
-    fault: str
+from streamer.standins.planhat.rows import RequestRow
 
 
 class Journal:
     """The requests, bounded by count."""
 
     def __init__(self) -> None:
-        self.rows: deque[Asked] = deque()
+        self.rows: deque[RequestRow] = deque()
         self.numbers = 0
         """The newest request number."""
         self.answers: Counter[tuple[str, int]] = Counter()
@@ -42,7 +27,7 @@ class Journal:
         self.peak_in_flight[endpoint] = max(self.peak_in_flight.get(endpoint, 0), self.in_flight[endpoint])
         return self.numbers
 
-    def answer(self, row: Asked, keep: int) -> None:
+    def answer(self, row: RequestRow, keep: int) -> None:
         """The request is answered."""
         self.in_flight[row.endpoint] -= 1
         self.answers[row.endpoint, row.status] += 1

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from streamer.standins.planhat.bulk import BulkResult, Claims
 from streamer.standins.planhat.choices import DuplicatesInRequest, Matching
 from streamer.standins.planhat.drafts import Draft, ItemRefused, draft_of, merge, merge_custom, without_nulls
-from streamer.standins.planhat.entries import Entry, Ignored, IgnoredLog, Index, JsonObject, Stamps, Write
+from streamer.standins.planhat.entries import Entry, IgnoredLog, Index, JsonObject, Stamps
+from streamer.standins.planhat.rows import IgnoredRow, WriteRow
 from streamer.standins.planhat.switches import Board
 
 Screen = Callable[[JsonObject], None]
@@ -68,13 +69,21 @@ class Model(ABC):
     def revise(self, entry: Entry, draft: Draft) -> None:
         """Check and complete an update; its fields may be changed."""
 
-    @abstractmethod
     def index(self, entry: Entry) -> None:
-        """Enter the keys of an entry."""
+        """Enter the keys of an entry: externalId, sourceId, and the model's own."""
+        fields = entry.fields
+        if fields.get("externalId") is not None:
+            self.by_external.add(fields["externalId"], entry)
+        if fields.get("sourceId") is not None:
+            self.by_source[fields["sourceId"]] = entry
 
-    @abstractmethod
     def unindex(self, entry: Entry) -> None:
         """Take out the keys of an entry."""
+        fields = entry.fields
+        if fields.get("externalId") is not None:
+            self.by_external.remove(fields["externalId"], entry)
+        if fields.get("sourceId") is not None:
+            del self.by_source[fields["sourceId"]]
 
     # --- many at once ----------------------------------------------------------------------------
 
@@ -209,13 +218,13 @@ class Model(ABC):
         entry.written(self._stamps.arrive(), now)
         history = self._board.now.history
         if history:
-            entry.remember(Write(entry.last_arrival, self._stamps.request, sent), history)
+            entry.remember(WriteRow(entry.last_arrival, self._stamps.request, sent), history)
 
     def _note_ignored(self, sent: object, reason: str) -> None:
         fields: JsonObject = sent if isinstance(sent, dict) else {}
         self.counts["ignored"] += 1
         stamps = self._stamps
-        row = Ignored(
+        row = IgnoredRow(
             stamps.arrive(),
             stamps.request,
             stamps.now(),

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from streamer.standins.planhat.entries import iso
-from streamer.standins.planhat.journal import Asked
+from streamer.standins.planhat.rows import RequestRow
 from streamer.standins.planhat.switches import SwitchNote
 
 _STYLE = """
@@ -17,7 +17,7 @@ small { color: #777 }
 """
 
 
-def page_of(view: Mapping[str, Any], requests: Sequence[Asked], switches: Iterable[SwitchNote]) -> str:
+def page_of(view: Mapping[str, Any], requests: Sequence[RequestRow], switches: Iterable[SwitchNote]) -> str:
     """The page as HTML."""
     held = [
         (name, what, str(count))

@@ -4,6 +4,7 @@
 smaller arrival was applied first. `request` is the number of the request that brought it.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ class WriteRow(msgspec.Struct, frozen=True):
 
     arrival: int
     request: int
-    sent: dict[str, Any]
+    sent: Mapping[str, Any]
 
 
 class EntryRow(msgspec.Struct, frozen=True):
@@ -53,7 +54,7 @@ class ActivityRow(msgspec.Struct, frozen=True):
 
 
 class IgnoredRow(msgspec.Struct, frozen=True):
-    """Something taken and not stored, and why."""
+    """Something taken and not stored, without an error, and why."""
 
     arrival: int
     request: int

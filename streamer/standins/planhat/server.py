@@ -11,8 +11,8 @@ from aiohttp import web
 
 from streamer.standins.planhat.control import add_control_routes
 from streamer.standins.planhat.faults import Fault, FaultKind
-from streamer.standins.planhat.journal import Asked
 from streamer.standins.planhat.replies import Reply, Request, Route, route_of, text
+from streamer.standins.planhat.rows import RequestRow
 from streamer.standins.planhat.sandbox import Sandbox
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -41,7 +41,7 @@ class PlanhatHandler:
         try:
             return await self._answered(http, route, number, noted)
         finally:
-            row = Asked(
+            row = RequestRow(
                 number,
                 arrived,
                 http.method,
