@@ -58,8 +58,10 @@ def seen_ignored(rows: Iterable[IgnoredRow]) -> Iterator[tuple[str, ...]]:
 
 def seen_letter(headers: Headers) -> tuple[str, SeenLetter] | None:
     """The topic a dead letter was read from, and the letter; None for anything else."""
-    texts = {name: value.decode() for name, value in headers if value is not None}
+    # Ours come last; those of the original record may hold anything, and names that look like ours.
+    ours = {name: value for name, value in headers if name.startswith("streamer.") and value is not None}
     try:
+        texts = {name: value.decode() for name, value in ours.items()}
         source = TopicPartition(texts["streamer.topic"], int(texts["streamer.partition"]))
         offset = int(texts["streamer.offset"])
         return source.topic, SeenLetter(source.partition, offset, texts["streamer.reason"])

@@ -1,0 +1,50 @@
+"""What tests of the whole pipeline share."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamer.standins.planhat.child import SandboxProcess
+from tests.real_kafka.cluster import RealKafka
+from tests.real_kafka.pipeline import SANDBOX_SWITCHES, Pipeline
+
+_TABLES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxProcess]:
+    """A Planhat of the test's own, in a child process."""
+    with SandboxProcess(SANDBOX_SWITCHES) as running:
+        yield running
+
+
+@pytest.fixture
+def piped(
+    real_kafka: RealKafka, sandbox: SandboxProcess, tmp_path: Path
+) -> Iterator[Callable[..., Pipeline]]:
+    """Make pipelines from the real Kafka to the sandbox; every member is ended with the test."""
+    with ExitStack() as stack:
+
+        def make(**settings: Any) -> Pipeline:
+            return stack.enter_context(Pipeline(real_kafka, sandbox, tmp_path, **settings))
+
+        yield make
+
+
+@pytest.fixture
+def show(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Print a table at the end of the run, where it is seen without asking."""
+
+    def shown(table: str) -> None:
+        request.config.stash.setdefault(_TABLES, []).append(table)
+
+    return shown
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The tables of this run."""
+    for table in terminalreporter.config.stash.get(_TABLES, []):
+        terminalreporter.write_line(table)
