@@ -1,10 +1,13 @@
 """What all tests share: one real Kafka a run, the line that says whether it ran, how properties are tried."""
 
+import logging
 import os
+import warnings
 from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
+import structlog
 
 from tests.real_kafka.cluster import RealKafka, unavailable_reason
 
@@ -14,6 +17,18 @@ _LAST_WORDS = pytest.StashKey[str]()
 # No deadline for an example: on a busy machine it would tell of the machine. pytest's time-out stands.
 hypothesis.settings.register_profile("streamer", parent=hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("streamer")
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """What a test configures of logging, for the whole process, is undone."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    with warnings.catch_warnings():
+        yield
+    logging.captureWarnings(capture=False)
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

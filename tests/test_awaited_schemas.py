@@ -12,7 +12,6 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-import structlog
 
 from streamer.app.awaited_schemas import AwaitedSchemas
 from streamer.avro.decoder import Decoder
@@ -71,14 +70,13 @@ def _until(is_over: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(name="watched")
-def _watched() -> Iterator[Watched]:
+def _watched(logging_restored: None) -> Iterator[Watched]:
     stream = io.StringIO()
     configure_logs(log_format="json", stream=stream)
     with running_registry() as server:
         watched = Watched(server, stream)
         yield watched
         watched.decoder.close()
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize(

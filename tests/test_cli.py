@@ -1,18 +1,15 @@
 """Laws of the command line: what is printed, where it goes, and the exit code that ends it."""
 
 import json
-import logging
 import os
 import signal
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from confluent_kafka import Consumer
 
 from streamer import __version__
@@ -42,24 +39,14 @@ NAMELESS = {"type": "track", "messageId": "m-5", "userId": "u-1"}
 Capture = pytest.CaptureFixture[str]
 Lines = Callable[..., str]
 
+pytestmark = pytest.mark.usefixtures("logging_restored")
+
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings of whoever runs the tests do not count."""
     for name in [name for name in os.environ if name.startswith("STREAMER_")]:
         monkeypatch.delenv(name)
-
-
-@pytest.fixture(autouse=True)
-def _logging_restored() -> Iterator[None]:
-    """What a command configures for its process is undone."""
-    handlers, level = logging.root.handlers[:], logging.root.level
-    with warnings.catch_warnings():
-        yield
-    logging.captureWarnings(capture=False)
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture(name="lines")

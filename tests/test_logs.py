@@ -3,13 +3,10 @@
 import io
 import json
 import logging
-import warnings
-from collections.abc import Iterator
 from pprint import pformat
 from typing import Any
 
 import pytest
-import structlog
 from rich.pretty import pretty_repr
 
 from streamer.avro.decoder import Decoder
@@ -38,6 +35,8 @@ from streamer.transform.operations import LogActivity, UpsertEnduser
 
 TRAIT = "u-9@analytical.example"
 
+pytestmark = pytest.mark.usefixtures("logging_restored")
+
 
 class Terminal(io.StringIO):
     """A stream that says it is a terminal."""
@@ -54,18 +53,6 @@ class Ticks:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture(autouse=True)
-def _logging_restored() -> Iterator[None]:
-    """What the tests configure for the process is undone."""
-    handlers, level = logging.root.handlers[:], logging.root.level
-    with warnings.catch_warnings():
-        yield
-    logging.captureWarnings(capture=False)
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def lines_of(stream: io.StringIO) -> list[dict[str, Any]]:

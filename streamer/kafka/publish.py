@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -19,7 +18,7 @@ _NOW: Final = 0
 
 
 class Publisher:
-    """Produces records to one topic. Counts are of acknowledgements, by partition."""
+    """Produces records to one topic. Counts are of acknowledgements."""
 
     def __init__(
         self, bootstrap_servers: str, topic: str, properties: Mapping[str, str] | None = None
@@ -28,24 +27,9 @@ class Publisher:
         self._bootstrap_servers = bootstrap_servers
         self._topic = topic
         self._producer = Producer(producer_configuration(bootstrap_servers, properties))
-        self._records: Counter[int] = Counter()
-        self._bytes: Counter[int] = Counter()
         self._failed: Counter[str] = Counter()
-
-    @property
-    def acknowledged(self) -> int:
+        self.acknowledged = 0
         """Records the broker has."""
-        return self._records.total()
-
-    @property
-    def acknowledged_by_partition(self) -> Mapping[int, int]:
-        """Records the broker has, by partition."""
-        return self._records
-
-    @property
-    def acknowledged_bytes_by_partition(self) -> Mapping[int, int]:
-        """Bytes of keys and values the broker has, by partition."""
-        return self._bytes
 
     @property
     def failed(self) -> Mapping[str, int]:
@@ -66,14 +50,13 @@ class Publisher:
         Without `partition` the key chooses it (murmur2, as Java clients do). Raises SourceError for a
         record that is too large to be handed over.
         """
-        size = len(key or b"") + len(value or b"")
         while True:
             try:
                 self._producer.produce(
                     self._topic, value=value, key=key, headers=list(headers),
                     partition=_ANY if partition is None else partition,
                     timestamp=_NOW if timestamp_ms is None else timestamp_ms,
-                    on_delivery=partial(self._on_delivery, size),
+                    on_delivery=self._on_delivery,
                 )  # fmt: skip
             except BufferError:
                 self._producer.poll(_FULL_QUEUE_SECONDS)
@@ -87,13 +70,11 @@ class Publisher:
         """Wait for acknowledgements; returns how many are still missing after `timeout_seconds`."""
         return int(self._producer.flush(timeout_seconds))
 
-    def _on_delivery(self, size: int, error: KafkaError | None, produced: Message) -> None:
-        number = produced.partition()
-        if error is not None or number is None:
-            self._failed[text_of(error) if error is not None else "no partition"] += 1
-            return
-        self._records[number] += 1
-        self._bytes[number] += size
+    def _on_delivery(self, error: KafkaError | None, _produced: Message) -> None:
+        if error is None:
+            self.acknowledged += 1
+        else:
+            self._failed[text_of(error)] += 1
 
     def _refused(self, exception: KafkaException) -> SourceError:
         error = error_of(exception)
