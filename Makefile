@@ -13,7 +13,7 @@ export PYTHON
 .PHONY: help setup demo test test-planhat-live check lint types contracts pins docs-check deploy-check format docs requirements bench wheel up down clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## make .venv with the pinned requirements (every target does so by itself)
 
