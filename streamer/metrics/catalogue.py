@@ -17,6 +17,15 @@ UNKNOWN = "unknown"
 OPERATION_FATES = ("delivered", "refused", "unsaved", "released")
 COMMIT_RESULTS = ("committed", "retry", "fenced")
 HOLD_REASONS = ("credentials", "permission", "not_found", "everything_refused", "dead_letters")
+RETRY_REASONS = (
+    *TransientReason,
+    "refused_whole",
+    Verdict.DUPLICATED,
+    Verdict.NAME_MISSING,
+    Verdict.MISSING,
+    Verdict.UNCLEAR,
+    UNKNOWN,
+)
 CHANGES = ("assigned", "revoked", "lost", UNKNOWN)
 STAGES = ("flowing", "still", "paused")
 # ... and the one that avro/ owns; a test holds it equal to the registry client's.
@@ -160,7 +169,7 @@ RETRIED_OPERATIONS = _counter(
     "streamer_retried_operations_total",
     "Operations that had to wait to be sent again, by reason.",
     endpoint=_ENDPOINTS,
-    reason=(*TransientReason, *Verdict, UNKNOWN),
+    reason=RETRY_REASONS,
 )
 FENCED_OPERATIONS = _counter(
     "streamer_fenced_operations_total", "Answers that came after their partition had gone elsewhere."
