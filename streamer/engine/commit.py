@@ -12,7 +12,7 @@ class CommitSchedule:
     def __init__(self, interval_seconds: float) -> None:
         self._interval = interval_seconds
         self._next_at = 0.0
-        self._under_way: Mapping[TopicPartition, int] | None = None
+        self._under_way: dict[TopicPartition, int] | None = None
         self._acknowledged: dict[TopicPartition, int] = {}
 
     def due(self, now: float, committable: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
@@ -31,17 +31,26 @@ class CommitSchedule:
 
     def started(self, now: float, offsets: Mapping[TopicPartition, int]) -> None:
         """A commit is under way."""
-        self._under_way = offsets
+        self._under_way = dict(offsets)
         self._next_at = now + self._interval
 
-    def finished(self, offsets: Mapping[TopicPartition, int], result: CommitResult) -> None:
-        """It ended. A failed one is not repeated: the next one carries newer offsets."""
-        self._under_way = None
-        if result is CommitResult.COMMITTED:
-            for source, offset in offsets.items():
-                self._acknowledged[source] = max(offset, self._acknowledged.get(source, -1))
+    def finished(self, result: CommitResult) -> None:
+        """The one under way ended. A failed one is not repeated: the next one carries newer offsets."""
+        offsets, self._under_way = self._under_way, None
+        if result is CommitResult.COMMITTED and offsets is not None:
+            self.acknowledge(offsets)
+
+    def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """The broker has these."""
+        for source, offset in offsets.items():
+            self._acknowledged[source] = max(offset, self._acknowledged.get(source, -1))
 
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
-        """These are no longer ours; another member may commit for them."""
+        """These are no longer ours; another member may commit for them.
+
+        Also of the commit under way: its answer speaks of an epoch that is over.
+        """
         for source in partitions:
             self._acknowledged.pop(source, None)
+            if self._under_way is not None:
+                self._under_way.pop(source, None)

@@ -88,22 +88,23 @@ class Dispatch:
         chosen = outbox.choose(now, number, extras=extras)
         return chosen is not None and self._submit(outbox, number, *chosen, now)
 
-    def probe(self, endpoint: Endpoint, now: float) -> int | None:
-        """On hold: send one operation there, to see whether things are well again; its batch's number."""
+    def probe(self, endpoint: Endpoint, most: int, now: float) -> int | None:
+        """On hold: send a few operations there, to see whether things are well; their batch's number."""
         outbox = self.outboxes[endpoint]
         if outbox.flights or (endpoint.host is Host.MAIN and not self.quota.may_call(now)):
             return None
         outbox.wake(now)
         number = next(self._numbers)
-        tickets = outbox.pool.take(1, number)
+        tickets = outbox.pool.take(most, number)
         chosen = (Kind.PROBE, tickets) if tickets else outbox.choose(now, number, extras=True)
         if chosen is None or not self._submit(outbox, number, *chosen, now):
             return None
         return number
 
-    def has_work(self, endpoint: Endpoint) -> bool:
-        """Whether anything waits for this endpoint or is under way there."""
-        return self._waiting[endpoint] > 0
+    def can_be_probed(self, endpoint: Endpoint) -> bool:
+        """Whether anything waits to be sent there, or is under way; what only waits for others does not."""
+        outbox = self.outboxes[endpoint]
+        return outbox.flights > 0 or outbox.has_ready
 
     def _submit(self, outbox: Outbox, number: int, kind: Kind, tickets: list[Ticket], now: float) -> bool:
         endpoint = outbox.endpoint
@@ -152,12 +153,14 @@ class Dispatch:
         else:
             self._count(ticket, fate)
 
-    def withdraw(self, ticket: Ticket, now: float) -> None:
-        """Take an unsent operation out of line: its record goes back to Kafka."""
-        if ticket.place is Place.READY:
-            self.outboxes[ticket.endpoint].pool.withdrawn(ticket)
-        self._free(self.lanes.withdraw(ticket), now)
-        self._count(ticket, OperationFate.RELEASED)
+    def withdraw(self, tickets: list[Ticket], now: float) -> None:
+        """Take unsent operations out of line: their records go back to Kafka."""
+        for ticket in tickets:
+            if ticket.place is Place.READY:
+                self.outboxes[ticket.endpoint].pool.withdrawn(ticket)
+        self._free(self.lanes.withdraw(tickets), now)
+        for ticket in tickets:
+            self._count(ticket, OperationFate.RELEASED)
 
     def fence(self, ticket: Ticket) -> None:
         """Its partition is gone while it is under way: whatever is answered will count for nothing.

@@ -48,12 +48,12 @@ class Handover:
         books = [book for source in partitions if (book := ledger.book(source)) is not None]
         if not books:
             return  # handed over before: leaving the group revokes once more
+        deadline = self._streamer.clock.monotonic() + self._limits.drain_seconds
         self._streamer.stop_intake(partitions)
         for book in books:
             book.is_draining = True
-            self._give_back_unsent(book)
+        self._give_back_unsent(books)
         if change != "lost" and self._may_commit:
-            deadline = self._streamer.clock.monotonic() + self._limits.drain_seconds
             self._wait(books, deadline - 2 * self._limits.commit_floor_seconds)
             self._commit(books, deadline - self._limits.commit_floor_seconds)
         for book in books:
@@ -62,16 +62,16 @@ class Handover:
         self._streamer.forget(partitions)
         self._observer.rebalanced(change, len(partitions), released)
 
-    def _give_back_unsent(self, book: Book) -> None:
-        """Latest first, so that withdrawing a long line of one key stays cheap."""
-        now = self._streamer.clock.monotonic()
-        for entry in reversed(book.entries()):
-            unsent = [ticket for ticket in entry.tickets if ticket.place is not Place.SENT]
-            for ticket in reversed(unsent):
-                self._streamer.dispatch.withdraw(ticket, now)
-            if unsent or not self._is_under_way(entry):
+    def _give_back_unsent(self, books: list[Book]) -> None:
+        entries = [entry for book in books for entry in book.entries()]
+        unsent = [t for entry in entries for t in entry.tickets if t.place is not Place.SENT]
+        touched = {id(ticket.entry) for ticket in unsent}
+        self._streamer.dispatch.withdraw(unsent, self._streamer.clock.monotonic())
+        for entry in entries:
+            is_under_way = self._is_under_way(entry)
+            if id(entry) in touched or not is_under_way:
                 entry.worsen(Fate.RELEASED, "")
-            if not self._is_under_way(entry):
+            if not is_under_way:
                 self._streamer.settle(entry)
 
     def _is_under_way(self, entry: Entry) -> bool:
@@ -100,7 +100,8 @@ class Handover:
         clock = self._streamer.clock
         while offsets:
             result = self._source.commit_now(offsets)
-            self._streamer.commits.finished(offsets, result)
+            if result is CommitResult.COMMITTED:
+                self._streamer.commits.acknowledge(offsets)
             self._observer.committed(result, len(offsets))
             if result is not CommitResult.RETRY or clock.monotonic() >= until:
                 return

@@ -6,6 +6,7 @@ from streamer.errors import PlanhatMisconfigured, StreamerError, TooManyDeadLett
 from streamer.outcomes import Endpoint
 
 WORD_SECONDS = 60.0
+TRICKLE_SECONDS = 2.0
 
 
 class Hold:
@@ -53,6 +54,16 @@ class Hold:
             return False
         self._next_probe = now + self._limits.hold_probe_seconds
         return True
+
+    def lets_in(self, now: float) -> bool:
+        """Whether to read a little before the next probe: only new records can show that some pass."""
+        is_near = now >= self._next_probe - TRICKLE_SECONDS
+        return self.reason is HoldReason.EVERYTHING_REFUSED and is_near
+
+    @property
+    def probe_operations(self) -> int:
+        """How many operations a probe holds: enough of them to meet one that is accepted."""
+        return self._limits.probe_operations if self.reason is HoldReason.EVERYTHING_REFUSED else 1
 
     def word_is_due(self, now: float) -> bool:
         """Once a minute the log says what to do."""

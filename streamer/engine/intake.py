@@ -78,21 +78,22 @@ class Intake:
         """Take in what was polled, after what is parked."""
         for source in list(self._parked):
             self._take_parked(source, now)
-        null_keys = 0
+        null_keys = tracked = 0
         for record in records:
             source = record.source
             book = self._streamer.ledger.book(source)
             if book is None:
                 continue  # revoked between the fetch and this line
             null_keys += record.key is None
+            tracked += 1
             entry = book.track(record, now)
             parked = self._parked.get(source)
             if parked is not None:
                 parked.append(entry)
             elif not self._interpret(entry, now):
                 self._parked[source] = deque([entry])
-        if records:
-            self._observer.polled(len(records), null_keys)
+        if tracked:
+            self._observer.polled(tracked, null_keys)
 
     def waiting_longer_than(self, most: int) -> set[TopicPartition]:
         """Partitions with more than `most` records behind an awaited schema."""

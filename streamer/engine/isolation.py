@@ -22,15 +22,23 @@ class Finding:
     culprits: list[Ticket] = field(default_factory=list)
     """Refused alone, or the only suspect left."""
     is_everything: bool = False
-    """The whole sample was refused: hold."""
+    """The whole sample was refused: perhaps the fault is in none of them."""
 
 
 class Isolation:
     """One hunt. `suspects` are parked tickets in their batch's order, `sample` some that wait for none."""
 
     def __init__(
-        self, suspects: list[Ticket], sample: list[Ticket], most_calls: int, sample_size: int
+        self,
+        suspects: list[Ticket],
+        sample: list[Ticket],
+        most_calls: int,
+        sample_size: int,
+        *,
+        is_refusal: bool = True,
     ) -> None:
+        self.is_refusal = is_refusal
+        """Whether it looks for what is refused (a 4xx), not for what makes bulks fail."""
         self._suspects = suspects
         self._sample = list(sample)
         self._asking: list[Ticket] = []
@@ -43,13 +51,13 @@ class Isolation:
         """Everything it still holds unsent, in order."""
         return [ticket for ticket in self._suspects if ticket.place is Place.PARKED]
 
-    def next_group(self) -> list[Ticket]:
-        """What to send next, and counts as asked; empty while an answer is awaited or nothing is left."""
+    def next_group(self, most: int) -> list[Ticket]:
+        """What to send next (at most so many), which counts as asked; empty while an answer is awaited."""
         if self._asking:
             return []
         self._sample = [ticket for ticket in self._sample if ticket.place is Place.PARKED]
         suspects = self.tickets()
-        self._asking = self._sample[:1] or suspects[: (len(suspects) + 1) // 2]
+        self._asking = self._sample[:1] or suspects[: min((len(suspects) + 1) // 2, most)]
         return self._asking
 
     def unanswered(self) -> None:
@@ -65,7 +73,7 @@ class Isolation:
             self._sampled(group[0], finding, is_refused=is_refused)
         elif is_refused:
             self._narrow(group, finding)
-        if not self._sample and not finding.is_everything:
+        if not self._sample:
             self._conclude(finding)
         return finding
 
@@ -79,11 +87,8 @@ class Isolation:
             return
         # Some may have gone back to Kafka while the others were asked.
         refused = [ticket for ticket in self._sample_refused if ticket.place is Place.PARKED]
-        if not self._sample_accepted and len(self._sample_refused) >= self._sample_size:
-            finding.is_everything = True
-            finding.freed = self.tickets()
-            self._suspects = []
-        elif refused:
+        finding.is_everything = not self._sample_accepted and len(self._sample_refused) >= self._sample_size
+        if refused:
             # The sample found some; whether the rest is sound is cheapest asked by a normal bulk.
             finding.culprits = refused
             self._suspects = [ticket for ticket in self._suspects if ticket not in refused]

@@ -11,6 +11,7 @@ first out, a ticket that waits for the tail waits for the whole lane. So a ticke
 as many others as it has keys, and nothing is ever searched.
 """
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -145,28 +146,48 @@ class Lanes:
         ticket.waits_for = []
         return freed
 
-    def withdraw(self, ticket: Ticket) -> list[Ticket]:
-        """Take an unsent ticket out of line.
+    def withdraw(self, tickets: Iterable[Ticket]) -> list[Ticket]:
+        """Take unsent tickets out of line, all in one pass.
 
-        Whoever waited for it waits for what it waited for instead. Otherwise: A is sent, B waits for A,
-        C waits for B; B is withdrawn, C goes out while A is unanswered, and A's retry overwrites C.
+        Whoever waited for one of them waits for what that one waited for instead. Otherwise: A is sent,
+        B waits for A, C waits for B; B is withdrawn, C goes out while A is unanswered, and A's retry
+        overwrites C.
         """
-        before = ticket.waits_for
+        leaving = sorted(tickets, key=lambda ticket: ticket.number)
+        heirs: dict[Ticket, list[Ticket]] = {}
+        for ticket in leaving:  # earlier ones first: whatever it waited for is resolved already
+            heirs[ticket] = _resolved(ticket.waits_for, heirs)
+            for before in ticket.waits_for:
+                before.followers.pop(ticket, None)
+        bereaved: dict[Ticket, None] = {}
+        for ticket in leaving:
+            self._leave_tails(ticket, heirs[ticket])
+            bereaved |= {follower: None for follower in ticket.followers if follower not in heirs}
+            ticket.place = Place.DONE
+            ticket.waits_for, ticket.followers = [], {}
+        self.size -= len(leaving)
+        for follower in bereaved:
+            follower.waits_for = _resolved(follower.waits_for, heirs)
+            for before in follower.waits_for:
+                before.followers[follower] = None
+        return [t for t in bereaved if not t.waits_for and t.place is Place.WAITING]
+
+    def _leave_tails(self, ticket: Ticket, heirs: list[Ticket]) -> None:
         tails = self._tails(ticket)
         for key in ticket.operation.keys:
             if tails.get(key) is ticket:
                 # The latest of those before it that share this key; earlier ones are behind that one.
-                lane = [t for t in before if self._tails(t) is tails and key in t.operation.keys]
+                lane = [t for t in heirs if self._tails(t) is tails and key in t.operation.keys]
                 if lane:
                     tails[key] = max(lane, key=lambda t: t.number)
                 else:
                     del tails[key]
-        for earlier in before:
-            del earlier.followers[ticket]
-        for follower in ticket.followers:
-            for earlier in before:
-                if earlier not in follower.waits_for:
-                    follower.waits_for.append(earlier)
-                    earlier.followers[follower] = None
-        ticket.waits_for = []
-        return self.finish(ticket)
+
+
+def _resolved(waits_for: list[Ticket], heirs: dict[Ticket, list[Ticket]]) -> list[Ticket]:
+    """What remains to be waited for when those with heirs are gone; each once."""
+    remaining: dict[Ticket, None] = {}
+    for before in waits_for:
+        for ticket in heirs.get(before, [before]):
+            remaining[ticket] = None
+    return list(remaining)

@@ -92,13 +92,18 @@ class Book:
         return len(self._open)
 
     @property
+    def span(self) -> int:
+        """Records from the oldest unsettled one on, settled or not: what one crash would resend."""
+        return len(self._order)
+
+    @property
     def oldest(self) -> Entry | None:
         """The unsettled entry with the lowest offset, or None."""
         return self._open.get(self._order[0]) if self._order else None
 
     def entries(self) -> list[Entry]:
         """Entries in flight, by offset."""
-        return [self._open[offset] for offset in self._order if offset in self._open]
+        return list(self._open.values())
 
     def track(self, record: Record, now: float) -> Entry:
         """From here on, this record's offset holds back every later commit of its partition."""

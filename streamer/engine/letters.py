@@ -31,6 +31,11 @@ class Letters:
         """A record whose operations are all answered for, and which is to be a letter."""
         self._candidates.append(entry)
 
+    def forget_closed(self) -> None:
+        """Drop what went back to Kafka with its partition; what is under way ends by its receipt."""
+        self._candidates = deque(entry for entry in self._candidates if not entry.book.is_closed)
+        self._again = deque((letter, entry) for letter, entry in self._again if not entry.book.is_closed)
+
     @property
     def held(self) -> int:
         """Candidates not produced yet."""
@@ -41,16 +46,14 @@ class Letters:
         if now < self._retry_at:
             return
         while self._again:
-            letter, entry = self._again[0]
-            if not entry.book.is_closed and not self._produce(letter, entry, now):
+            if not self._produce(*self._again[0], now):
                 return
             self._again.popleft()
         while self._candidates and self.guard.may_produce():
             entry = self._candidates[0]
-            if not entry.book.is_closed:
-                if not self._produce(_letter(entry), entry, now):
-                    return
-                self.guard.produced()
+            if not self._produce(_letter(entry), entry, now):
+                return
+            self.guard.produced()
             self._candidates.popleft()
         if not self._again and not self._produced:
             # What the topic did not take may have gone back to Kafka with its partition since: then no

@@ -41,6 +41,9 @@ class Limits:
     stuck_ratio: float = 0.05
     """Share of high water that may wait behind keys in trouble before their partitions pause."""
 
+    span_ratio: float = 4.0
+    """Records, in units of high water, that may be read past the oldest unsettled one of a partition."""
+
     commit_interval_seconds: float = 0.5
     drain_seconds: float = 70.0
     commit_floor_seconds: float = 5.0

@@ -161,7 +161,7 @@ class Streamer:
     # --- hold -------------------------------------------------------------------------------------
 
     def _enter_hold(self, reason: HoldReason, endpoint: Endpoint | None) -> None:
-        if not any(self._answers.accepted.values()):
+        if not self._answers.suspects.has_accepted:
             # At start a person is watching: end rather than hold. Not from here: the other answers of
             # this turn must be applied first, or their requests would be waited for in vain.
             self._ending = self._ending or ending(reason)
@@ -190,11 +190,15 @@ class Streamer:
 
     def _probe_hold(self, now: float) -> None:
         endpoint = self.hold.endpoint
-        if endpoint is not None and self.dispatch.has_work(endpoint):
+        if endpoint is None:
+            return
+        if self.dispatch.can_be_probed(endpoint):
             self._sink.refresh_credentials()
-            self.hold.probe = self.dispatch.probe(endpoint, now) or self.hold.probe
-        elif endpoint is not None:
-            # All that was refused went back to Kafka with its partitions: nothing is left to hold for.
+            number = self.dispatch.probe(endpoint, self.hold.probe_operations, now)
+            self.hold.probe = number or self.hold.probe
+        else:
+            # What was refused went back to Kafka with its partition, or waits for what a hold does not
+            # send: nothing is left to ask with, so go on and see.
             self._leave_hold()
 
     # --- out, commits -----------------------------------------------------------------------------
@@ -213,7 +217,7 @@ class Streamer:
     def finish_commits(self) -> None:
         """Learn what became of commits."""
         for offsets, result in self._source.finished_commits():
-            self._commits.finished(offsets, result)
+            self._commits.finished(result)
             self._observer.committed(result, len(offsets))
 
     # --- in ---------------------------------------------------------------------------------------
@@ -223,7 +227,7 @@ class Streamer:
         stage = self._pressure.step(now, self.ledger.in_flight, self.ledger.size_bytes)
         if stage is not before:
             self._observer.paused(stage.value)
-        self._pause_and_resume(self._to_pause(stage))
+        self._pause_and_resume(self._to_pause(stage, now))
         if stage is Stage.STILL:
             self.last_poll_at = now
             self.collect(now, STILL_SECONDS)
@@ -234,11 +238,15 @@ class Streamer:
         self.last_poll_at = self._clock.monotonic()
         return records
 
-    def _to_pause(self, stage: Stage) -> set[TopicPartition]:
+    def _to_pause(self, stage: Stage, now: float) -> set[TopicPartition]:
         assigned = set(self.ledger.partitions)
-        if stage is Stage.PAUSED or self.hold.reason is not None or self.letters.is_blocked:
+        is_holding = self.hold.reason is not None and not self.hold.lets_in(now)
+        if stage is Stage.PAUSED or is_holding or self.letters.is_blocked:
             return assigned
-        return (self._stuck | self._intake.waiting_longer_than(self._stuck_records)) & assigned
+        most = self._limits.span_ratio * self._limits.high_water_records
+        stretched = {book.source for book in self.ledger if book.span > most}
+        waiting = self._intake.waiting_longer_than(self._stuck_records)
+        return (self._stuck | waiting | stretched) & assigned
 
     @property
     def _stuck_records(self) -> int:
@@ -261,7 +269,7 @@ class Streamer:
         for source in partitions:
             self.ledger.open_book(source)
         self._observer.rebalanced("assigned", len(partitions), 0)
-        wanted = self._to_pause(self._pressure.stage) & set(partitions)
+        wanted = self._to_pause(self._pressure.stage, self._clock.monotonic()) & set(partitions)
         if wanted:
             self._paused |= wanted
             self._source.pause(wanted)
@@ -284,6 +292,7 @@ class Streamer:
             self._paused.discard(source)
             self._stuck.discard(source)
         self._commits.forget(partitions)
+        self.letters.forget_closed()
 
     @property
     def commits(self) -> CommitSchedule:

@@ -66,6 +66,11 @@ class Outbox:
             aside += isolation.tickets()
         return [ticket for ticket in aside if ticket.place is Place.PARKED]
 
+    @property
+    def has_ready(self) -> bool:
+        """Whether there is anything that may be sent now or when its time comes."""
+        return self.pool.count > 0 or bool(self.parked())
+
     def wake(self, now: float) -> None:
         """Move what is due to where it is sent from."""
         while self._later and self._later[0][0] <= now:
@@ -86,18 +91,20 @@ class Outbox:
         permit = self.gate.permit(now)
         if permit is Permit.NOTHING:
             return None
-        chosen = self._extra(flight) if extras else None
-        if chosen is None:
-            chosen = self._bulk(now, flight, is_probe=permit is Permit.PROBE)
-        if chosen is not None and permit is Permit.PROBE:
-            self.gate.is_probing = True
-        return chosen
+        if permit is Permit.PROBE:
+            # Bulks first: extras are suspects, and as probes they could keep the gate closed for ever.
+            most = min(self.gate.probe_size(), self.size.operations)
+            chosen = self._bulk(now, flight, is_probe=True) or (self._extra(flight, most) if extras else None)
+            self.gate.is_probing = chosen is not None
+            return chosen
+        chosen = self._extra(flight, self.size.operations) if extras else None
+        return chosen or self._bulk(now, flight, is_probe=False)
 
-    def _extra(self, flight: int) -> tuple[Kind, list[Ticket]] | None:
+    def _extra(self, flight: int, most: int) -> tuple[Kind, list[Ticket]] | None:
         while self.isolations and self.isolations[0].is_over:
             self.isolations.popleft()
         if self.isolations:
-            group = self.isolations[0].next_group()
+            group = self.isolations[0].next_group(most)
             if group:
                 return Kind.ISOLATE, self._mark(group, flight)
         while self._alone:
@@ -105,12 +112,12 @@ class Outbox:
             if ticket.place is Place.PARKED:
                 return Kind.ALONE, self._mark([ticket], flight)
         for looks in self._looks.values():
-            group = self._look_group(looks)
+            group = self._look_group(looks, most)
             if group:
                 return Kind.LOOK, self._mark(group, flight)
         return None
 
-    def _look_group(self, looks: deque[Ticket]) -> list[Ticket]:
+    def _look_group(self, looks: deque[Ticket], limit: int) -> list[Ticket]:
         """As many second looks as the first of them allows: groups shrink while replies stay unclear."""
         group: list[Ticket] = []
         room = self.bulk.size_bytes
@@ -119,7 +126,7 @@ class Outbox:
             if ticket.place is not Place.PARKED:
                 looks.popleft()
                 continue
-            most = min(self.size.operations, group[0].group_limit if group else ticket.group_limit)
+            most = min(limit, group[0].group_limit if group else ticket.group_limit)
             if group and (len(group) >= most or len(ticket.encoded) >= room):
                 break
             room -= len(ticket.encoded) + 1

@@ -56,6 +56,7 @@ class PlanhatSink:
         self._make_delivery = make_delivery
         self._finished: SimpleQueue[Delivery | StreamerError] = SimpleQueue()
         self._closed = False
+        self._failure: StreamerError | None = None
         self.refresh_credentials()
         tls = trusted_authorities()
         self._crews: dict[Endpoint, _Crew] = {}
@@ -76,19 +77,26 @@ class PlanhatSink:
         """Deliveries that ended; waits at most `timeout_seconds` for the first.
 
         Raises StreamerError where a worker met what it cannot: a bug of ours, or an address that
-        makes no request. Its batch has no delivery; nothing of it may be committed.
+        makes no request. Its batch has no delivery; nothing of it may be committed. What was answered
+        before is returned first; from then on every call raises, for there is nothing more to wait for.
         """
         deliveries: list[Delivery] = []
+        if self._failure is not None:
+            raise self._failure
         try:
             finished = self._finished.get(timeout=timeout_seconds) if timeout_seconds > 0 else None
             while True:
                 if isinstance(finished, StreamerError):
-                    raise finished
+                    self._failure = finished
+                    break
                 if finished is not None:
                     deliveries.append(finished)
                 finished = self._finished.get_nowait()
         except Empty:
-            return deliveries
+            pass
+        if self._failure is not None and not deliveries:
+            raise self._failure
+        return deliveries
 
     def refresh_credentials(self) -> None:
         """Read the tokens again; what is sent from now on carries them."""

@@ -90,7 +90,7 @@ def test_withdrawn_tickets_are_neither_sent_nor_counted() -> None:
     """They stay in the queue until met; the count does not lie meanwhile."""
     pool, lanes, tickets = pool_of(Endpoint.ENDUSERS, ["a", "b"])
     pool.withdrawn(tickets[0])
-    lanes.withdraw(tickets[0])
+    lanes.withdraw([tickets[0]])
     assert pool.count == 1
     assert pool.is_due(0.3, 5_000)
     assert numbers(pool.take(100, 1)) == [1]

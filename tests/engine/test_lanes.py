@@ -48,7 +48,7 @@ class Line:
 
     def withdraw(self, ticket: Ticket) -> None:
         self.free.discard(ticket.number)
-        self.free |= {freed.number for freed in self.lanes.withdraw(ticket)}
+        self.free |= {freed.number for freed in self.lanes.withdraw([ticket])}
 
 
 def test_upserts_of_one_enduser_go_one_after_the_other() -> None:

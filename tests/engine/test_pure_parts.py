@@ -182,7 +182,7 @@ def test_only_changes_are_committed_twice_a_second_one_at_a_time() -> None:
     assert commits.due(0.0, {HERE: 5}) == {HERE: 5}
     commits.started(0.0, {HERE: 5})
     assert commits.due(9.0, {HERE: 6}) == {}
-    commits.finished({HERE: 5}, CommitResult.COMMITTED)
+    commits.finished(CommitResult.COMMITTED)
     assert commits.due(0.4, {HERE: 6}) == {}
     assert commits.due(0.5, {HERE: 5}) == {}
     assert commits.due(0.5, {HERE: 6, THERE: 1}) == {HERE: 6, THERE: 1}
@@ -192,16 +192,18 @@ def test_a_failed_commit_is_replaced_by_the_newest() -> None:
     """What was refused is committed again, with what came since."""
     commits = CommitSchedule(0.5)
     commits.started(0.0, {HERE: 5})
-    commits.finished({HERE: 5}, CommitResult.RETRY)
+    commits.finished(CommitResult.RETRY)
     assert commits.due(0.5, {HERE: 8}) == {HERE: 8}
 
 
 def test_a_partition_that_comes_back_is_committed_afresh() -> None:
     """What an older epoch had acknowledged says nothing about the new one."""
     commits = CommitSchedule(0.5)
-    commits.finished({HERE: 9}, CommitResult.COMMITTED)
+    commits.acknowledge({HERE: 9})
+    commits.started(0.0, {HERE: 10, THERE: 3})
     commits.forget([HERE])
-    assert commits.changed({HERE: 4}) == {HERE: 4}
+    commits.finished(CommitResult.COMMITTED)
+    assert commits.changed({HERE: 4, THERE: 3}) == {HERE: 4}
 
 
 # --- dead-letter guard ---

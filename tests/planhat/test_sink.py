@@ -204,14 +204,17 @@ def test_new_credentials_are_used_from_the_next_request_on() -> None:
 
 
 def test_a_bug_in_a_worker_surfaces_in_the_owner_thread_without_its_text() -> None:
-    """`collect` ends the process naming type and place; the text, which may hold a trait, is left out."""
+    """`collect` ends the process naming type and place; the text, which may hold a trait, is left out.
+
+    Every later call says the same: the failed batch has no answer to wait for.
+    """
 
     def broken() -> bool:
         raise KeyError("u-1@acme.example")
 
     with serving(reply(200, SAVED)) as server, sink_at(server, may_send=broken) as sink:
+        assert sink.submit(batch_of(Endpoint.ENDUSERS))
         for _ in range(3):
-            assert sink.submit(batch_of(Endpoint.ENDUSERS))
             with pytest.raises(StreamerError, match=r"KeyError in broken, test_sink\.py line") as caught:
                 sink.collect(10)
 
