@@ -1,5 +1,6 @@
 """The closing table: what became of every event, and what it took."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -71,10 +72,13 @@ def _requests(outcome: Outcome, endpoint: Endpoint) -> str:
     scrape = outcome.scrape
     requests = scrape.total("streamer_deliveries_total", endpoint=endpoint)
     operations = scrape.total("streamer_delivery_operations_sum", endpoint=endpoint)
-    answers = outcome.view["requests"]["answers"].get(endpoint.value, {})
+    # `streamer run` asks at its start whether Planhat knows it: no delivery, so told apart.
+    reads = Counter(outcome.view["requests"]["reads"].get(endpoint.value, {}))
+    answers = Counter(outcome.view["requests"]["answers"].get(endpoint.value, {})) - reads
     said = ", ".join(f"{count} x {status}" for status, count in sorted(answers.items()))
     mean = operations / requests if requests else 0
-    return f"{requests:,.0f} with {mean:,.1f} operations each on average ({said or 'none answered'})"
+    beside = f", reads: {reads.total()}" if reads else ""
+    return f"{requests:,.0f} of {mean:,.1f} operations on average ({said or 'none answered'}){beside}"
 
 
 def _by_reason(scrape: Scrape, name: str) -> str:

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from streamer.outcomes import Endpoint
 from streamer.standins import demo
 from streamer.standins.demo_metrics import Probe
 from streamer.standins.demo_pipeline import PipelineEnded
@@ -50,6 +51,11 @@ def test_two_thousand_events_end_accounted_for() -> None:
     assert "Every one of 2,000 events is accounted for." in ended.stdout
     assert "Events by call and outcome" in ended.stdout
     assert readme.example("make demo").pattern.fullmatch(ended.stdout), "the README shows something else"
+    rows = re.findall(r"^requests, (\w+) +([\d,]+) of .+ average \((.+)\)(.*)$", ended.stdout, re.MULTILINE)
+    assert [endpoint for endpoint, *_ in rows] == list(Endpoint)
+    for _, requests, answers, _ in rows:
+        assert int(requests) == sum(int(answer.split(" x ")[0]) for answer in answers.split(", "))
+    assert [beside.rstrip() for *_, beside in rows] == ["", ", reads: 1", ""]
     assert re.search(r"Metrics were at http://127\.0\.0\.1:\d+/metrics\.", ended.stdout)
     assert ended.stderr == ""
 

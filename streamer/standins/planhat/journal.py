@@ -14,6 +14,8 @@ class Journal:
         self.numbers = 0
         """The newest request number."""
         self.answers: Counter[tuple[str, int]] = Counter()
+        self.reads: Counter[tuple[str, int]] = Counter()
+        """Those of the answers that were to GET: nothing was told to Planhat."""
         self.items: Counter[str] = Counter()
         self.bytes_in: Counter[str] = Counter()
         self.in_flight: Counter[str] = Counter()
@@ -31,6 +33,8 @@ class Journal:
         """The request is answered."""
         self.in_flight[row.endpoint] -= 1
         self.answers[row.endpoint, row.status] += 1
+        if row.method == "GET":
+            self.reads[row.endpoint, row.status] += 1
         self.items[row.endpoint] += row.items
         self.bytes_in[row.endpoint] += row.bytes_in
         if row.fault:
@@ -41,15 +45,21 @@ class Journal:
 
     def view(self) -> dict[str, Any]:
         """The totals."""
-        answers: dict[str, dict[str, int]] = {}
-        for (endpoint, status), count in sorted(self.answers.items()):
-            answers.setdefault(endpoint, {})[str(status)] = count
         return {
             "total": self.numbers,
-            "answers": answers,
+            "answers": _by_endpoint(self.answers),
+            "reads": _by_endpoint(self.reads),
             "items": dict(self.items),
             "bytes_in": dict(self.bytes_in),
             "in_flight": {name: count for name, count in self.in_flight.items() if count},
             "peak_in_flight": dict(self.peak_in_flight),
             "faults": dict(self.faults),
         }
+
+
+def _by_endpoint(counts: Counter[tuple[str, int]]) -> dict[str, dict[str, int]]:
+    """Counts by status, by endpoint."""
+    sorted_out: dict[str, dict[str, int]] = {}
+    for (endpoint, status), count in sorted(counts.items()):
+        sorted_out.setdefault(endpoint, {})[str(status)] = count
+    return sorted_out
