@@ -14,7 +14,7 @@ import pytest
 from streamer.errors import UsageError
 from streamer.standins.planhat.child import SandboxProcess
 from streamer.standins.planhat.client import SandboxClient, SandboxUnusable
-from streamer.standins.planhat.command import AddressInUse, add_arguments, run, switches_of
+from streamer.standins.planhat.command import add_arguments, run, switches_of
 
 MODULE = [sys.executable, "-m", "streamer.standins.planhat"]
 
@@ -99,12 +99,14 @@ def test_a_child_that_cannot_start_says_why() -> None:
 
 
 def test_a_taken_address_is_an_error_that_says_what_to_do() -> None:
-    """Another program on the port: exit code 1, naming the address and --port 0."""
+    """Another program on the port: exit code 2, naming the address and --port 0."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-        with pytest.raises(AddressInUse, match=f"127.0.0.1:{port}.*--port 0"):
+        with pytest.raises(UsageError, match=f"127.0.0.1:{port}.*--port 0"):
             run(parsed("--port", str(port)))
+        finished = subprocess.run([*MODULE, "--port", str(port)], capture_output=True, check=False)
+        assert finished.returncode == 2
 
 
 def test_wrong_arguments_are_a_usage_error() -> None:

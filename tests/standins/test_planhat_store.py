@@ -159,9 +159,7 @@ def test_a_company_learns_the_domain_of_its_endusers(store: Store) -> None:
     acme = store.companies.by_external_id("acme")
     assert acme is not None
     assert acme.fields["domains"] == ["acme.example", "acme.other"]
-    assert [entry.company for entry in endusers(store) if entry.fields["email"] == "u-2@acme.other"] == [
-        acme
-    ]
+    assert [entry.company for entry in endusers(store) if entry.fields["email"] == "u-2@acme.other"] == [acme]
     assert store.ignored.totals == {("endusers", "no_company"): 1}
 
 

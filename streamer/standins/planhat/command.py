@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from streamer.errors import StreamerError, UsageError
+from streamer.errors import UsageError
 from streamer.standins.planhat.sandbox import DEFAULT_API_TOKEN, DEFAULT_TENANT_TOKEN, Sandbox
 from streamer.standins.planhat.switches import Switches, notes, with_changes
 
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_PORT = 8080
-
-
-class AddressInUse(StreamerError):
-    """The address cannot be served."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code. Raises UsageError or AddressInUse."""
+    """Serve until SIGTERM or SIGINT; returns the exit code. Raises UsageError."""
     switches = switches_of(args.switch, args.quota)
     if not 0 <= args.port <= 65_535:
         raise UsageError(f"--port cannot be {args.port}; allowed: 0 to 65535")
@@ -66,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         asyncio.run(_run(sandbox, args))
     except OSError as error:
-        raise AddressInUse(
+        raise UsageError(
             f"The sandbox cannot serve on {args.host}:{args.port} ({error.strerror or error}). "
             "Choose another with --port, or --port 0 for any that is free."
         ) from error
