@@ -42,8 +42,9 @@ contracts: $(INSTALLED) ## which room may import which; names, sizes, docstrings
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
-pins: $(INSTALLED) ## pinned requirements are in step with pyproject.toml
+pins: $(INSTALLED) ## pinned requirements are in step with pyproject.toml, and it with the rest
 	$(BIN)/python tools/requirements.py check
+	$(BIN)/python -m pytest -q tests/test_pyproject.py
 
 docs-check: $(INSTALLED) ## generated tables, commands and links of the documentation are true
 	$(BIN)/python tools/docs.py check
