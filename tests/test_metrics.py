@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_pla
 from prometheus_client.samples import Sample
 
 from streamer.avro.registry_client import ABSENT, ADVICE, Trouble
+from streamer.engine.answers import REFUSED_WHOLE
 from streamer.engine.ports import (
     Batch,
     CommitResult,
@@ -29,6 +30,8 @@ from streamer.metrics.catalogue import (
     COMMIT_RESULTS,
     HOLD_REASONS,
     OPERATION_FATES,
+    RETRY_REASONS,
+    UNKNOWN,
     Kind,
 )
 from streamer.outcomes import (
@@ -116,6 +119,8 @@ def test_closed_sets_are_those_of_the_engine() -> None:
     assert set(COMMIT_RESULTS) == set(CommitResult)
     assert set(HOLD_REASONS) == set(HoldReason)
     assert COMMIT_RESULTS[0] == CommitResult.COMMITTED
+    final = {Verdict.ACCEPTED, Verdict.REFUSED}
+    assert set(RETRY_REASONS) == {*TransientReason, *Verdict, REFUSED_WHOLE, UNKNOWN} - final
     assert {"assigned", "revoked", "lost"} < set(CHANGES)
     assert set(AWAITED_REASONS) == {ABSENT, *Trouble} == set(ADVICE)
 
