@@ -4,7 +4,7 @@ from streamer.events.calls import Identify, JsonDict
 from streamer.events.values import id_text
 from streamer.outcomes import SkipReason
 from streamer.transform.fields import name_text, put_custom, put_fields, put_name, put_others
-from streamer.transform.identity import Who, company_of, identified_user
+from streamer.transform.identity import Who, company_of, email_text, identified_user
 from streamer.transform.operations import Skipped, Transformed, UpsertEnduser
 
 # Segment's reserved traits that Planhat has fields for. Segment accepts both spellings of names;
@@ -40,6 +40,7 @@ def identify(call: Identify) -> Transformed | Skipped:
     put_name(fields, custom, traits.get("name"))
     if "name" not in fields:
         _put_full_name(fields)
+    _put_unusable_email(custom, traits.get("email"))
     _put_other_references(custom, traits, who, company)
     return Transformed((UpsertEnduser(who.external_id, who.email, company, fields, custom),))
 
@@ -50,6 +51,16 @@ def _put_full_name(fields: JsonDict) -> None:
     last = name_text(fields.get("lastName"))
     if first and last:
         fields["name"] = f"{first} {last}"
+
+
+def _put_unusable_email(custom: JsonDict, value: object) -> None:
+    """What stands for an e-mail and is no address goes to `custom`, as what any plain field cannot hold.
+
+    As the plain field it would be a key, and merge everyone who is "n/a". Left out, somebody's typing
+    error would vanish without a trace; in `custom` whoever looks the user up sees it, and can mend it.
+    """
+    if value is not None and email_text(value) is None and not (isinstance(value, str) and not value.strip()):
+        put_custom(custom, "email", value)
 
 
 def _put_other_references(custom: JsonDict, traits: JsonDict, who: Who, company: str | None) -> None:

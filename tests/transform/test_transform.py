@@ -180,13 +180,33 @@ def test_company_of_an_activity(parts: Any, company: str | None) -> None:
         ({"company": {"id": "other"}}, {"company_id": "other"}),
         ({"company": "Acme"}, {"company": "Acme"}),
         ({"company": None}, {"company": None}),
-        ({"email": "none", "source": "web"}, {"source": "web"}),
+        ({"email": " u-9@b.co ", "source": "web"}, {"source": "web"}),
     ],
 )
 def test_references_are_not_repeated(traits: Any, custom: Any) -> None:
     """Ids among the traits reach `custom` only where they say something the item's keys do not."""
     operation = identified(userId="u-1", context={"groupId": "acme"}, traits=traits)
     assert operation.custom == custom
+
+
+@pytest.mark.parametrize(
+    ("email", "custom"),
+    [
+        ("none", {"email": "none"}),
+        (7, {"email": 7}),
+        ({"work": MAIL}, {"email_work": MAIL}),
+        ("x" * 400, {"email": "x" * 400}),
+        (" ", {}),
+        (None, {}),
+        (f" {MAIL}", {}),
+    ],
+)
+def test_an_email_that_is_no_address_does_not_vanish(email: Any, custom: Any) -> None:
+    """It is no key of the user's, so it is kept in `custom`; a blank or a null says nothing."""
+    operation = identified(userId="u-1", traits={"email": email})
+
+    assert operation.custom == custom
+    assert operation.email == (MAIL if not custom and email and email.strip() else None)
 
 
 @pytest.mark.parametrize(
