@@ -94,7 +94,7 @@ def test_a_registry_that_does_not_help_is_told_with_what_to_do(
     """One line and the gauge say why records wait; another line and the gauge say when they no longer do."""
     track = SCHEMAS.by_name("track")
     assert track is not None
-    number = watched.server.register("events", json.loads(track.text))
+    number = watched.server.register("events", json.loads(track.source.read_text()))
     watched.server.instead = Reply(status, body)
     assert isinstance(watched.decode(number), AwaitingSchema)
     watched.until(lambda: bool(watched.awaited.by_reason))
@@ -161,7 +161,7 @@ def test_run_tells_of_its_registry(ends: tuple[EmbeddedBroker, SandboxProcess], 
     track = SCHEMAS.by_name("track")
     assert track is not None
     with running_registry() as server, (tmp_path / "log").open("wb") as log:
-        number = server.register("events", json.loads(track.text))
+        number = server.register("events", json.loads(track.source.read_text()))
         server.instead = Reply(500, b"")
         publisher = Publisher(broker.bootstrap_servers, "segment.events")
         publisher.publish(None, Encoder(SCHEMAS).encode(INVOICE_PAID, f"confluent:{number}"))

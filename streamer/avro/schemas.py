@@ -26,8 +26,6 @@ class Schema:
     label: str
     """Its file's name without the suffix, such as `track`; for the bundled ones, the call's type."""
     source: Path
-    text: str
-    """The schema as a registry takes it."""
     fingerprint: bytes
     """CRC-64-AVRO of its parsing canonical form, little-endian: what single-object framing carries."""
     reader: DatumReader
@@ -111,7 +109,6 @@ def _load(path: Path) -> Schema:
         name=reader.parsed["name"],
         label=path.stem,
         source=path,
-        text=json.dumps(source, ensure_ascii=False, separators=(",", ":")),
         # fastavro spells the fingerprint byte by byte in the order of the framing.
         fingerprint=bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO")),
         reader=reader,

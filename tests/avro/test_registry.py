@@ -133,7 +133,7 @@ def test_bundled_schemas_work_from_a_registry(bench: Bench) -> None:
     """Our own schema, registered by somebody, gives the same event as from its file."""
     track = SCHEMAS.by_name("track")
     assert track is not None
-    number = bench.server.register("events", json.loads(track.text))
+    number = bench.server.register("events", json.loads(track.source.read_text()))
 
     outcome = bench.settled(ENCODER.encode(INVOICE_PAID, f"confluent:{number}"))
 

@@ -64,7 +64,7 @@ def test_a_realistic_event_is_typed_where_others_look() -> None:
     track = SCHEMAS.by_name("track")
     assert track is not None
     datum = fastavro.schemaless_reader(
-        io.BytesIO(ENCODER.encode(INVOICE_PAID, "bare")), json.loads(track.text), None
+        io.BytesIO(ENCODER.encode(INVOICE_PAID, "bare")), json.loads(track.source.read_text()), None
     )
 
     assert isinstance(datum, dict)

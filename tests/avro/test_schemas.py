@@ -33,7 +33,7 @@ BUNDLED = {schema.label: schema for schema in load_schemas()}
 
 def fields_of(schema: Schema) -> list[dict[str, Any]]:
     """The fields as the file spells them."""
-    fields: list[dict[str, Any]] = json.loads(schema.text)["fields"]
+    fields: list[dict[str, Any]] = json.loads(schema.source.read_text())["fields"]
     return fields
 
 

@@ -179,7 +179,7 @@ def test_a_registry_that_is_down_holds_its_partition_and_no_other(
 ) -> None:
     """Down is not poison: the partition waits, others are delivered; up again, nothing was lost."""
     track = next(schema for schema in load_schemas() if schema.label == "track")
-    number = registry.register("segment.events-value", json.loads(track.text))
+    number = registry.register("segment.events-value", json.loads(track.source.read_text()))
     registry.is_resetting = True
     pipeline = piped(partitions=2, schema_registry_url=registry.url)
     member = pipeline.member().wait_until_ready()
