@@ -1,5 +1,7 @@
 """What librdkafka is told, and what users cannot make us tell it."""
 
+import time
+
 import pytest
 from confluent_kafka import Consumer, Producer
 
@@ -8,6 +10,7 @@ from streamer.kafka.configuration import (
     producer_configuration,
     property_problems,
 )
+from tests.kafka.source_contract import WAIT_SECONDS
 
 REFUSED = [
     "enable.auto.commit", "enable.auto.offset.store", "auto.commit.enable", "auto.offset.reset", "group.id",
@@ -49,11 +52,14 @@ def test_other_properties_pass_through() -> None:
 def test_properties_of_the_other_side_raise_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     """One set of properties serves consumer and producer; only what matters is logged."""
     properties = {"fetch.wait.max.ms": "10", "linger.ms": "5"}
-    Consumer(consumer_configuration("127.0.0.1:1", "g", properties)).poll(0.2)
-    Producer(producer_configuration("127.0.0.1:1", properties)).poll(0.2)
-    lines = [each.getMessage() for each in caplog.records]
-    assert any("127.0.0.1:1" in each for each in lines)
-    assert not any("ignored" in each for each in lines)
+    consumer = Consumer(consumer_configuration("127.0.0.1:1", "g", properties))
+    producer = Producer(producer_configuration("127.0.0.1:1", properties))
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not any("127.0.0.1:1" in each.getMessage() for each in caplog.records):
+        assert time.monotonic() < deadline, "librdkafka's own lines did not come"
+        consumer.poll(0.1)
+        producer.poll(0.1)
+    assert not any("ignored" in each.getMessage() for each in caplog.records)
 
 
 def test_every_mistake_is_reported_at_once() -> None:
