@@ -140,9 +140,14 @@ class Answers:
             self._dispatch.put_back(outbox, flight.kind, tickets, now)
 
     def _shrink(self, outbox: Outbox, flight: Flight, reason: TransientReason) -> None:
-        """Evidence of "too much" makes the next ones smaller: bulks, and groups of second looks."""
-        if reason in TOO_MUCH and (flight.kind is Kind.BULK or reason is TransientReason.TOO_LARGE):
-            outbox.size.too_much(len(flight.tickets))
+        """Evidence of "too much" makes the next ones smaller: bulks, and groups of second looks.
+
+        A few operations that time out are slow, not many: that says nothing about bulks of thousands.
+        """
+        sent = len(flight.tickets)
+        is_many = sent > self._limits.probe_operations or 2 * sent >= outbox.size.operations
+        if reason is TransientReason.TOO_LARGE or (reason in TOO_MUCH and is_many):
+            outbox.size.too_much(sent)
         if flight.kind is Kind.LOOK and reason in SUSPICIOUS:
             for ticket in flight.tickets:
                 ticket.group_limit = max(1, len(flight.tickets) // 2)

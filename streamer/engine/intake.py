@@ -118,7 +118,7 @@ class Intake:
             return False
         entry.call = result.call
         entry.schema_id = result.schema_id
-        entry.judged_as = self._streamer.letters.guard.judge(is_bad=result.invalid is not None)
+        self._streamer.letters.guard.reading.judge(is_bad=result.invalid is not None)
         if result.operations:
             self._streamer.dispatch.enter(entry, result.operations, now)
         elif result.skipped is not None:
@@ -136,4 +136,5 @@ class Intake:
         entry.worsen(Fate.DEAD_LETTERED, reason)
         entry.detail = result.detail
         entry.failed_at = self._streamer.clock.time()
-        self._streamer.letters.add(entry)
+        letters = self._streamer.letters
+        letters.add(entry, letters.guard.reading)

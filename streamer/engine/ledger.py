@@ -24,7 +24,7 @@ class Entry:
     """One record in flight, and the worst that became of its operations so far."""
 
     __slots__ = (
-        "attempts", "book", "call", "detail", "failed_at", "fate", "http_status", "judged_as",
+        "attempts", "book", "call", "detail", "failed_at", "fate", "http_status",
         "polled_at", "reason", "record", "schema_id", "size_bytes", "tickets",
     )  # fmt: skip
 
@@ -43,8 +43,6 @@ class Entry:
         self.http_status: int | None = None
         self.attempts = 0
         self.failed_at: float | None = None
-        self.judged_as = -1
-        """This record's place in the dead-letter guard's window."""
 
     def worsen(self, fate: Fate, reason: str) -> None:
         """Remember the worst fate among the operations; of equals, the first reason stays."""

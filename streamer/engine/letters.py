@@ -6,7 +6,7 @@ does not take letters, intake stops and they are offered again.
 
 from collections import deque
 
-from streamer.engine.dead_letter_guard import DeadLetterGuard
+from streamer.engine.dead_letter_guard import DeadLetterGuard, Window
 from streamer.engine.ledger import Entry
 from streamer.engine.ports import DeadLetter, DeadLetters
 
@@ -19,7 +19,7 @@ class Letters:
     def __init__(self, guard: DeadLetterGuard, topic: DeadLetters) -> None:
         self.guard = guard
         self._topic = topic
-        self._candidates: deque[Entry] = deque()
+        self._candidates: deque[tuple[Entry, Window]] = deque()
         self._again: deque[tuple[DeadLetter, Entry]] = deque()
         self._produced: dict[int, tuple[DeadLetter, Entry]] = {}
         self._under_way: set[int] = set()
@@ -27,13 +27,15 @@ class Letters:
         self.is_blocked = False
         """The topic does not take letters: no intake until it does."""
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: Entry, window: Window) -> None:
         """A record whose operations are all answered for, and which is to be a letter."""
-        self._candidates.append(entry)
+        self._candidates.append((entry, window))
 
     def forget_closed(self) -> None:
         """Drop what went back to Kafka with its partition; what is under way ends by its receipt."""
-        self._candidates = deque(entry for entry in self._candidates if not entry.book.is_closed)
+        self._candidates = deque(
+            (entry, window) for entry, window in self._candidates if not entry.book.is_closed
+        )
         self._again = deque((letter, entry) for letter, entry in self._again if not entry.book.is_closed)
 
     @property
@@ -49,8 +51,8 @@ class Letters:
             if not self._produce(*self._again[0], now):
                 return
             self._again.popleft()
-        while self._candidates and self.guard.may_produce():
-            entry = self._candidates[0]
+        while self._candidates and self.guard.may_produce(self._candidates[0][1]):
+            entry, _ = self._candidates[0]
             if not self._produce(_letter(entry), entry, now):
                 return
             self.guard.produced()

@@ -143,9 +143,11 @@ class Streamer:
         """The last operation of a record is answered for."""
         if entry.fate is Fate.DEAD_LETTERED and entry.book.is_draining:
             entry.worsen(Fate.RELEASED, "")
+        window = self.letters.guard.answers
+        if entry.fate is not Fate.RELEASED:
+            window.judge(is_bad=entry.fate is Fate.DEAD_LETTERED)
         if entry.fate is Fate.DEAD_LETTERED:
-            self.letters.guard.turned_bad(entry.judged_as)
-            self.letters.add(entry)
+            self.letters.add(entry, window)
         else:
             self.settle(entry)
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.engine.commit import CommitSchedule
-from streamer.engine.dead_letter_guard import DeadLetterGuard
+from streamer.engine.dead_letter_guard import DeadLetterGuard, Window
 from streamer.engine.gate import BulkSize, Gate, Permit
 from streamer.engine.hold import Hold
 from streamer.engine.limits import Limits
@@ -209,12 +209,12 @@ def test_a_partition_that_comes_back_is_committed_afresh() -> None:
 # --- dead-letter guard ---
 
 
-def judged(guard: DeadLetterGuard, good: int, bad: int) -> None:
-    """So many good records were read, then so many bad ones."""
+def judged(window: Window, good: int, bad: int) -> None:
+    """So many good records, then so many bad ones."""
     for _ in range(good):
-        guard.judge(is_bad=False)
+        window.judge(is_bad=False)
     for _ in range(bad):
-        guard.judge(is_bad=True)
+        window.judge(is_bad=True)
 
 
 def test_an_all_bad_topic_leaves_ten_letters_a_start() -> None:
@@ -222,8 +222,8 @@ def test_an_all_bad_topic_leaves_ten_letters_a_start() -> None:
     guard = DeadLetterGuard(LIMITS)
     produced = 0
     for _ in range(5_000):
-        guard.judge(is_bad=True)
-        if guard.may_produce():
+        guard.reading.judge(is_bad=True)
+        if guard.may_produce(guard.reading):
             guard.produced()
             produced += 1
     assert produced == 10
@@ -233,44 +233,43 @@ def test_an_all_bad_topic_leaves_ten_letters_a_start() -> None:
 def test_letters_flow_with_evidence_that_few_are_bad() -> None:
     """A hundred records of which fewer than a fifth are bad: letters are produced."""
     guard = DeadLetterGuard(LIMITS)
-    judged(guard, good=90, bad=12)
+    judged(guard.reading, good=90, bad=12)
     for _ in range(12):
-        assert guard.may_produce()
+        assert guard.may_produce(guard.reading)
         guard.produced()
 
 
 def test_a_fifth_bad_trips() -> None:
     """Exactly at 20 % of a hundred records the fault is not in the records."""
     guard = DeadLetterGuard(LIMITS)
-    judged(guard, good=80, bad=19)
-    assert guard.may_produce()
-    guard.judge(is_bad=True)
+    judged(guard.reading, good=80, bad=19)
+    assert guard.may_produce(guard.reading)
+    guard.reading.judge(is_bad=True)
     assert guard.is_tripped
-    assert not guard.may_produce()
+    assert not guard.may_produce(guard.reading)
 
 
-def test_refusals_by_planhat_count_in_their_place() -> None:
-    """A record that looked good and was refused counts once, as bad; an older one counts anew."""
+def test_reading_and_answers_are_judged_apart() -> None:
+    """Sixty thousand records read ahead say nothing about whether Planhat takes them."""
     guard = DeadLetterGuard(LIMITS)
-    places = [guard.judge(is_bad=False) for _ in range(100)]
-    for place in places[:20]:
-        guard.turned_bad(place)
-        guard.turned_bad(place)
-    assert guard._bad == 20
+    judged(guard.reading, good=1_000, bad=0)
+    judged(guard.answers, good=0, bad=100)
     assert guard.is_tripped
-    judged(guard, good=1_000, bad=0)
-    assert guard._bad == 0
-    guard.turned_bad(places[0])
-    assert guard._bad == 1
+    guard = DeadLetterGuard(LIMITS)
+    judged(guard.reading, good=1_000, bad=0)
+    for _ in range(10):
+        guard.produced()
+    assert guard.may_produce(guard.reading)
+    assert not guard.may_produce(guard.answers)
 
 
 @given(st.lists(st.booleans(), max_size=300))
 def test_the_window_counts_its_last_records(history: list[bool]) -> None:
     """The count of bad records is that of the last ones, no more and no fewer."""
-    guard = DeadLetterGuard(Limits(dead_letter_window=50))
+    window = Window(Limits(dead_letter_window=50))
     for is_bad in history:
-        guard.judge(is_bad=is_bad)
-    assert guard._bad == sum(history[-50:])
+        window.judge(is_bad=is_bad)
+    assert window._bad == sum(history[-50:])
 
 
 # --- hold ---

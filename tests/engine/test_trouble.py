@@ -1,0 +1,480 @@
+"""Stories of trouble that once stood still for ever, blamed the wrong one, or could do so unseen."""
+
+from collections.abc import Callable
+
+import pytest
+
+from streamer.engine.limits import BulkLimits, Limits
+from streamer.engine.loop import Streamer
+from streamer.engine.ports import Batch, CommitResult
+from streamer.errors import LedgerError, PlanhatMisconfigured
+from streamer.outcomes import (
+    Answer,
+    Answered,
+    Endpoint,
+    Fate,
+    Misconfigured,
+    MisconfiguredReason,
+    RefusedWhole,
+    Transient,
+    TransientReason,
+    Verdict,
+)
+from streamer.transform.operations import UpsertEnduser
+from tests.engine.fakes import Bench, accept, group, identify, partition, track
+
+DOWN = Transient(TransientReason.SERVER_ERROR)
+NO_TOKEN = Misconfigured(MisconfiguredReason.CREDENTIALS, 401)
+
+
+def who(batch: Batch) -> list[str]:
+    """Whom a batch is about."""
+    return [operation.keys[0].partition(":")[2] for operation in batch.operations]
+
+
+def refusing(prefix: str) -> Callable[[Batch], Answer]:
+    """A Planhat that refuses, by name, whoever's id starts so."""
+    return lambda batch: Answered(
+        tuple(Verdict.REFUSED if user.startswith(prefix) else Verdict.ACCEPTED for user in who(batch))
+    )
+
+
+def reasons(bench: Bench) -> dict[str, int]:
+    """Dead letters by reason."""
+    counts: dict[str, int] = {}
+    for letter in bench.dead_letters.produced:
+        counts[letter.reason] = counts.get(letter.reason, 0) + 1
+    return counts
+
+
+# --- nothing stands still for ever ----------------------------------------------------------------
+
+
+def test_a_few_bad_records_alone_do_not_stop_the_good_ones_that_follow() -> None:
+    """Eight refused of eight looks like everything refused, until a little is let in and something passes."""
+    bench = Bench(answer=refusing("bad"))
+    for number in range(300):
+        bench.source.feed(identify(f"u-{number}"))
+    bench.turn(20)
+    for number in range(8):
+        bench.source.feed(identify(f"bad-{number}"))
+    bench.turn(10)
+    assert bench.told.holds == ["entered everything_refused"]
+    for number in range(1_000):
+        bench.source.feed(identify(f"later-{number}"))
+    bench.turn(400)
+    assert bench.told.holds[-1] == "left everything_refused"
+    assert bench.committed() == 1_308
+    assert reasons(bench) == {"refused": 8}
+
+
+def test_a_group_made_of_suspects_proves_nothing_about_everybody() -> None:
+    """Second looks travel with their like: all of them refused is no reason to hold."""
+
+    def answer(batch: Batch) -> Answer:
+        bad = [user.startswith("bad") for user in who(batch)]
+        if all(bad):
+            return Answered((Verdict.REFUSED,) * len(bad))
+        return Answered(tuple(Verdict.UNCLEAR if is_bad else Verdict.ACCEPTED for is_bad in bad))
+
+    bench = Bench(answer=answer)
+    for number in range(20):
+        bench.source.feed(identify(f"bad-{number}"))
+    for number in range(200):
+        bench.source.feed(identify(f"u-{number}"))
+    bench.turn(100)
+    assert bench.told.holds == []
+    assert bench.committed() == 220
+
+
+def test_refused_alone_on_a_quiet_endpoint_waits_without_holding_the_others() -> None:
+    """Eight refused one by one become letters once a hundred others have passed."""
+    bench = Bench(
+        answer=lambda b: RefusedWhole(400) if any(u.startswith("bad") for u in who(b)) else accept(b)
+    )
+    for number in range(200):
+        bench.source.feed(track(f"u-{number}"))
+    bench.turn(10)
+    for number in range(8):
+        bench.source.feed(track(f"bad-{number}"))
+    for _ in range(400):
+        bench.source.feed(track(f"u-{bench.source.polls}"))
+        bench.turn(1, seconds=5.0)
+    bench.turn(40, seconds=5.0)
+    assert bench.told.holds == []
+    assert reasons(bench) == {"refused_alone": 8}
+
+
+def test_a_second_look_that_fails_does_not_keep_its_endpoint_closed() -> None:
+    """At half-open the gate lets a bulk probe; a look that is never answered must not be every probe."""
+
+    def answer(batch: Batch) -> Answer:
+        odd = [user.startswith("odd") for user in who(batch)]
+        if all(odd):
+            return Transient(TransientReason.UNREADABLE)
+        return Answered(tuple(Verdict.UNCLEAR if is_odd else Verdict.ACCEPTED for is_odd in odd))
+
+    bench = Bench(answer=answer)
+    for number in range(50):
+        bench.source.feed(identify(f"odd-{number}"))
+    bench.source.feed(identify("u-0"))
+    bench.turn(3)
+    for number in range(1, 600):
+        bench.source.feed(identify(f"u-{number}"))
+        bench.turn(1)
+    bench.turn(400)
+    assert bench.told.fates[Fate.DELIVERED] == 600
+
+
+def test_a_hold_with_nothing_left_to_ask_with_is_left() -> None:
+    """What was refused went away with its partition; what waits there waits for what a hold does not send."""
+    is_mended = False
+
+    def answer(batch: Batch) -> Answer:
+        if is_mended or (batch.endpoint is Endpoint.ENDUSERS and who(batch) == ["u-0"]):
+            return accept(batch)
+        return (
+            DOWN if batch.endpoint is Endpoint.ENDUSERS else Misconfigured(MisconfiguredReason.NOT_FOUND, 404)
+        )
+
+    bench = Bench(answer=answer, partitions=2)
+    bench.source.feed(identify("u-0"), number=1)
+    bench.turn(4)
+    bench.source.feed(identify("u-1"), number=1)
+    bench.source.feed(track("u-1"), number=1)
+    bench.source.feed(track("u-2"), number=0)
+    bench.turn(4)
+    assert bench.told.holds == ["entered not_found"]
+    bench.source.revoke(0)
+    is_mended = True
+    bench.turn(400)
+    assert bench.told.holds[-1] == "left not_found"
+    assert bench.source.committed[partition(1)] == 3
+
+
+# --- nobody is blamed for what an endpoint does ------------------------------------------------------
+
+
+@pytest.mark.parametrize("endusers", [1, 7, 20])
+def test_an_endpoint_that_is_down_alone_makes_no_dead_letters(endusers: int) -> None:
+    """That companies are accepted says nothing about endusers: their outage may be theirs alone."""
+    bench = Bench(answer=lambda b: DOWN if b.endpoint is Endpoint.ENDUSERS else accept(b))
+    bench.source.feed(group("c-0"))
+    bench.turn(4)
+    for number in range(endusers):
+        bench.source.feed(identify(f"u-{number}"))
+    for number in range(1, 400):
+        bench.source.feed(group(f"c-{number}"))
+        bench.turn(1, seconds=5.0)
+    assert bench.dead_letters.produced == []
+    assert bench.told.holds == []
+    assert bench.committed() == 1
+
+
+def test_an_outage_in_the_middle_of_a_hunt_teaches_nothing() -> None:
+    """Sampled operations that get a 503 were not refused."""
+    is_down = False
+
+    def answer(batch: Batch) -> Answer:
+        if is_down:
+            return DOWN
+        return RefusedWhole(400) if "bad" in who(batch) else accept(batch)
+
+    bench = Bench(answer=answer)
+    bench.source.feed(identify("u-0"))
+    bench.turn(4)
+    bench.source.feed(identify("bad"))
+    for number in range(1, 40):
+        bench.source.feed(identify(f"u-{number}"))
+    bench.turn(2)
+    is_down = True
+    bench.turn(200, seconds=5.0)
+    assert bench.told.holds == []
+    is_down = False
+    bench.turn(200)
+    assert bench.told.fates[Fate.DELIVERED] == 40
+    assert bench.dead_letters.produced == []
+
+
+def test_one_slow_operation_does_not_shrink_every_bulk() -> None:
+    """A time-out of a single operation, or of a small probe, is no evidence about bulks of thousands."""
+    bench = Bench(answer=lambda b: Transient(TransientReason.TIMEOUT) if "slow" in who(b) else accept(b))
+    bench.source.feed(identify("slow"))
+    for number in range(2_000):
+        bench.source.feed(identify(f"u-{number}"))
+        if number % 4 == 0:
+            bench.turn(1, seconds=2.0)
+    size = bench.streamer.dispatch.outboxes[Endpoint.ENDUSERS].size.operations
+    assert size >= 100
+
+
+@pytest.mark.parametrize("refusals", [1, 2])
+def test_the_smallest_allowed_settings_work(refusals: int) -> None:
+    """One refusal alone as proof is a choice an operator may make."""
+    bench = Bench(
+        answer=lambda b: RefusedWhole(400) if "bad" in who(b) else accept(b),
+        limits=Limits(alone_refusals=refusals, alone_seconds=0.0, alone_others=0),
+    )
+    bench.source.feed(identify("u-0"))
+    bench.source.feed(identify("bad"))
+    bench.turn(100)
+    assert reasons(bench) == {"refused_alone": 1}
+
+
+# --- memory and time ----------------------------------------------------------------------------------
+
+
+def test_what_is_settled_past_a_stuck_record_is_bounded() -> None:
+    """A partition pauses when a crash would resend too much of it; the others go on."""
+    bench = Bench(
+        answer=lambda b: DOWN if "stuck" in who(b) else accept(b),
+        partitions=2,
+        limits=Limits(high_water_records=100, poll_records=50, span_ratio=2.0),
+    )
+    bench.source.feed(identify("stuck"), number=0)
+    for number in range(1_000):
+        bench.source.feed(track(f"u-{number}"), number=0)
+        bench.source.feed(track(f"v-{number}"), number=1)
+    bench.turn(100)
+    (stuck,) = [book for book in bench.streamer.ledger if book.source == partition(0)]
+    assert stuck.span <= 250
+    assert bench.source.paused == {partition(0)}
+    assert bench.source.committed[partition(1)] == 1_000
+
+
+def test_encoded_bytes_count_as_memory() -> None:
+    """What an operation takes once encoded presses like what was read."""
+    bench = Bench(answer=None)
+    record = bench.source.feed(identify("u-1", note="x" * 1_000))
+    bench.turn(2)
+    assert bench.streamer.ledger.size_bytes > record.size_bytes + 1_000
+
+
+# --- leaving --------------------------------------------------------------------------------------------
+
+
+def test_a_draining_partitions_failure_is_not_retried() -> None:
+    """Its record goes back to Kafka: a retry could be sent after the new owner has begun."""
+    bench = Bench(answer=None)
+    bench.source.feed(identify("u-1"))
+    bench.turn(3)
+    bench.sink.answer = lambda batch: DOWN
+    bench.source.revoke(0)
+    bench.sink.answer = accept
+    bench.turn(20)
+    assert len(bench.sink.sent) == 1
+    assert bench.told.fates == {Fate.RELEASED: 1}
+
+
+def test_a_refusal_while_draining_is_the_new_owners_to_judge() -> None:
+    """A letter produced after the commit would not be covered by it: the record is read again."""
+    bench = Bench(answer=None)
+    bench.source.feed(identify("u-1"))
+    bench.turn(3)
+    bench.sink.answer = lambda batch: Answered((Verdict.REFUSED,))
+    bench.source.revoke(0)
+    bench.turn(4)
+    assert bench.dead_letters.produced == []
+    assert bench.committed() is None
+
+
+def test_records_parked_for_a_schema_leave_with_their_partition() -> None:
+    """After a revoke the registry's answer must not bring them back."""
+    bench = Bench()
+    bench.decoder.is_awaiting = True
+    bench.source.feed(b'avro{"type":"track","userId":"u-1","event":"A"}')
+    bench.turn(2)
+    bench.source.revoke(0)
+    bench.decoder.is_awaiting = False
+    bench.turn(6)
+    assert bench.sink.sent == []
+    assert bench.told.fates == {Fate.RELEASED: 1}
+
+
+def test_a_schema_awaited_for_long_pauses_its_partition() -> None:
+    """Its records wait in memory: a share of high water, and no more."""
+    bench = Bench(limits=Limits(high_water_records=1_000, poll_records=10), partitions=2)
+    bench.decoder.is_awaiting = True
+    for _ in range(200):
+        bench.source.feed(b'avro{"type":"track","userId":"u-1","event":"A"}', number=0)
+    bench.turn(20)
+    assert bench.source.paused == {partition(0)}
+    assert bench.streamer.ledger.in_flight <= 70
+
+
+def test_our_own_broken_books_are_not_committed_from() -> None:
+    """A LedgerError ends without any commit, however much looks settled."""
+    bench = Bench(limits=Limits(commit_interval_seconds=1_000.0))
+    bench.source.feed(None)
+    bench.turn(2)
+    bench.source.feed(identify())
+    bench.turn(3)
+    calls = len(bench.source.commit_calls)
+    for book in bench.streamer.ledger:
+        book.polled += 1
+    with pytest.raises(LedgerError):
+        bench.streamer.run()
+    assert len(bench.source.commit_calls) == calls
+
+
+def test_a_partition_that_comes_back_commits_what_it_reads_again() -> None:
+    """What an older epoch had acknowledged must not hide that the new one has to commit."""
+    bench = Bench()
+    record = bench.source.feed(identify())
+    bench.turn(6)
+    assert bench.committed() == 1
+    bench.source.revoke(0)
+    bench.source.committed.clear()  # the group's offsets were reset meanwhile
+    bench.source.logs[partition()].append(record)
+    bench.source.assign(0)
+    bench.turn(6)
+    assert bench.committed() == 1
+
+
+def test_polled_counts_what_was_taken_in() -> None:
+    """Records of a partition that left during the same poll belong to the next owner's count."""
+    bench = Bench()
+    record = bench.source.feed(identify())
+    bench.source.revoke(0)
+    bench.source.poll = lambda max_records, timeout_seconds: [record]  # type: ignore[method-assign]
+    bench.turn(1)
+    assert bench.told.reasons["polled"] == 0
+
+
+# --- quota -----------------------------------------------------------------------------------------------
+
+
+def test_a_429_of_the_analytics_host_does_not_stop_the_main_api() -> None:
+    """And its Retry-After is kept."""
+    answers: list[Answer] = [Transient(TransientReason.THROTTLED, 30.0)]
+    bench = Bench(
+        answer=lambda b: answers.pop() if answers and b.endpoint is Endpoint.ACTIVITIES else accept(b)
+    )
+    bench.source.feed(track("u-1"))
+    bench.turn(3)
+    bench.source.feed(identify("u-2"))
+    bench.turn(20)
+    endpoints = [batch.endpoint for batch in bench.sink.sent]
+    assert endpoints == [Endpoint.ACTIVITIES, Endpoint.ENDUSERS]
+    bench.turn(60)
+    assert bench.committed() == 2
+
+
+def test_one_probe_at_a_time_goes_through_a_closed_gate() -> None:
+    """Four workers at a host that is coming back would be four probes."""
+    bench = Bench(answer=lambda batch: DOWN)
+    for number in range(50):
+        bench.source.feed(track(f"u-{number}"))
+    bench.turn(10)
+    bench.sink.answer = None
+    bench.turn(20, seconds=20.0)
+    assert len(bench.sink.under_way) == 1
+    assert len(bench.sink.under_way[0].operations) <= 100
+
+
+def test_a_failed_bulk_goes_before_what_came_later() -> None:
+    """Its operations are the oldest: they go back to the head."""
+    failures = iter([DOWN])
+    bench = Bench(
+        answer=lambda batch: next(failures, None) or accept(batch),
+        limits=Limits(bulks={e: BulkLimits(2, 1 << 20, 0.25, 1) for e in Endpoint}),
+    )
+    for number in range(6):
+        bench.source.feed(identify(f"u-{number}"))
+    bench.turn(40)
+    first, again = bench.sink.sent[0], bench.sink.sent[1]
+    assert who(first) == who(again) == ["u-0", "u-1"]
+
+
+def test_the_extras_keep_to_their_share_of_the_calls() -> None:
+    """A hunt among thousands may not eat the minute of everybody else."""
+    bench = Bench(
+        answer=lambda b: RefusedWhole(400) if any(u.startswith("bad") for u in who(b)) else accept(b),
+        limits=Limits(calls_per_minute=100.0),
+    )
+    bench.source.feed(identify("u-0"))
+    bench.turn(2)
+    for number in range(3_000):
+        bench.source.feed(identify(f"{'bad' if number % 50 == 0 else 'u'}-{number}"))
+    began, start = len(bench.sink.sent), bench.clock.now
+    while bench.clock.now - start < 300:
+        bench.turn(1, seconds=0.2)
+    singles = sum(len(batch.items) == 1 for batch in bench.sink.sent[began:])
+    assert singles <= 5 * 20 + 2
+
+
+def test_the_probe_of_a_hold_spends_a_call() -> None:
+    """Holding is no reason to overdraw the tenant's quota."""
+    bench = Bench(answer=accept)
+    bench.source.feed(identify("u-0"))
+    bench.turn(4)
+    bench.sink.answer = lambda batch: NO_TOKEN
+    bench.source.feed(identify("u-1"))
+    bench.turn(4)
+    before = bench.streamer.dispatch.quota.tokens(bench.clock.now)
+    while len(bench.sink.sent) < 3:
+        bench.turn(1)
+    assert before == 2.0
+    assert bench.streamer.dispatch.quota.tokens(bench.clock.now) < 2.9
+
+
+def test_endusers_with_a_company_are_confirmed_apart_from_those_without() -> None:
+    """Mixed, an unchanged one cannot be told from an unsaved one; apart, one answer confirms them all."""
+
+    def answer(batch: Batch) -> Answer:
+        saved = [isinstance(op, UpsertEnduser) and bool(op.company_external_id) for op in batch.operations]
+        if all(saved):
+            return accept(batch)
+        one = Verdict.MISSING if not any(saved) else Verdict.UNCLEAR
+        return Answered((one,) * len(saved))
+
+    bench = Bench(answer=answer)
+    for number in range(20):
+        bench.source.feed(identify(f"with-{number}"))
+        bench.source.feed(identify(f"without-{number}", company=None))
+    bench.turn(40)
+    assert bench.told.fates == {Fate.DELIVERED: 20, Fate.SKIPPED: 20}
+    assert bench.told.reasons["no_company"] == 20
+    assert len(bench.sink.sent) == 3
+
+
+def test_a_letter_tells_when_its_trouble_began() -> None:
+    """`first_failure` is the first, not the last."""
+    bench = Bench(answer=refusing("bad"))
+    bench.source.feed(b"{broken")
+    bench.turn(1)
+    assert bench.dead_letters.produced[0].first_failure == pytest.approx(bench.clock.time(), abs=2.0)
+
+
+def test_refusals_by_planhat_trip_the_guard_like_unreadable_records() -> None:
+    """Planhat refusing every fourth record is a release gone wrong, not a hundred bad records."""
+    bench = Bench(answer=refusing("bad"))
+    for number in range(2_000):
+        bench.source.feed(identify(f"{'bad' if number % 4 == 0 else 'u'}-{number}"))
+    bench.turn(200)
+    assert bench.told.holds[:1] == ["entered dead_letters"]
+    assert len(bench.dead_letters.produced) <= 10
+
+
+def test_an_end_in_order_still_tells_of_a_misconfiguration() -> None:
+    """The first answer is a 401 and SIGTERM comes in the same moment: the exit code is 4 all the same."""
+    bench = Bench(answer=None)
+    bench.source.feed(identify())
+    bench.turn(3)
+    bench.sink.answer = lambda batch: NO_TOKEN
+    bench.streamer.stop()
+    with pytest.raises(PlanhatMisconfigured):
+        bench.streamer.run()
+
+
+def test_a_commit_that_ended_before_the_revoke_is_known_to_it() -> None:
+    """Otherwise the same offsets are committed once more, in the middle of a rebalance."""
+    bench = Bench()
+    bench.source.feed(identify())
+    bench.turn(3)
+    assert bench.committed() == 1
+    calls = len(bench.source.commit_calls)
+    bench.source.revoke(0)
+    assert len(bench.source.commit_calls) == calls
+    assert bench.told.commits == {CommitResult.COMMITTED: 1}
+    assert isinstance(bench.streamer, Streamer)
