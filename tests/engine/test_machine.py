@@ -50,7 +50,10 @@ class Planhat:
     def __init__(self, dice: random.Random, poison: set[int]) -> None:
         self._dice = dice
         self._poison = poison
-        self.trouble = 0.0
+        self.trouble = dict.fromkeys(Endpoint, 0.0)
+        self.largest = 10_000
+        """Operations in a request above which it answers 413."""
+        self._once: dict[int, Verdict] = {}
         self.applied: dict[tuple[Endpoint, str], list[int]] = defaultdict(list)
         self.arrived: dict[int, int] = {}
         self._clock = 0
@@ -69,27 +72,47 @@ class Planhat:
     def answer(self, batch: Batch) -> Answer:
         """Answer one request, in any of the ways Planhat has."""
         self.under_way[batch.endpoint].remove({key for op in batch.operations for key in op.keys})
-        if self._dice.random() < self.trouble:
-            answer = self._dice.choice(
-                [
-                    Transient(TransientReason.SERVER_ERROR),
-                    Transient(TransientReason.TIMEOUT),
-                    Transient(TransientReason.CONNECTION),
-                    Transient(TransientReason.THROTTLED, 1.0),
-                    Transient(TransientReason.UNREADABLE),
-                ]
-            )
-            if self._dice.random() < 0.3:  # applied, and the reply lost
-                self._apply(batch.operations)
-            return answer
+        if len(batch.operations) > self.largest:
+            return Transient(TransientReason.TOO_LARGE)
+        if self._dice.random() < self.trouble[batch.endpoint]:
+            return self._fail(batch)
         bad = [number_of(operation) in self._poison for operation in batch.operations]
         if batch.endpoint is Endpoint.ACTIVITIES:
             if any(bad):
                 return RefusedWhole(400)
-        elif any(bad) and self._dice.random() < 0.3:
+            self._apply(batch.operations)
+            return Answered((Verdict.ACCEPTED,) * len(bad))
+        if any(bad) and self._dice.random() < 0.3:
             return RefusedWhole(400)
-        self._apply([op for op, is_bad in zip(batch.operations, bad, strict=True) if not is_bad])
-        return Answered(tuple(Verdict.REFUSED if is_bad else Verdict.ACCEPTED for is_bad in bad))
+        verdicts = [
+            Verdict.REFUSED if is_bad else self._verdict(number_of(operation))
+            for operation, is_bad in zip(batch.operations, bad, strict=True)
+        ]
+        saved = {Verdict.ACCEPTED, Verdict.UNCLEAR}  # unclear ones were saved: the reply did not say so
+        self._apply([op for op, verdict in zip(batch.operations, verdicts, strict=True) if verdict in saved])
+        return Answered(tuple(verdicts))
+
+    def _verdict(self, number: int) -> Verdict:
+        """Sometimes, once for each operation, an answer that asks for another try."""
+        if number in self._once or self._dice.random() > 0.1:
+            return Verdict.ACCEPTED
+        self._once[number] = self._dice.choice(
+            [Verdict.DUPLICATED, Verdict.NAME_MISSING, Verdict.MISSING, Verdict.UNCLEAR]
+        )
+        return self._once[number]
+
+    def _fail(self, batch: Batch) -> Answer:
+        if self._dice.random() < 0.3:  # applied, and the reply lost
+            self._apply(batch.operations)
+        return self._dice.choice(
+            [
+                Transient(TransientReason.SERVER_ERROR),
+                Transient(TransientReason.TIMEOUT),
+                Transient(TransientReason.CONNECTION),
+                Transient(TransientReason.THROTTLED, 1.0),
+                Transient(TransientReason.UNREADABLE),
+            ]
+        )
 
     def _apply(self, operations: Any) -> None:
         for operation in operations:
@@ -113,8 +136,11 @@ class Story:
         self.bench = Bench(limits=LIMITS, answer=None, partitions=0, dice=self.dice.random)
         self.logs: dict[TopicPartition, list[Record]] = defaultdict(list)
         self.seen = 0
+        self.delivered = 0
+        """By processes that have ended."""
         self.letters: set[tuple[int, int]] = set()
         self.malformed: set[tuple[int, int]] = set()
+        self.alone_down = self.dice.choice(list(Endpoint))
 
     def produce(self) -> None:
         """One event; a user's always go to the same partition, as a keyed topic does."""
@@ -156,11 +182,13 @@ class Story:
                 self.bench.sink.reply(batch, self.planhat.answer(batch))
 
     def fate(self) -> None:
-        """A rebalance, a lost assignment, a commit refused, a letter refused."""
+        """A restart, a rebalance, a lost assignment, a commit refused, a letter refused."""
         source = self.bench.source
         what = self.dice.random()
         mine = sorted(p.partition for p in source.assigned)
-        if what < 0.02 and mine:
+        if what < 0.005:
+            self._restart()
+        elif what < 0.02 and mine:
             self._take_away(self.dice.choice(mine), is_lost=self.dice.random() < 0.4)
         elif what < 0.08:
             self._give_back()
@@ -170,6 +198,30 @@ class Story:
             self.bench.dead_letters.acknowledges = not self.bench.dead_letters.acknowledges
         elif what < 0.13:
             self.bench.dead_letters.refuse()
+
+    def _restart(self) -> None:
+        """SIGTERM, and a new process: the drain, the last commit, and everything read again from there."""
+        self.bench.sink.answer = self._answer_while_draining
+        self.bench.streamer.stop()
+        self.bench.streamer.run()
+        old = self.bench
+        assert old.source.is_closed
+        self.bench = Bench(limits=LIMITS, answer=None, partitions=0, dice=self.dice.random)
+        self.bench.clock.now = old.clock.now
+        self.bench.source.committed = old.source.committed
+        self.bench.source._next = old.source._next
+        self.bench.dead_letters.produced = old.dead_letters.produced
+        self.delivered += old.told.fates[Fate.DELIVERED]
+        # What was under way when the drain ended still reaches Planhat, or not; nobody hears of it.
+        self.planhat.under_way.clear()
+        self.seen = 0
+        self._give_back()
+
+    def _answer_while_draining(self, batch: Batch) -> Answer:
+        if batch in self.bench.sink.sent[self.seen :]:
+            self.seen = len(self.bench.sink.sent)
+            self.planhat.take(batch)
+        return self.planhat.answer(batch)
 
     def _take_away(self, number: int, *, is_lost: bool) -> None:
         source = self.bench.source
@@ -209,13 +261,17 @@ class Story:
         """Produce under trouble, then let everything settle."""
         self._give_back()
         for step in range(220):
-            self.planhat.trouble = 0.5 if 60 <= step % 100 < 90 else 0.05
+            for endpoint in Endpoint:
+                self.planhat.trouble[endpoint] = 0.5 if 60 <= step % 100 < 90 else 0.05
+            if 120 <= step < 150:  # one endpoint is down alone
+                self.planhat.trouble[self.alone_down] = 1.0
+            self.planhat.largest = 2 if 40 <= step < 55 else 10_000
             if len(self.made) < 150:
                 for _ in range(self.dice.randrange(3)):
                     self.produce()
             self.fate()
             self.turn()
-        self.planhat.trouble = 0.0
+        self.planhat.trouble = dict.fromkeys(Endpoint, 0.0)
         self.bench.dead_letters.acknowledges = True
         self.bench.source.commit_script.clear()
         for step in range(3_000):
@@ -249,7 +305,8 @@ def test_nothing_is_lost_and_order_is_kept_whatever_happens(seed: int) -> None:
             assert where not in letters, f"event {number} was dead-lettered"
     assert story.malformed <= letters
     check_order(story)
-    assert story.bench.told.fates[Fate.DELIVERED] >= len(story.made) - len(story.poison)
+    delivered = story.delivered + story.bench.told.fates[Fate.DELIVERED]
+    assert delivered >= len(story.made) - len(story.poison)
 
 
 def partition_of(event: dict[str, Any]) -> list[int]:
