@@ -143,7 +143,7 @@ class Verdict(StrEnum):
     NAME_MISSING = "name_missing"
     """A create lacks a name; sent again with the id as name."""
     MISSING = "missing"
-    """Counted nowhere and certainly not saved (nothing of the batch is left unaccounted for)."""
+    """Counted nowhere and certainly not saved, or said to lack a company."""
     UNCLEAR = "unclear"
     """Either unchanged or not saved: the counts do not say which. To be asked again."""
 
