@@ -248,10 +248,6 @@ def test_errors_resets_and_lost_replies_lose_nothing(
     assert pipeline.account(ranges, skips).lines() == []
 
 
-@pytest.mark.xfail(
-    reason="a hunt that finds nobody blames the last suspect by elimination and parks it for 150 s",
-    raises=AssertionError,
-)
 def test_a_burst_of_errors_holds_no_innocent_up(
     piped: Callable[..., Pipeline], sandbox: SandboxProcess
 ) -> None:
