@@ -1,13 +1,11 @@
 """`streamer run`: the service, from its settings to its last commit."""
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from types import FrameType
+from contextlib import ExitStack
 from typing import Final
 
 from streamer.app.building import build, decoder_of
+from streamer.app.signals import stop_on_signal
 from streamer.app.verifying import verify
 from streamer.config import Settings, settings_table, settings_warnings
 from streamer.engine.loop import Streamer
@@ -26,12 +24,13 @@ def run(settings: Settings) -> int:
     log(Event.SETTINGS_EFFECTIVE, None, **{row.name: row.value for row in settings_table(settings)})
     for doubt in settings_warnings(settings):
         log(Event.SETTING_DOUBTED, doubt=doubt)
-    with ExitStack() as stack:
+    with stop_on_signal() as request, ExitStack() as stack:
         decoder = decoder_of(settings)
         stack.callback(decoder.close)
         verify(settings)
         metrics = Metrics(mode=settings.planhat_mode.value)
         streamer, source = build(settings, decoder, metrics, stack)
+        request.tell(streamer.stop)
         port = _serve(settings, streamer, source, metrics, stack)
         log(Event.SERVING, host=settings.http_host, port=port)
         log(
@@ -40,8 +39,7 @@ def run(settings: Settings) -> int:
             group=settings.kafka_group_id,
             mode=settings.planhat_mode.value,
         )
-        with _signals(streamer.stop):
-            streamer.run()
+        streamer.run()
     log(Event.STOPPED)
     return EXIT_CLEAN
 
@@ -62,20 +60,3 @@ def _serve(
     port = server.start()
     stack.callback(server.stop)
     return port
-
-
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT ask for an end in order; a second one ends at once."""
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        log(Event.STOP_REQUESTED, signal=signal.Signals(number).name)
-        stop()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
