@@ -217,7 +217,8 @@ class Answers:
         if ticket.duplicates > self._limits.duplicated_tries and span >= self._limits.duplicated_seconds:
             self._endings.refuse(ticket, InvalidReason.DUPLICATED, now)
             return
-        pause = self._limits.duplicated_seconds / self._limits.duplicated_tries
+        # Soon at first (the other bulk takes seconds), then ever more rarely, to the end of the time.
+        pause = min(2.0**ticket.duplicates, self._limits.duplicated_seconds / 2)
         self._again(outbox, ticket, now + pause * (0.5 + self._dice()), Kind.BULK, Verdict.DUPLICATED)
 
     def _name_missing(self, outbox: Outbox, ticket: Ticket, now: float) -> None:

@@ -128,7 +128,7 @@ class LogObserver:
                 following = "tried again with the newest offsets; a crash before that resends more"
                 self._rarely(Event.COMMIT_FAILED, "", partitions, "partitions", next=following)
             case "fenced":
-                following = "given up: another member reads these partitions from its own last commit"
+                following = "what is still ours is committed again; the rest is its new reader's"
                 self._rarely(Event.COMMIT_FENCED, "", partitions, "partitions", next=following)
             case _:
                 return

@@ -575,7 +575,7 @@ def test_a_key_in_trouble_pauses_its_partition_and_no_other() -> None:
     )
     for number in range(100):
         bench.source.feed(identify("u-bad", plan=number), number=0)
-    bench.turn(8)
+    bench.turn(30)
     assert bench.source.paused == {partition(0)}
     bench.source.feed(identify("u-good"), number=1)
     bench.turn(6)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Protocol
 
 import pytest
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from streamer.engine.ports import CommitResult
@@ -87,8 +87,16 @@ class Member:
 def committed(cluster: Cluster, group: str, topic: str, partition: int = 0) -> int:
     """The group's committed offset, negative where there is none."""
     consumer = Consumer({"bootstrap.servers": cluster.bootstrap, "group.id": group})
+    deadline = time.monotonic() + 30
     try:
-        return int(consumer.committed([KafkaPartition(topic, partition)], timeout=10)[0].offset)
+        while True:
+            try:
+                return int(consumer.committed([KafkaPartition(topic, partition)], timeout=10)[0].offset)
+            except KafkaException:
+                # The coordinator of a broker that just came back: not there yet, or moving.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
     finally:
         consumer.close()
 

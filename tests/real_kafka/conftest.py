@@ -14,6 +14,14 @@ from tests.real_kafka.pipeline import SANDBOX_SWITCHES, Pipeline
 _TABLES = pytest.StashKey[list[str]]()
 
 
+@pytest.fixture(scope="module")
+def own_kafka(real_kafka: RealKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
+    """A broker to be restarted, killed and stopped in its tracks without harm to other tests'."""
+    real_kafka.require_owned()
+    with RealKafka(tmp_path_factory.mktemp("own-kafka")) as kafka:
+        yield kafka
+
+
 @pytest.fixture
 def sandbox() -> Iterator[SandboxProcess]:
     """A Planhat of the test's own, in a child process."""
