@@ -6,7 +6,7 @@ schema is not known yet parks its partition, and no other, until the registry ha
 
 from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamer.engine.ledger import Entry
@@ -33,7 +33,7 @@ class Interpreted:
     skipped: SkipReason | None = None
     invalid: InvalidReason | None = None
     detail: str = ""
-    error: Exception | None = None
+    error: Exception | None = field(default=None, repr=False)
     """What our own code raised, where it did: the record is invalid as `internal`."""
 
 

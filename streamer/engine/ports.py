@@ -273,7 +273,7 @@ class Observer(Protocol):
         ...
 
     def retried(self, endpoint: Endpoint, reason: str, operations: int) -> None:
-        """Operations go back to wait: a TransientReason or a Verdict says why."""
+        """Operations go back to wait: a TransientReason, a Verdict or `refused_whole` says why."""
         ...
 
     def fenced(self, operations: int) -> None:
