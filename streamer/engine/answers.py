@@ -93,7 +93,8 @@ class Answers:
             outbox.size.answered(len(flight.tickets))
         if self._is_everything_refused(flight, verdicts):
             # A field made mandatory at Planhat refuses every create: the records are not at fault.
-            self._dispatch.put_back(outbox, Kind.PROBE, self._endings.ours(flight, now), now)
+            kind = Kind.PROBE if flight.kind is Kind.BULK else flight.kind
+            self._dispatch.put_back(outbox, kind, self._endings.ours(flight, now), now)
             self._enter_hold(HoldReason.EVERYTHING_REFUSED, outbox.endpoint)
             return False
         if Verdict.ACCEPTED in verdicts:
@@ -105,14 +106,12 @@ class Answers:
         return True
 
     def _is_everything_refused(self, flight: Flight, verdicts: tuple[Verdict, ...]) -> bool:
-        """Refused throughout, in a request that was not made of suspects.
-
-        A few refused say nothing, unless everything was refused before and this is the hold's probe.
-        """
-        is_probing_hold = self._hold.reason is HoldReason.EVERYTHING_REFUSED
-        most = 1 if is_probing_hold else self._limits.sample_operations
-        is_fair = flight.kind in {Kind.BULK, Kind.PROBE}
-        return is_fair and len(verdicts) >= most and set(verdicts) == {Verdict.REFUSED}
+        """Refused throughout, in a request that was not made of suspects, or in the probe of a hold."""
+        if set(verdicts) != {Verdict.REFUSED}:
+            return False
+        if flight.number == self._hold.probe:
+            return self._hold.reason is HoldReason.EVERYTHING_REFUSED
+        return flight.kind in {Kind.BULK, Kind.PROBE} and len(verdicts) >= self._limits.sample_operations
 
     def _transient(
         self,
@@ -165,7 +164,7 @@ class Answers:
             else:
                 outbox.isolations[0].unanswered()
         elif flight.kind is Kind.ALONE or (is_size and len(tickets) == 1):
-            self.suspects.refused_alone(outbox, tickets[0], now)
+            self.suspects.refused_alone(outbox, tickets[0], now, is_refusal=is_size)
         elif is_proven:
             self.suspects.isolate(outbox, tickets, is_refusal=False, now=now)
         else:
@@ -182,7 +181,7 @@ class Answers:
             park(tickets)
             self.suspects.answered(outbox, is_refused=True, now=now)
         elif len(tickets) == 1:
-            self.suspects.refused_alone(outbox, tickets[0], now)
+            self.suspects.refused_alone(outbox, tickets[0], now, is_refusal=True)
         else:
             self.suspects.isolate(outbox, tickets, is_refusal=True, now=now)
 

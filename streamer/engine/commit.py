@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping
 from streamer.engine.ports import CommitResult
 from streamer.records import TopicPartition
 
+LOST_SECONDS = 60.0
+"""A commit without an answer for so long has none to come."""
+
 
 class CommitSchedule:
     """Remembers what the broker has acknowledged, so that only changes are committed, never back."""
@@ -12,12 +15,14 @@ class CommitSchedule:
     def __init__(self, interval_seconds: float) -> None:
         self._interval = interval_seconds
         self._next_at = 0.0
-        self._under_way: dict[TopicPartition, int] | None = None
+        self._under_way: dict[TopicPartition, int] = {}
+        self._started_at = 0.0
         self._acknowledged: dict[TopicPartition, int] = {}
 
     def due(self, now: float, committable: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """What to commit now; empty when it is too early, one is under way or nothing changed."""
-        if self._under_way is not None or now < self._next_at:
+        is_lost = now - self._started_at > LOST_SECONDS
+        if (self._under_way and not is_lost) or now < self._next_at:
             return {}
         return self.changed(committable)
 
@@ -32,13 +37,22 @@ class CommitSchedule:
     def started(self, now: float, offsets: Mapping[TopicPartition, int]) -> None:
         """A commit is under way."""
         self._under_way = dict(offsets)
+        self._started_at = now
         self._next_at = now + self._interval
 
-    def finished(self, result: CommitResult) -> None:
-        """The one under way ended. A failed one is not repeated: the next one carries newer offsets."""
-        offsets, self._under_way = self._under_way, None
-        if result is CommitResult.COMMITTED and offsets is not None:
-            self.acknowledge(offsets)
+    def finished(self, offsets: Mapping[TopicPartition, int], result: CommitResult) -> None:
+        """Some or all of the one under way ended. What failed is not repeated: newer offsets are.
+
+        The partitions of one commit may end differently; one that is no longer under way (its epoch is
+        over) acknowledges nothing.
+        """
+        ours = {source: offset for source, offset in offsets.items() if self._under_way.get(source) == offset}
+        for source in ours:
+            del self._under_way[source]
+        if result is CommitResult.COMMITTED:
+            self.acknowledge(ours)
+        elif not offsets:
+            self._under_way = {}  # it failed before it came to partitions
 
     def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
         """The broker has these."""
@@ -52,5 +66,4 @@ class CommitSchedule:
         """
         for source in partitions:
             self._acknowledged.pop(source, None)
-            if self._under_way is not None:
-                self._under_way.pop(source, None)
+            self._under_way.pop(source, None)

@@ -133,7 +133,7 @@ class Dispatch:
         """Nobody answered for these: they will travel again the way they did."""
         if kind is Kind.ISOLATE:
             for ticket in tickets:
-                ticket.place = Place.PARKED
+                ticket.park()
             outbox.isolations[0].unanswered()
         elif kind.is_extra:
             for ticket in tickets:

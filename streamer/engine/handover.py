@@ -33,14 +33,18 @@ class Handover:
 
     def shut_down(self) -> None:
         """Hand everything over and leave the group."""
-        self.hand_over(list(self._streamer.ledger.partitions), "revoked")
-        self._source.close()
+        try:
+            self.hand_over(list(self._streamer.ledger.partitions), "revoked")
+        finally:
+            self._source.close()
 
     def abandon(self) -> None:
         """Our books cannot be trusted: leave without committing anything."""
         self._may_commit = False
-        self.hand_over(list(self._streamer.ledger.partitions), "lost")
-        self._source.close()
+        try:
+            self.hand_over(list(self._streamer.ledger.partitions), "lost")
+        finally:
+            self._source.close()
 
     def hand_over(self, partitions: Collection[TopicPartition], change: str) -> None:
         """End the epoch of these partitions; `lost` ones are neither waited for nor committed."""
@@ -80,14 +84,20 @@ class Handover:
 
     def _wait(self, books: list[Book], until: float) -> None:
         clock = self._streamer.clock
+        while self._is_awaited(books) and clock.monotonic() < until:
+            if not self._collect():
+                return
+
+    def _collect(self) -> bool:
+        """Take answers for a moment; False when there are none to come."""
         try:
-            while self._is_awaited(books) and clock.monotonic() < until:
-                self._streamer.collect(clock.monotonic(), WAIT_SECONDS)
+            self._streamer.collect(self._streamer.clock.monotonic(), WAIT_SECONDS)
         except LedgerError:
             raise
         except StreamerError:
             # The sink is broken, which is why we are leaving: what is settled is still worth a commit.
-            return
+            return False
+        return True
 
     def _is_awaited(self, books: list[Book]) -> bool:
         """Whether any answer or receipt is still due (a letter that was refused has none to come)."""
@@ -105,7 +115,7 @@ class Handover:
             self._observer.committed(result, len(offsets))
             if result is not CommitResult.RETRY or clock.monotonic() >= until:
                 return
-            self._streamer.collect(clock.monotonic(), WAIT_SECONDS)
+            self._collect()
 
     def _close(self, book: Book) -> None:
         for entry in book.entries():

@@ -69,6 +69,10 @@ class Isolation:
         group, self._asking = self._asking, []
         self._calls_left -= 1
         finding = Finding()
+        if not is_refused:
+            # Answered for one by one: where that is another try, it is not this hunt's any more.
+            cleared = set(group)
+            self._suspects = [ticket for ticket in self._suspects if ticket not in cleared]
         if self._sample:
             self._sampled(group[0], finding, is_refused=is_refused)
         elif is_refused:

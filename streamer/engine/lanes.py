@@ -40,26 +40,10 @@ class Ticket:
     """An operation's place in line, and the history of its tries."""
 
     __slots__ = (
-        "accepted_mark",
-        "duplicates",
-        "encoded",
-        "entry",
-        "failures",
-        "first_duplicate_at",
-        "flight",
-        "followers",
-        "group_limit",
-        "is_named",
-        "is_reassigned",
-        "looks",
-        "number",
-        "operation",
-        "place",
-        "ready_at",
-        "refusals",
-        "refused_at",
-        "refused_mark",
-        "waits_for",
+        "accepted_mark", "duplicates", "encoded", "entry", "failures", "first_duplicate_at", "flight",
+        "followers", "group_limit", "has_failed_alone", "is_named", "is_reassigned", "looks", "number",
+        "operation", "parking", "place", "ready_at", "refusals", "refused_at", "refused_mark",
+        "refused_mark_anywhere", "waits_for",
     )  # fmt: skip
 
     def __init__(self, number: int, operation: Operation, encoded: bytes, entry: "Entry") -> None:
@@ -71,6 +55,8 @@ class Ticket:
         self.waits_for: list[Ticket] = []
         self.followers: dict[Ticket, None] = {}
         """Who waits for this one, in arrival order (a dict for cheap removal: there may be thousands)."""
+        self.parking = 0
+        """How often it was set aside: an older queue entry of it is no longer meant."""
         self.flight = 0
         """Number of the batch it was last taken into."""
         self.ready_at = 0.0
@@ -80,12 +66,21 @@ class Ticket:
         self.refusals = 0
         self.refused_at = 0.0
         self.refused_mark = 0
+        """What the endpoint had accepted when it was first refused alone."""
+        self.refused_mark_anywhere = 0
+        self.has_failed_alone = False
+        """Failed alone as an outage makes operations fail, not only refused by an answer."""
         self.duplicates = 0
         self.first_duplicate_at = 0.0
         self.looks = 0
         self.group_limit = 0
         self.is_named = False
         self.is_reassigned = False
+
+    def park(self) -> None:
+        """Set aside, until somebody sends it or frees it."""
+        self.place = Place.PARKED
+        self.parking += 1
 
     @property
     def endpoint(self) -> Endpoint:

@@ -80,7 +80,7 @@ class Letters:
             if is_acknowledged:
                 self.is_blocked = False
                 acknowledged.append(entry)
-            else:
+            elif not entry.book.is_closed:  # else its new owner judges the record afresh
                 self.is_blocked = True
                 self._retry_at = now + RETRY_SECONDS
                 self._again.append((letter, entry))

@@ -92,8 +92,12 @@ class Streamer:
             # Our own books are wrong: what they call committable must not be committed.
             self._handover.abandon()
             raise
-        except BaseException:
+        except StreamerError:
             self._handover.shut_down()
+            raise
+        except BaseException:
+            # A bug of ours, or an interrupt between two lines: the books may be half written.
+            self._handover.abandon()
             raise
         self._handover.shut_down()
         self._end_if_told()
@@ -219,7 +223,7 @@ class Streamer:
     def finish_commits(self) -> None:
         """Learn what became of commits."""
         for offsets, result in self._source.finished_commits():
-            self._commits.finished(result)
+            self._commits.finished(offsets, result)
             self._observer.committed(result, len(offsets))
 
     # --- in ---------------------------------------------------------------------------------------

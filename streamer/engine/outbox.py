@@ -8,6 +8,7 @@ The first three are extras: they spend from their own share of the quota.
 import heapq
 from collections import deque
 from enum import Enum
+from typing import NamedTuple
 
 from streamer.engine.batcher import Pool
 from streamer.engine.gate import BulkSize, Gate, Permit
@@ -32,6 +33,18 @@ class Kind(Enum):
         return self in {Kind.LOOK, Kind.ALONE, Kind.ISOLATE}
 
 
+class Aside(NamedTuple):
+    """A ticket set aside, and at which of its times: only the newest entry of it is meant."""
+
+    ticket: Ticket
+    parking: int
+
+    @property
+    def is_meant(self) -> bool:
+        """Not sent, withdrawn or set aside anew since."""
+        return self.ticket.place is Place.PARKED and self.ticket.parking == self.parking
+
+
 class Outbox:
     """What waits for one endpoint."""
 
@@ -45,26 +58,28 @@ class Outbox:
         self.flights = 0
         self.isolations: deque[Isolation] = deque()
         """Hunts for operations at fault, one at a time."""
-        self._alone: deque[Ticket] = deque()
-        self._looks: dict[bool, deque[Ticket]] = {False: deque(), True: deque()}
+        self._alone: deque[Aside] = deque()
+        self._looks: dict[bool, deque[Aside]] = {False: deque(), True: deque()}
         """Second looks by whether the operation names a company: those that do are hardly ever unsaved, so
         asked apart from the others they are confirmed by one answer."""
-        self._later: list[tuple[float, int, Ticket, Kind]] = []
+        self._later: list[tuple[float, int, int, Aside, Kind]] = []
 
     def park(self, ticket: Ticket, due: float, kind: Kind) -> None:
         """Set a ticket aside until `due`; then it travels as `kind`."""
-        ticket.place = Place.PARKED
-        heapq.heappush(self._later, (due, ticket.number, ticket, kind))
+        ticket.park()
+        aside = Aside(ticket, ticket.parking)
+        heapq.heappush(self._later, (due, ticket.number, ticket.parking, aside, kind))
 
     def parked(self) -> list[Ticket]:
         """Every ticket set aside, in no order."""
-        aside = [later[2] for later in self._later]
+        aside = [later[3] for later in self._later]
         aside += self._alone
         for looks in self._looks.values():
             aside += looks
+        parked = [one.ticket for one in aside if one.is_meant]
         for isolation in self.isolations:
-            aside += isolation.tickets()
-        return [ticket for ticket in aside if ticket.place is Place.PARKED]
+            parked += isolation.tickets()
+        return parked
 
     @property
     def has_ready(self) -> bool:
@@ -74,15 +89,15 @@ class Outbox:
     def wake(self, now: float) -> None:
         """Move what is due to where it is sent from."""
         while self._later and self._later[0][0] <= now:
-            _, _, ticket, kind = heapq.heappop(self._later)
-            if ticket.place is not Place.PARKED:
+            _, _, _, aside, kind = heapq.heappop(self._later)
+            if not aside.is_meant:
                 continue
             if kind is Kind.ALONE:
-                self._alone.append(ticket)
+                self._alone.append(aside)
             elif kind is Kind.LOOK:
-                self._looks[bool(ticket.operation.parents)].append(ticket)
+                self._looks[bool(aside.ticket.operation.parents)].append(aside)
             else:
-                self.pool.put_back([ticket], at_head=False)
+                self.pool.put_back([aside.ticket], at_head=False)
 
     def choose(self, now: float, flight: int, *, extras: bool) -> tuple[Kind, list[Ticket]] | None:
         """What to send now, marked as sent in `flight`; None when nothing is due or may go."""
@@ -108,29 +123,29 @@ class Outbox:
             if group:
                 return Kind.ISOLATE, self._mark(group, flight)
         while self._alone:
-            ticket = self._alone.popleft()
-            if ticket.place is Place.PARKED:
-                return Kind.ALONE, self._mark([ticket], flight)
+            aside = self._alone.popleft()
+            if aside.is_meant:
+                return Kind.ALONE, self._mark([aside.ticket], flight)
         for looks in self._looks.values():
             group = self._look_group(looks, most)
             if group:
                 return Kind.LOOK, self._mark(group, flight)
         return None
 
-    def _look_group(self, looks: deque[Ticket], limit: int) -> list[Ticket]:
+    def _look_group(self, looks: deque[Aside], limit: int) -> list[Ticket]:
         """As many second looks as the first of them allows: groups shrink while replies stay unclear."""
         group: list[Ticket] = []
         room = self.bulk.size_bytes
         while looks:
-            ticket = looks[0]
-            if ticket.place is not Place.PARKED:
+            ticket = looks[0].ticket
+            if not looks[0].is_meant:
                 looks.popleft()
                 continue
             most = min(limit, group[0].group_limit if group else ticket.group_limit)
             if group and (len(group) >= most or len(ticket.encoded) >= room):
                 break
             room -= len(ticket.encoded) + 1
-            group.append(looks.popleft())
+            group.append(looks.popleft().ticket)
         return group
 
     def _bulk(self, now: float, flight: int, *, is_probe: bool) -> tuple[Kind, list[Ticket]] | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from streamer.engine.dispatch import Dice
 from streamer.engine.endings import Endings
 from streamer.engine.isolation import Finding, Isolation
-from streamer.engine.lanes import Place, Ticket
+from streamer.engine.lanes import Ticket
 from streamer.engine.limits import Limits
 from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import HoldReason
@@ -66,7 +66,7 @@ class Suspects:
     def isolate(self, outbox: Outbox, tickets: list[Ticket], *, is_refusal: bool, now: float) -> None:
         """Begin to look for the one at fault."""
         if len(tickets) == 1:
-            self.refused_alone(outbox, tickets[0], now)
+            self.refused_alone(outbox, tickets[0], now, is_refusal=is_refusal)
             return
         park(tickets)
         sample = self._sample(tickets) if is_refusal else []
@@ -83,7 +83,7 @@ class Suspects:
         finding = isolation.answered(is_refused=is_refused)
         if isolation.is_over:
             outbox.isolations.popleft()
-        self._found(outbox, finding, now)
+        self._found(outbox, finding, now, is_refusal=isolation.is_refusal)
 
     def _sample(self, tickets: list[Ticket]) -> list[Ticket]:
         """Random tickets that wait for none: an activity must not be sent before an earlier one."""
@@ -93,27 +93,38 @@ class Suspects:
             free[i], free[j] = free[j], free[i]
         return free[: self._limits.sample_operations]
 
-    def _found(self, outbox: Outbox, finding: Finding, now: float) -> None:
+    def _found(self, outbox: Outbox, finding: Finding, now: float, *, is_refusal: bool) -> None:
         outbox.pool.put_back(finding.freed, at_head=True)
         for ticket in finding.culprits:
             if not self._endings.goes_back(ticket, now):
-                self.refused_alone(outbox, ticket, now)
+                self.refused_alone(outbox, ticket, now, is_refusal=is_refusal)
         if finding.is_everything and self._is_dry(outbox.endpoint, self._limits.hold_probe_seconds, now):
             self._enter_hold(HoldReason.EVERYTHING_REFUSED, outbox.endpoint)
 
     # --- one alone --------------------------------------------------------------------------------
 
-    def refused_alone(self, outbox: Outbox, ticket: Ticket, now: float) -> None:
-        """Refused on its own: its own fault only when others succeed, several times over minutes."""
+    def refused_alone(self, outbox: Outbox, ticket: Ticket, now: float, *, is_refusal: bool) -> None:
+        """Refused (a 4xx) or failed on its own: its own fault only when others pass, over minutes.
+
+        Others at its endpoint, for a failure that an outage can cause; others anywhere, for a refusal:
+        Planhat answered, so it is not down, and were its endpoint quiet the proof might never come.
+        """
         limits, endpoint = self._limits, outbox.endpoint
         if not ticket.refusals:
             ticket.refused_at = now
             ticket.refused_mark = self._accepted[endpoint]
+            ticket.refused_mark_anywhere = self._accepted.total()
         ticket.refusals += 1
+        ticket.has_failed_alone = ticket.has_failed_alone or not is_refusal
+        others = (
+            self._accepted[endpoint] - ticket.refused_mark
+            if ticket.has_failed_alone
+            else self._accepted.total() - ticket.refused_mark_anywhere
+        )
         if (
             ticket.refusals >= limits.alone_refusals
             and now - ticket.refused_at >= limits.alone_seconds
-            and self._accepted[endpoint] - ticket.refused_mark >= limits.alone_others
+            and others >= limits.alone_others
         ):
             self._endings.refuse(ticket, InvalidReason.REFUSED_ALONE, now)
             return
@@ -140,4 +151,4 @@ class Suspects:
 def park(tickets: list[Ticket]) -> None:
     """Set aside, in nobody's queue but a hunt's."""
     for ticket in tickets:
-        ticket.place = Place.PARKED
+        ticket.park()

@@ -28,8 +28,10 @@ def commit_result(error: KafkaError | None) -> CommitResult:
 def finished(error: KafkaError | None, partitions: Sequence[KafkaPartition]) -> list[Finished]:
     """What librdkafka reports of one asynchronous commit, split by result.
 
-    An error of the whole commit outranks those of its partitions.
+    An error of the whole commit outranks those of its partitions, and may come without any.
     """
+    if error is not None and not partitions:
+        return [({}, commit_result(error))]
     by_result: dict[CommitResult, dict[TopicPartition, int]] = {}
     for each in partitions:
         result = commit_result(error if error is not None else each.error)

@@ -380,3 +380,14 @@ def group(company: str = "acme", user: str | None = None, **traits: Any) -> dict
     """A group call."""
     who = {"anonymousId": "a-1"} if user is None else {"userId": user}
     return {"type": "group", "messageId": "m", "groupId": company, "traits": traits, **who}
+
+
+def with_one_uncommitted() -> Bench:
+    """An engine with offset 1 committed and offset 2 settled since, its commit not due yet."""
+    bench = Bench(limits=Limits(commit_interval_seconds=1_000.0))
+    bench.source.feed(None)
+    bench.turn(2)
+    bench.source.feed(identify())
+    bench.turn(3)
+    assert bench.committed() == 1
+    return bench

@@ -18,7 +18,7 @@ from streamer.outcomes import (
     TransientReason,
     Verdict,
 )
-from tests.engine.fakes import Bench, accept, group, identify, partition, track
+from tests.engine.fakes import Bench, accept, group, identify, partition, track, with_one_uncommitted
 
 DOWN = Transient(TransientReason.SERVER_ERROR)
 
@@ -672,17 +672,6 @@ def test_lost_partitions_are_forgotten_without_a_commit() -> None:
     bench.source.lose(0)
     assert len(bench.source.commit_calls) == calls
     assert not bench.streamer.ledger.partitions
-
-
-def with_one_uncommitted() -> Bench:
-    """An engine with offset 1 committed and offset 2 settled since, its commit not due yet."""
-    bench = Bench(limits=Limits(commit_interval_seconds=1_000.0))
-    bench.source.feed(None)
-    bench.turn(2)
-    bench.source.feed(identify())
-    bench.turn(3)
-    assert bench.committed() == 1
-    return bench
 
 
 def test_a_commit_during_a_rebalance_is_retried() -> None:

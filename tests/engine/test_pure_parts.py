@@ -182,7 +182,7 @@ def test_only_changes_are_committed_twice_a_second_one_at_a_time() -> None:
     assert commits.due(0.0, {HERE: 5}) == {HERE: 5}
     commits.started(0.0, {HERE: 5})
     assert commits.due(9.0, {HERE: 6}) == {}
-    commits.finished(CommitResult.COMMITTED)
+    commits.finished({HERE: 5}, CommitResult.COMMITTED)
     assert commits.due(0.4, {HERE: 6}) == {}
     assert commits.due(0.5, {HERE: 5}) == {}
     assert commits.due(0.5, {HERE: 6, THERE: 1}) == {HERE: 6, THERE: 1}
@@ -192,8 +192,29 @@ def test_a_failed_commit_is_replaced_by_the_newest() -> None:
     """What was refused is committed again, with what came since."""
     commits = CommitSchedule(0.5)
     commits.started(0.0, {HERE: 5})
-    commits.finished(CommitResult.RETRY)
+    commits.finished({HERE: 5}, CommitResult.RETRY)
     assert commits.due(0.5, {HERE: 8}) == {HERE: 8}
+
+
+def test_partitions_of_one_commit_may_end_differently() -> None:
+    """What the broker took is acknowledged; what it did not is committed again."""
+    commits = CommitSchedule(0.5)
+    commits.started(0.0, {HERE: 5, THERE: 7})
+    commits.finished({HERE: 5}, CommitResult.COMMITTED)
+    assert commits.due(1.0, {HERE: 5, THERE: 8}) == {}
+    commits.finished({THERE: 7}, CommitResult.RETRY)
+    assert commits.due(1.0, {HERE: 5, THERE: 8}) == {THERE: 8}
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_commit_without_an_answer_does_not_end_committing(ends: bool) -> None:
+    """One that failed as a whole frees the way at once, one that is never answered after a minute."""
+    commits = CommitSchedule(0.5)
+    commits.started(0.0, {HERE: 5})
+    if ends:
+        commits.finished({}, CommitResult.RETRY)
+    assert commits.due(1.0, {HERE: 6}) == ({HERE: 6} if ends else {})
+    assert commits.due(61.0, {HERE: 6}) == {HERE: 6}
 
 
 def test_a_partition_that_comes_back_is_committed_afresh() -> None:
@@ -202,7 +223,7 @@ def test_a_partition_that_comes_back_is_committed_afresh() -> None:
     commits.acknowledge({HERE: 9})
     commits.started(0.0, {HERE: 10, THERE: 3})
     commits.forget([HERE])
-    commits.finished(CommitResult.COMMITTED)
+    commits.finished({HERE: 10, THERE: 3}, CommitResult.COMMITTED)
     assert commits.changed({HERE: 4, THERE: 3}) == {HERE: 4}
 
 

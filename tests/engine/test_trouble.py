@@ -6,7 +6,8 @@ import pytest
 
 from streamer.engine.limits import BulkLimits, Limits
 from streamer.engine.loop import Streamer
-from streamer.engine.ports import Batch, CommitResult
+from streamer.engine.outbox import Kind
+from streamer.engine.ports import Batch, CommitResult, Delivery
 from streamer.errors import LedgerError, PlanhatMisconfigured
 from streamer.outcomes import (
     Answer,
@@ -20,8 +21,9 @@ from streamer.outcomes import (
     TransientReason,
     Verdict,
 )
+from streamer.records import Record
 from streamer.transform.operations import UpsertEnduser
-from tests.engine.fakes import Bench, accept, group, identify, partition, track
+from tests.engine.fakes import Bench, accept, group, identify, partition, track, with_one_uncommitted
 
 DOWN = Transient(TransientReason.SERVER_ERROR)
 NO_TOKEN = Misconfigured(MisconfiguredReason.CREDENTIALS, 401)
@@ -478,3 +480,124 @@ def test_a_commit_that_ended_before_the_revoke_is_known_to_it() -> None:
     assert len(bench.source.commit_calls) == calls
     assert bench.told.commits == {CommitResult.COMMITTED: 1}
     assert isinstance(bench.streamer, Streamer)
+
+
+# --- what a second review told ------------------------------------------------------------------------
+
+
+def test_a_hunt_does_not_use_up_the_looks_of_the_innocent() -> None:
+    """A group of a hunt that is answered unclear is asked again in halves, not by the hunt over and over."""
+
+    def answer(batch: Batch) -> Answer:
+        if "bad" in who(batch):
+            return RefusedWhole(400)
+        companyless = [not getattr(op, "company_external_id", None) for op in batch.operations]
+        if len(batch.items) > 1 and any(companyless):
+            return Answered((Verdict.UNCLEAR,) * len(batch.items))
+        return accept(batch)
+
+    bench = Bench(answer=answer)
+    bench.source.feed(identify("u-0"))
+    bench.turn(4)
+    bench.source.feed(identify("bad", company=None))
+    for number in range(1, 60):
+        bench.source.feed(identify(f"u-{number}", company=None))
+    bench.turn(1_500, seconds=1.0)
+    assert bench.told.fates[Fate.SKIPPED] == 0
+    assert bench.told.fates[Fate.DELIVERED] == 60
+
+
+def test_a_ticket_set_aside_anew_is_sent_once() -> None:
+    """Two entries of one operation in the queues would send it twice in one request."""
+    bench = Bench(answer=None)
+    bench.source.feed(identify("u-1"))
+    bench.turn(3)
+    (batch,) = bench.sink.under_way
+    outbox = bench.streamer.dispatch.outboxes[Endpoint.ENDUSERS]
+    (ticket,) = bench.streamer.dispatch.flights[batch.number].tickets
+    bench.streamer.dispatch.landed(batch.number)
+    outbox.park(ticket, bench.clock.now, Kind.LOOK)
+    outbox.park(ticket, bench.clock.now, Kind.LOOK)
+    ticket.group_limit = 10
+    bench.turn(2)
+    assert [len(sent.items) for sent in bench.sink.sent] == [1, 1]
+
+
+def test_a_poison_that_stretches_its_partition_is_proven_by_others_anywhere() -> None:
+    """Refused by an answer, on an endpoint that nobody else uses: the partition must not wait for ever."""
+    bench = Bench(
+        answer=lambda b: RefusedWhole(400) if b.endpoint is Endpoint.COMPANIES else accept(b),
+        limits=Limits(high_water_records=50, poll_records=50),
+    )
+    bench.source.feed(group("bad"))
+    for number in range(2_000):
+        bench.source.feed(track(f"u-{number}", company=None))
+    bench.turn(600, seconds=2.0)
+    assert reasons(bench) == {"refused_alone": 1}
+    assert bench.committed() == 2_001
+
+
+def test_a_hold_is_not_ended_by_a_refused_second_look() -> None:
+    """Whatever kind of request the probe of a hold is: refused throughout, everything is still refused."""
+    is_refusing = False
+
+    def answer(batch: Batch) -> Answer:
+        if is_refusing:
+            return Answered((Verdict.REFUSED,) * len(batch.items))
+        odd = [user.startswith("odd") for user in who(batch)]
+        return Answered(tuple(Verdict.UNCLEAR if is_odd else Verdict.ACCEPTED for is_odd in odd))
+
+    bench = Bench(answer=answer, partitions=2)
+    bench.source.feed(identify("u-0"), number=1)
+    bench.source.feed(identify("odd-1"), number=1)
+    bench.turn(3)
+    is_refusing = True
+    for number in range(20):
+        bench.source.feed(identify(f"u-{number}"), number=0)
+    bench.turn(3)
+    assert bench.told.holds == ["entered everything_refused"]
+    bench.source.revoke(0)
+    bench.turn(300)
+    assert "left everything_refused" not in bench.told.holds
+    assert bench.dead_letters.produced == []
+
+
+def test_a_broken_sink_does_not_keep_the_last_commit_back() -> None:
+    """The sink fails while the group rebalances: the commit is tried again, and the group is left."""
+    bench = with_one_uncommitted()
+    bench.source.commit_script.extend([CommitResult.RETRY] * 2)
+
+    def broken(timeout_seconds: float) -> list[Delivery]:
+        raise PlanhatMisconfigured("no request can be made of this address")
+
+    bench.sink.collect = broken  # type: ignore[method-assign]
+    with pytest.raises(PlanhatMisconfigured):
+        bench.streamer.run()
+    assert bench.committed() == 2
+    assert bench.source.is_closed
+
+
+def test_an_unforeseen_error_commits_nothing() -> None:
+    """A bug may leave the books half written: what they call committable is not to be trusted."""
+    bench = with_one_uncommitted()
+
+    def broken(most: int, seconds: float) -> list[Record]:
+        raise ZeroDivisionError
+
+    bench.source.poll = broken  # type: ignore[assignment,method-assign]
+    with pytest.raises(ZeroDivisionError):
+        bench.streamer.run()
+    assert bench.committed() == 1
+    assert bench.source.is_closed
+
+
+def test_a_letter_refused_after_its_epoch_is_not_produced_again() -> None:
+    """Its record is read again by the new owner, who judges it afresh."""
+    bench = Bench()
+    bench.dead_letters.acknowledges = False
+    bench.source.feed(b"{broken")
+    bench.turn(2)
+    bench.source.lose(0)
+    bench.dead_letters.refuse()
+    bench.turn(6)
+    assert len(bench.dead_letters.produced) == 1

@@ -51,3 +51,8 @@ def test_partitions_of_one_commit_can_differ() -> None:
     assert finished(None, [good]) == [({Place("t", 0): 5}, CommitResult.COMMITTED)]
     fence = KafkaError(KafkaError.ILLEGAL_GENERATION)
     assert finished(fence, [good, bad]) == [({Place("t", 0): 5, Place("t", 1): 6}, CommitResult.FENCED)]
+
+
+def test_a_commit_that_failed_before_it_came_to_partitions_is_told() -> None:
+    """Otherwise the next one would wait for its answer for ever."""
+    assert finished(KafkaError(KafkaError._WAIT_COORD), []) == [({}, CommitResult.RETRY)]

@@ -153,12 +153,17 @@ def unclear_requests(sandbox: SandboxClient) -> set[int]:
 
 
 def places_of(expected: Expected) -> dict[str, list[Place]]:
-    """The places of each event; copies have several, all in one partition."""
-    subjects = {number: subject for subject, number in expected.subjects.items()}
+    """The places of each event; copies have several, all in one partition.
+
+    May be asked while events are still being fed: `add` appends the offset last but one, so as many as
+    there are effects are whole, and their subjects are known by then.
+    """
+    whole = len(expected.effects)
+    columns = (expected.numbers, expected.sequences, expected.partitions, expected.offsets)
+    rows = list(zip(*(column[:whole] for column in columns), strict=True))
+    subjects = {number: subject for subject, number in dict(expected.subjects).items()}
     places: dict[str, list[Place]] = {}
-    for number, sequence, partition, offset in zip(
-        expected.numbers, expected.sequences, expected.partitions, expected.offsets, strict=True
-    ):
+    for number, sequence, partition, offset in rows:
         places.setdefault(event_key(subjects[number], sequence), []).append(Place(partition, offset))
     return places
 
