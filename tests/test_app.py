@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,11 +32,9 @@ def sandbox() -> Iterator[SandboxProcess]:
         yield sandbox
 
 
-def streamer(
-    command: str, broker: EmbeddedBroker, sandbox: SandboxProcess, **changes: str
-) -> subprocess.CompletedProcess[str]:
-    """One command of the program, told of the stand-ins."""
-    environment = {
+def told_of(broker: EmbeddedBroker, sandbox: SandboxProcess, **changes: str) -> dict[str, str]:
+    """An environment that names the stand-ins."""
+    return {
         "PATH": os.defpath,
         "STREAMER_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
         "STREAMER_PLANHAT_API_TOKEN": sandbox.api_token,
@@ -45,6 +44,13 @@ def streamer(
         "STREAMER_HTTP_PORT": "0",
         **changes,
     }
+
+
+def streamer(
+    command: str, broker: EmbeddedBroker, sandbox: SandboxProcess, **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """One command of the program, told of the stand-ins."""
+    environment = told_of(broker, sandbox, **changes)
     return subprocess.run(
         [sys.executable, "-m", "streamer", command],
         env=environment, capture_output=True, text=True, timeout=60, check=False,
@@ -110,6 +116,28 @@ def test_a_new_group_without_a_start_ends_with_2(
     ended = streamer(command, broker, sandbox)
     assert ended.returncode == 2
     assert "STREAMER_START" in ended.stderr
+
+
+def test_a_signal_during_the_start_up_checks_ends_in_order(
+    broker: EmbeddedBroker, sandbox: SandboxProcess
+) -> None:
+    """It is kept until the checks are through: exit 0, and nothing was read."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "streamer", "run"],
+        env=told_of(broker, sandbox, STREAMER_KAFKA_GROUP_ID="early", STREAMER_START="latest"),
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stderr is not None
+    try:
+        while "settings_effective" not in child.stderr.readline():
+            assert child.poll() is None
+        child.send_signal(signal.SIGTERM)
+        rest = child.communicate(timeout=40)[1]
+    finally:
+        child.kill()
+    assert child.returncode == 0, rest
+    assert "stop_requested" in rest
+    assert "partitions_assigned" not in rest
 
 
 def test_every_setting_of_the_engine_reaches_it() -> None:

@@ -169,7 +169,9 @@ def build(
 
     def may_send() -> bool:
         # A process that was stopped for longer than its session (SIGSTOP, a frozen node) wakes up with
-        # its partitions gone and must not send what their new owner sends.
+        # its partitions gone and must not send what their new owner sends. This catches the batches a
+        # worker was about to send. It does not catch what the owner hands out after its first poll, which
+        # may come back before librdkafka has learned of the loss.
         return clock.monotonic() - streamers[0].last_poll_at < settings.session_timeout_seconds
 
     sink = PlanhatSink(

@@ -21,10 +21,10 @@ LIVE_MARGIN_SECONDS: Final = 60.0
 
 def run(settings: Settings) -> int:
     """Stream until told to stop. The log must be configured."""
-    log(Event.SETTINGS_EFFECTIVE, None, **{row.name: row.value for row in settings_table(settings)})
-    for doubt in settings_warnings(settings):
-        log(Event.SETTING_DOUBTED, doubt=doubt)
     with stop_on_signal() as request, ExitStack() as stack:
+        log(Event.SETTINGS_EFFECTIVE, None, **{row.name: row.value for row in settings_table(settings)})
+        for doubt in settings_warnings(settings):
+            log(Event.SETTING_DOUBTED, doubt=doubt)
         decoder = decoder_of(settings)
         stack.callback(decoder.close)
         verify(settings)
