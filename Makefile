@@ -51,7 +51,7 @@ docs-check: $(INSTALLED) ## generated tables, commands and links of the document
 	$(BIN)/python -m pytest -q tests/test_docs.py
 
 deploy-check: $(INSTALLED) ## Kubernetes manifests, compose file, dashboards, Dockerfile
-	$(BIN)/python -m pytest -q tests/test_deploy.py
+	$(BIN)/python -m pytest -q tests/deploy
 
 format: $(INSTALLED) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
