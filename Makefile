@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Extra arguments for the tool a target runs: make test ARGS="-k ledger", make demo ARGS="--keep".
 ARGS ?=
+# Files of tests that run at the same time; most of them wait for something most of the time.
+WORKERS ?= 2
 # The interpreter to make .venv with, where the newest one found is not the one wanted.
 export PYTHON
 
@@ -21,7 +23,7 @@ demo: $(INSTALLED) ## watch events go from an embedded broker into a sandbox of 
 	$(BIN)/streamer demo $(ARGS)
 
 test: $(INSTALLED) ## run every test; those against a real Kafka where there is one to be had
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-planhat-live: $(INSTALLED) ## ask a real Planhat tenant what we assume of it (see CONTRIBUTING)
 	@test -n "$$STREAMER_TEST_PLANHAT_API_TOKEN" -a -n "$$STREAMER_TEST_PLANHAT_TENANT_TOKEN" \

@@ -1,9 +1,12 @@
-"""What all tests share: one real Kafka a run, the line that says whether it ran, how properties are tried."""
+"""What all tests share: a real Kafka, the words at the end of a run, how properties are tried.
+
+Tests may run in several workers: what is told at the end travels with the reports.
+"""
 
 import logging
 import os
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import hypothesis
 import pytest
@@ -12,6 +15,7 @@ import structlog
 from tests.real_kafka.cluster import RealKafka, unavailable_reason
 
 MARKER = "real_kafka"
+TABLE = "table"
 _LAST_WORDS = pytest.StashKey[str]()
 
 # No deadline for an example: on a busy machine it would tell of the machine. pytest's time-out stands.
@@ -33,7 +37,7 @@ def logging_restored() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
-    """A running Apache Kafka, shared by the whole run; skips where none can run (fails with CI=true)."""
+    """A running Apache Kafka, one a worker; skips where none can run (fails with CI=true)."""
     reason = unavailable_reason()
     if reason is not None:
         (pytest.fail if _is_ci() else pytest.skip)(f"real Kafka: NOT RUN ({reason}): see CONTRIBUTING")
@@ -51,6 +55,20 @@ def pytest_runtest_makereport(
     if report.failed and isinstance(kafka, RealKafka):
         report.sections.append(("Kafka broker log", kafka.log_tail()))
     return report
+
+
+@pytest.fixture
+def show(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Print a table at the end of the run, where it is seen without asking."""
+    return lambda table: request.node.user_properties.append((TABLE, table))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The tables of this run."""
+    for report in _ended(terminalreporter):
+        for name, table in report.user_properties:
+            if name == TABLE:
+                terminalreporter.write_line(str(table))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -76,9 +94,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         reporter.write_line(last_words)
 
 
-def _ran(reporter: pytest.TerminalReporter) -> int:
+def _ended(reporter: pytest.TerminalReporter) -> list[pytest.TestReport]:
+    """A report for each test that passed or failed."""
     ended = reporter.getreports("passed") + reporter.getreports("failed")
-    return sum(1 for each in ended if MARKER in getattr(each, "keywords", ()) and each.when == "call")
+    return [each for each in ended if isinstance(each, pytest.TestReport) and each.when == "call"]
+
+
+def _ran(reporter: pytest.TerminalReporter) -> int:
+    return sum(MARKER in each.keywords for each in _ended(reporter))
 
 
 def _is_ci() -> bool:

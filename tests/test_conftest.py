@@ -70,6 +70,16 @@ def test_ci_without_a_real_kafka_fails(
     assert _pytest(tmp_path, test, *arguments, ci="true").returncode == code
 
 
+@pytest.mark.parametrize("arguments", [(), ("-n2",)])
+def test_a_table_is_shown_at_the_end(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """What a test shows is printed once, below the results, however many workers there are."""
+    shows = "import pytest\n@pytest.mark.real_kafka\ndef test_it(show) -> None:\n    show('figure 42')\n"
+    ended = _pytest(tmp_path, shows, *arguments)
+
+    assert ended.stdout.count("figure 42") == 1, ended.stdout + ended.stderr
+    assert ended.stdout.splitlines()[-1] == RAN
+
+
 def test_properties_are_tried_without_a_deadline() -> None:
     """A slow machine makes no property fail."""
     assert hypothesis.settings().deadline is None

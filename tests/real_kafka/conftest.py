@@ -11,8 +11,6 @@ from streamer.standins.planhat.child import SandboxProcess
 from tests.real_kafka.cluster import RealKafka
 from tests.real_kafka.pipeline import SANDBOX_SWITCHES, Pipeline
 
-_TABLES = pytest.StashKey[list[str]]()
-
 
 @pytest.fixture(scope="module")
 def own_kafka(real_kafka: RealKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
@@ -40,19 +38,3 @@ def piped(
             return stack.enter_context(Pipeline(real_kafka, sandbox, tmp_path, **settings))
 
         yield make
-
-
-@pytest.fixture
-def show(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Print a table at the end of the run, where it is seen without asking."""
-
-    def shown(table: str) -> None:
-        request.config.stash.setdefault(_TABLES, []).append(table)
-
-    return shown
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The tables of this run."""
-    for table in terminalreporter.config.stash.get(_TABLES, []):
-        terminalreporter.write_line(table)
