@@ -16,13 +16,16 @@ from streamer.records import Record
 from tests.kafka.source_contract import WAIT_SECONDS, Cluster
 
 
-def read_all(cluster: Cluster, topic: str, count: int) -> list[Message]:
-    """The first records of the topic's only partition."""
+def read_all(cluster: Cluster, topic: str, count: int | None = None) -> list[Message]:
+    """The first records of the topic's only partition, or all it holds now."""
     consumer = Consumer({
         "bootstrap.servers": cluster.bootstrap, "group.id": uuid.uuid4().hex, "fetch.wait.max.ms": 10,
         "enable.auto.commit": False,
     })  # fmt: skip
-    consumer.assign([KafkaPartition(topic, 0, 0)])
+    place = KafkaPartition(topic, 0, 0)
+    if count is None:
+        count = consumer.get_watermark_offsets(place, timeout=WAIT_SECONDS)[1]
+    consumer.assign([place])
     found: list[Message] = []
     deadline = time.monotonic() + WAIT_SECONDS
     try:
