@@ -22,7 +22,7 @@ OWNERS = {
     "structlog": {"logs"},
     "rich": {"cli", "local", "standins"},
     "pydantic": {"config"},
-    "msgspec": {"avro", "events", "local", "planhat", "standins", "transform"},
+    "msgspec": {"avro", "events", "letters", "local", "planhat", "standins", "transform"},
 }
 """The rooms that may import each outside library; one that is not here has no room yet."""
 

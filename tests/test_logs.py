@@ -33,6 +33,8 @@ from streamer.transform import Rules, Transformed, transform
 from streamer.transform.identity import identified_user
 from streamer.transform.operations import LogActivity, UpsertEnduser
 
+RECORD = Record("segment.events", 0, 7, 0, None, None)
+
 TRAIT = "u-9@analytical.example"
 
 pytestmark = pytest.mark.usefixtures("logging_restored")
@@ -201,10 +203,10 @@ def test_many_dead_letters_make_one_line() -> None:
     """The first of a kind is told at once, the rest are counted into the next line."""
     observer, stream, ticks = observed()
     for _ in range(500):
-        observer.settled(CallType.TRACK, Fate.DEAD_LETTERED, "id_required", 0.1)
-    observer.settled(CallType.PAGE, Fate.DEAD_LETTERED, "id_required", 0.1)
+        observer.settled(RECORD, CallType.TRACK, Fate.DEAD_LETTERED, "id_required", 0.1)
+    observer.settled(RECORD, CallType.PAGE, Fate.DEAD_LETTERED, "id_required", 0.1)
     ticks.now += QUIET_SECONDS
-    observer.settled(CallType.TRACK, Fate.DEAD_LETTERED, "id_required", 0.1)
+    observer.settled(RECORD, CallType.TRACK, Fate.DEAD_LETTERED, "id_required", 0.1)
 
     assert [(line["call"], line["records"]) for line in lines_of(stream)] == [
         ("track", 1),
@@ -217,8 +219,8 @@ def test_what_succeeds_is_not_told() -> None:
     """Settled events, polls, counts and good commits make no line at the usual level."""
     observer, stream, _ = observed()
     observer.polled(500, 0)
-    observer.settled(CallType.TRACK, Fate.DELIVERED, "", 0.1)
-    observer.settled(CallType.TRACK, Fate.SKIPPED, "consent", 0.1)
+    observer.settled(RECORD, CallType.TRACK, Fate.DELIVERED, "", 0.1)
+    observer.settled(RECORD, CallType.TRACK, Fate.SKIPPED, "consent", 0.1)
     observer.operations_made(Endpoint.ACTIVITIES, 5)
     observer.committed(CommitResult.COMMITTED, 3)
 
@@ -228,7 +230,7 @@ def test_what_succeeds_is_not_told() -> None:
 def test_failure_lines_say_what_happens_next() -> None:
     """Every warning and error of the observer carries `next`."""
     observer, stream, _ = observed()
-    observer.settled(CallType.TRACK, Fate.DEAD_LETTERED, "refused", None)
+    observer.settled(RECORD, CallType.TRACK, Fate.DEAD_LETTERED, "refused", None)
     observer.retried(Endpoint.ENDUSERS, "5xx", 100)
     observer.fenced(3)
     observer.rebalanced("lost", 2, 10)
@@ -346,7 +348,7 @@ def test_observers_are_told_alike() -> None:
 
     both: Observer = Observers(writer(first), writer(second))
     both.polled(1, 1)
-    both.settled(CallType.TRACK, Fate.DEAD_LETTERED, "refused", 1.0)
+    both.settled(RECORD, CallType.TRACK, Fate.DEAD_LETTERED, "refused", 1.0)
     both.operations_made(Endpoint.ACTIVITIES, 1)
     both.delivered(a_delivery(Answered((Verdict.ACCEPTED,))))
     both.retried(Endpoint.ACTIVITIES, "5xx", 1)

@@ -49,8 +49,10 @@ from streamer.outcomes import (
     TransientReason,
     Verdict,
 )
-from streamer.records import TopicPartition
+from streamer.records import Record, TopicPartition
 from streamer.transform.operations import UpsertCompany
+
+RECORD = Record("segment.events", 0, 7, 0, None, None)
 
 NOW = 1_790_000_000.0
 P0, P1 = TopicPartition("segment.events", 0), TopicPartition("segment.events", 1)
@@ -159,11 +161,11 @@ def test_counts_are_what_was_told() -> None:
     subject: Metrics = metrics()
     observer: Observer = subject
     observer.polled(500, 3)
-    observer.settled(CallType.TRACK, Fate.DELIVERED, "", 0.2)
-    observer.settled(CallType.TRACK, Fate.DELIVERED, "", 100_000.0)
-    observer.settled(CallType.IDENTIFY, Fate.SKIPPED, SkipReason.CONSENT, None)
-    observer.settled(CallType.UNKNOWN, Fate.DEAD_LETTERED, InvalidReason.NOT_AVRO, -5.0)
-    observer.settled(CallType.PAGE, Fate.RELEASED, "", 9.0)
+    observer.settled(RECORD, CallType.TRACK, Fate.DELIVERED, "", 0.2)
+    observer.settled(RECORD, CallType.TRACK, Fate.DELIVERED, "", 100_000.0)
+    observer.settled(RECORD, CallType.IDENTIFY, Fate.SKIPPED, SkipReason.CONSENT, None)
+    observer.settled(RECORD, CallType.UNKNOWN, Fate.DEAD_LETTERED, InvalidReason.NOT_AVRO, -5.0)
+    observer.settled(RECORD, CallType.PAGE, Fate.RELEASED, "", 9.0)
     observer.operations_made(Endpoint.ACTIVITIES, 4)
     observer.operations_done(Endpoint.ACTIVITIES, OperationFate.DELIVERED, 3)
     observer.retried(Endpoint.COMPANIES, TransientReason.THROTTLED, 50)
@@ -283,8 +285,8 @@ def test_what_is_not_known_yet_is_absent_not_zero() -> None:
 def test_no_label_value_lies_outside_its_closed_set() -> None:
     """Whatever is told, labels take words of the catalogue only; strangers count as unknown."""
     subject = metrics()
-    subject.settled(CallType.TRACK, Fate.SKIPPED, "u@example.com", None)
-    subject.settled(CallType.TRACK, Fate.DEAD_LETTERED, "u@example.com", None)
+    subject.settled(RECORD, CallType.TRACK, Fate.SKIPPED, "u@example.com", None)
+    subject.settled(RECORD, CallType.TRACK, Fate.DEAD_LETTERED, "u@example.com", None)
     subject.retried(Endpoint.COMPANIES, "u@example.com", 1)
     subject.rebalanced("u@example.com", 1, 0)
     subject.paused("u@example.com")
@@ -323,7 +325,7 @@ def test_scrapes_beside_a_busy_owner_are_sound() -> None:
     for thread in threads:
         thread.start()
     for turn in range(4000):
-        subject.settled(CallType.TRACK, Fate.DELIVERED, "", turn % 90)
+        subject.settled(RECORD, CallType.TRACK, Fate.DELIVERED, "", turn % 90)
         subject.polled(1, 0)
         if turn % 50 == 0:
             subject.delivered(a_delivery(Answered((Verdict.ACCEPTED,))))

@@ -256,8 +256,13 @@ class Observer(Protocol):
         """A poll returned records; this many had no key (so: no order across partitions)."""
         ...
 
-    def settled(self, call: CallType, fate: Fate, reason: str, latency_seconds: float | None) -> None:
-        """A record is finished with. `reason` is a SkipReason, an InvalidReason or empty."""
+    def settled(
+        self, record: Record, call: CallType, fate: Fate, reason: str, latency_seconds: float | None
+    ) -> None:
+        """A record is finished with. `reason` is a SkipReason, an InvalidReason or empty.
+
+        `record` says where it stands; what it says must not be told on.
+        """
         ...
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:

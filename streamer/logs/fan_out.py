@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from streamer.outcomes import CallType, Endpoint, Fate
+from streamer.records import Record
 
 if TYPE_CHECKING:
     from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, Observer, OperationFate
@@ -19,10 +20,12 @@ class Observers:
         for observer in self._observers:
             observer.polled(records, null_keys)
 
-    def settled(self, call: CallType, fate: Fate, reason: str, latency_seconds: float | None) -> None:
+    def settled(
+        self, record: Record, call: CallType, fate: Fate, reason: str, latency_seconds: float | None
+    ) -> None:
         """Pass on."""
         for observer in self._observers:
-            observer.settled(call, fate, reason, latency_seconds)
+            observer.settled(record, call, fate, reason, latency_seconds)
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:
         """Pass on."""

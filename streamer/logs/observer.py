@@ -12,6 +12,7 @@ from streamer.logs.events import Event, Level
 from streamer.logs.quiet import Quiet
 from streamer.logs.writing import FieldValue, log
 from streamer.outcomes import Answered, CallType, Endpoint, Fate, Verdict
+from streamer.records import Record
 
 if TYPE_CHECKING:
     from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
@@ -50,7 +51,9 @@ class LogObserver:
     def polled(self, records: int, null_keys: int) -> None:
         """Metrics count these."""
 
-    def settled(self, call: CallType, fate: Fate, reason: str, latency_seconds: float | None) -> None:
+    def settled(
+        self, record: Record, call: CallType, fate: Fate, reason: str, latency_seconds: float | None
+    ) -> None:
         """A dead letter is worth a line."""
         if fate is Fate.DEAD_LETTERED:
             self._rarely(

@@ -19,7 +19,7 @@ from streamer.outcomes import (
     Transient,
     Verdict,
 )
-from streamer.records import TopicPartition
+from streamer.records import Record, TopicPartition
 
 if TYPE_CHECKING:
     from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
@@ -70,7 +70,9 @@ class Metrics:
         self._polled.add(count=records)
         self._null_keys.add(count=null_keys)
 
-    def settled(self, call: CallType, fate: Fate, reason: str, latency_seconds: float | None) -> None:
+    def settled(
+        self, record: Record, call: CallType, fate: Fate, reason: str, latency_seconds: float | None
+    ) -> None:
         """Count one record by call and outcome, and by reason where it was not delivered."""
         self._events.add((call, fate.label))
         if fate is Fate.SKIPPED:

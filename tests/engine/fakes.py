@@ -270,7 +270,9 @@ class Told:
         self.reasons["null_key"] += null_keys
         self.reasons["polled"] += records
 
-    def settled(self, call: CallType, fate: Fate, reason: str, latency_seconds: float | None) -> None:
+    def settled(
+        self, record: Record, call: CallType, fate: Fate, reason: str, latency_seconds: float | None
+    ) -> None:
         self.calls[call] += 1
         self.fates[fate] += 1
         if reason:

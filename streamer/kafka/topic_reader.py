@@ -1,0 +1,132 @@
+"""Reads stretches of a topic from outside any group: joins nothing, commits nothing.
+
+For whoever looks into a topic: dead letters, and the events they were.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from streamer.errors import SourceError
+from streamer.kafka.configuration import consumer_configuration
+from streamer.kafka.faults import error_of, never_works, source_error, text_of, unreachable
+from streamer.kafka.nouns import record_of
+from streamer.kafka.start import ANSWER_SECONDS, check_topics
+from streamer.records import Record
+
+_AT_ONCE: Final = 500
+_LOOK_SECONDS: Final = 0.2
+SILENCE_SECONDS: Final = 30.0
+"""How long a broker may say nothing at all while there is something left to read."""
+
+
+class Stretch(NamedTuple):
+    """What a partition's log holds: from the first record's offset to the next one to be written."""
+
+    low: int
+    high: int
+
+
+class TopicReader:
+    """Reads one topic. The group is named for its permissions alone."""
+
+    def __init__(
+        self, bootstrap_servers: str, group_id: str, topic: str, properties: Mapping[str, str] | None = None
+    ) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._topic = topic
+        self._properties = properties
+        self._seen: list[str] = []
+        configuration = consumer_configuration(bootstrap_servers, group_id, properties)
+        # The end of a log may be no record at all (a transaction's marker, what compaction left): only
+        # this tells that there is nothing more to come.
+        configuration["enable.partition.eof"] = True
+        configuration["error_cb"] = lambda error: self._seen.append(text_of(error))
+        self._consumer = Consumer(configuration)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def stretches(self) -> dict[int, Stretch]:
+        """What each partition holds now. Raises SourceError where the topic cannot be used."""
+        count = check_topics(self._bootstrap_servers, [self._topic], self._properties)[self._topic]
+        return {number: self.stretch(number) for number in range(count)}
+
+    def stretch(self, partition: int) -> Stretch:
+        """What one partition holds now."""
+        try:
+            low, high = self._consumer.get_watermark_offsets(
+                KafkaPartition(self._topic, partition), timeout=ANSWER_SECONDS
+            )
+        except KafkaException as exception:
+            raise self._fault(exception) from exception
+        return Stretch(low, high)
+
+    def read(self, wanted: Mapping[int, Stretch]) -> Iterator[Sequence[Record]]:
+        """Records of these stretches, in the order of each partition, some at a time.
+
+        Gaps are no matter; what was deleted meanwhile is passed over. Raises SourceError when the broker
+        refuses, or says nothing for `SILENCE_SECONDS`.
+        """
+        left = {number: each.high for number, each in wanted.items() if each.low < each.high}
+        places = [KafkaPartition(self._topic, number, wanted[number].low) for number in left]
+        try:
+            self._consumer.assign(places)
+            yield from self._read(left)
+        except KafkaException as exception:
+            raise self._fault(exception) from exception
+        finally:
+            self._consumer.unassign()
+
+    def _read(self, left: dict[int, int]) -> Iterator[Sequence[Record]]:
+        """Records before the ends in `left`, from which partitions are taken as they come to theirs."""
+        heard_at = time.monotonic()
+        while left:
+            fetched = self._consumer.consume(_AT_ONCE, _LOOK_SECONDS)
+            records = []
+            for each in fetched:
+                number, offset = each.partition(), each.offset()
+                if number is None or number not in left:
+                    continue
+                heard_at = time.monotonic()
+                error = each.error()
+                if error is not None:
+                    self._look_at(error, each, number, left)
+                    continue
+                if offset is not None and offset < left[number]:
+                    records.append(record_of(each))
+                if offset is not None and offset + 1 >= left[number]:
+                    del left[number]
+            if records:
+                yield records
+                heard_at = time.monotonic()  # whoever takes them may take their time
+            if time.monotonic() - heard_at > SILENCE_SECONDS:
+                raise unreachable(self._bootstrap_servers, SILENCE_SECONDS, self._seen)
+
+    def _look_at(self, error: KafkaError, report: Message, number: int, left: dict[int, int]) -> None:
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own name for it
+            del left[number]
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - as above
+            # Deleted by retention, or the topic was made anew: what is left begins where the log does.
+            low = self.stretch(number).low
+            if low >= left[number]:
+                del left[number]
+            else:
+                self._consumer.seek(KafkaPartition(self._topic, number, low))
+        elif never_works(error):
+            raise source_error(error, self._bootstrap_servers, f"reading {self._topic}")
+
+    def _fault(self, exception: KafkaException) -> SourceError:
+        error = error_of(exception)
+        if error is not None and never_works(error):
+            return source_error(error, self._bootstrap_servers, f"reading {self._topic}")
+        return unreachable(self._bootstrap_servers, ANSWER_SECONDS, [text_of(exception)])

@@ -1,0 +1,157 @@
+"""The dead-letter topic read from its beginning: each letter, and what replays made of it.
+
+Letters are the same if their originals are: one that was written twice (after a crash) is one letter
+with two ids, and what is noted of either holds for both.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from streamer.letters.journal import JournalEntry, ReplayFate, Settlement, is_entry, read_entry
+from streamer.letters.letter import Letter, LetterId, Place, read_letter
+from streamer.letters.subjects import NOBODY, Subject
+from streamer.records import Record
+
+
+class State(StrEnum):
+    """Where a letter stands."""
+
+    OPEN = "open"
+    """Nothing was tried yet."""
+    TAKEN = "taken"
+    """A replay was about to send it and did not live to say more: it may have been delivered."""
+    FAILED = "failed"
+    """A replay tried it, and it still cannot be delivered."""
+    DELIVERED = "delivered"
+    """A replay delivered it."""
+    SKIPPED = "skipped"
+    """A replay found that it is not to be sent."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a replay would take it."""
+        return self in {State.OPEN, State.TAKEN, State.FAILED}
+
+
+_AFTER = {
+    ReplayFate.DELIVERED: State.DELIVERED,
+    ReplayFate.SKIPPED: State.SKIPPED,
+    ReplayFate.FAILED: State.FAILED,
+    ReplayFate.RELEASED: State.OPEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One replay's word about a letter."""
+
+    run: str
+    at_ms: int
+    settlement: Settlement | None = None
+    """None while it was only taken."""
+
+
+@dataclass(slots=True)
+class Filed:
+    """A letter in its history. Changed by the history alone."""
+
+    letter: Letter
+    """Without its value, unless the reader was asked to keep values."""
+    subject: Subject = NOBODY
+    ids: list[LetterId] = field(default_factory=list)
+    """Where it lies: more than once if it was written more than once."""
+    state: State = State.OPEN
+    tries: list[Try] = field(default_factory=list)
+
+    @property
+    def reason(self) -> str:
+        """Why it is a letter, by the newest word on it."""
+        ended = self._failure
+        return ended.reason if ended is not None else self.letter.reason
+
+    @property
+    def detail(self) -> str:
+        """More of the reason, by the newest word on it."""
+        ended = self._failure
+        return ended.detail if ended is not None else self.letter.detail
+
+    @property
+    def attempts(self) -> int:
+        """Replays that took it."""
+        return len({each.run for each in self.tries})
+
+    @property
+    def _failure(self) -> Settlement | None:
+        failures = (each.settlement for each in reversed(self.tries) if each.settlement is not None)
+        return next((each for each in failures if each.fate is ReplayFate.FAILED), None)
+
+
+class History:
+    """Everything the dead-letter topic tells, folded record by record in the order of each partition."""
+
+    def __init__(self) -> None:
+        self._filed: dict[Place, Filed] = {}
+        self._by_id: dict[LetterId, Filed] = {}
+        self.foreign = 0
+        """Records that are neither letters nor notes of ours."""
+        self.unreadable = 0
+        """Notes that cannot be read: a later version wrote them, or they are damaged."""
+
+    def __iter__(self) -> Iterator[Filed]:
+        return iter(self._filed.values())
+
+    def __len__(self) -> int:
+        return len(self._filed)
+
+    def find(self, letter_id: LetterId) -> Filed | None:
+        """The letter that lies there, under whichever of its ids."""
+        return self._by_id.get(letter_id)
+
+    def at(self, place: Place) -> Filed | None:
+        """The letter whose original was read there."""
+        return self._filed.get(place)
+
+    def add(self, record: Record) -> Letter | None:
+        """Take one record of the topic in; returns the letter that it is, with its value, if it is one."""
+        if is_entry(record):
+            entry = read_entry(record)
+            if entry is None:
+                self.unreadable += 1
+            else:
+                self.note(entry)
+            return None
+        letter = read_letter(record)
+        if letter is None:
+            self.foreign += 1
+            return None
+        self._file(letter)
+        return letter
+
+    def note(self, entry: JournalEntry) -> None:
+        """Take in what a replay noted. What it says of letters that are gone is of no account."""
+        for offset in entry.taken:
+            self._tell(LetterId(entry.partition, offset), Try(entry.run, entry.at_ms))
+        for settlement in entry.settled:
+            letter_id = LetterId(entry.partition, settlement.offset)
+            self._tell(letter_id, Try(entry.run, entry.at_ms, settlement))
+
+    def _file(self, letter: Letter) -> None:
+        filed = self._filed.get(letter.place)
+        if filed is None:
+            filed = self._filed[letter.place] = Filed(letter.without_value())
+        filed.ids.append(letter.id)
+        if letter.id < filed.letter.id:  # partitions are read in no order: the lowest id stands for all
+            filed.letter = letter.without_value()
+        self._by_id[letter.id] = filed
+
+    def _tell(self, letter_id: LetterId, told: Try) -> None:
+        filed = self._by_id.get(letter_id)
+        if filed is None:
+            return
+        is_late = bool(filed.tries) and told.at_ms < filed.tries[-1].at_ms
+        filed.tries.append(told)
+        if is_late:  # of a copy in another partition: put where it belongs in time
+            filed.tries.sort(key=lambda each: each.at_ms)
+        newest = filed.tries[-1].settlement
+        filed.state = State.TAKEN if newest is None else _AFTER[newest.fate]
