@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,9 +18,11 @@ from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
 from streamer.cli import commands, main
+from streamer.cli.meanings import meanings
 from streamer.cli.words import COMMANDS
 from streamer.engine.intake import Interpreted, interpret
 from streamer.engine.ports import Decoded
+from streamer.outcomes import InvalidReason
 from streamer.records import Record
 from streamer.standins.broker import CLIENT_PROPERTIES, EmbeddedBroker
 from streamer.transform import Rules
@@ -375,7 +378,7 @@ def test_help_tells_commands_and_exit_codes(capsys: Capture) -> None:
 
     text = capsys.readouterr().out
     for name, words in COMMANDS.items():
-        assert f"    {name:<12} {words.about}" in text
+        assert re.search(rf"^    {name}\s+{re.escape(words.about)}$", text, re.MULTILINE), name
     assert [line.split()[0] for line in text.partition("exit status:")[2].splitlines() if line] == list(
         "012345"
     )
@@ -530,3 +533,36 @@ def test_publish_needs_a_broker_only(lines: Lines, capsys: Capture) -> None:
     problems = capsys.readouterr().err.splitlines()
     assert len(problems) == 1
     assert "STREAMER_KAFKA_BOOTSTRAP_SERVERS is required" in problems[0]
+
+
+# --- dead-letters ----------------------------------------------------------------------------------
+
+
+def test_every_wrong_filter_is_told_at_once(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong reasons, times and letters are all named, before anything is connected to."""
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    code = main([
+        "dead-letters", "replay", "--dry-run", "--reason", "bored", "--since", "yesterday", "--until", "2w",
+        "--letter", "7",
+    ])  # fmt: skip
+
+    said = capsys.readouterr().err
+    assert code == 2
+    for words in ("--reason bored", "not_avro", "--since yesterday", "--until 2w", "--letter 7"):
+        assert words in said
+
+
+@pytest.mark.parametrize("words", [("--rate", "0"), ("--calls-per-minute", "-1")])
+def test_wrong_numbers_of_a_replay_are_refused(
+    words: tuple[str, str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rate of nothing would never end: it is refused."""
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+
+    assert main(["dead-letters", "replay", "--dry-run", *words]) == 2
+    assert words[0] in capsys.readouterr().err
+
+
+def test_every_reason_has_its_meaning() -> None:
+    """Each reason that `show` may meet is told in a sentence."""
+    assert meanings(InvalidReason).keys() == set(InvalidReason)

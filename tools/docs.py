@@ -90,13 +90,18 @@ def help_text(*command: str) -> str:
 def commands() -> str:
     """The help of the program, then of each of its commands."""
     parts = ["## streamer\n\n" + streamer_help()]
-    parts += [f"## streamer {name}\n\n{streamer_help(name)}" for name in command_names()]
+    for name in command_names():
+        parts.append(f"## streamer {name}\n\n{streamer_help(name)}")
+        parts += [
+            f"### streamer {name} {each}\n\n{streamer_help(name, each)}" for each in command_names(name)
+        ]
     return "\n" + "\n".join(parts) + "\n"
 
 
-def command_names() -> list[str]:
-    """The commands, in the order in which the program's help lists them."""
-    return re.findall(r"^    ([a-z][a-z-]*)(?: {2,}|$)", help_text(), re.MULTILINE)
+def command_names(*command: str) -> list[str]:
+    """The commands, of the program or of a command of it, in the order in which the help lists them."""
+    listed = help_text(*command).partition("\ncommands:\n")[2].partition("\n\n")[0]
+    return re.findall(r"^    ([a-z][a-z-]*)(?: {2,}|$)", listed, re.MULTILINE)
 
 
 def decisions() -> str:

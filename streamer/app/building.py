@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -148,6 +148,20 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
+def sink_of(settings: Settings, may_send: Callable[[], bool]) -> PlanhatSink:
+    """Planhat, at the settings' addresses; nothing is sent while `may_send` says no."""
+    return PlanhatSink(
+        api_url=settings.planhat_api_url,
+        analytics_url=settings.planhat_analytics_url,
+        read_credentials=_CredentialReader(settings),
+        may_send=may_send,
+        make_delivery=Delivery,
+        main_deadline_seconds=settings.http_main_seconds,
+        analytics_deadline_seconds=settings.http_analytics_seconds,
+        activity_workers=settings.activity_workers,
+    )
+
+
 def consumer_properties(settings: Settings) -> dict[str, str]:
     """The operator's librdkafka properties, on top of those that are settings of their own."""
     properties = {"max.poll.interval.ms": str(int(settings.max_poll_interval_seconds * 1000))}
@@ -174,16 +188,7 @@ def build(
         # may come back before librdkafka has learned of the loss.
         return clock.monotonic() - streamers[0].last_poll_at < settings.session_timeout_seconds
 
-    sink = PlanhatSink(
-        api_url=settings.planhat_api_url,
-        analytics_url=settings.planhat_analytics_url,
-        read_credentials=_CredentialReader(settings),
-        may_send=may_send,
-        make_delivery=Delivery,
-        main_deadline_seconds=settings.http_main_seconds,
-        analytics_deadline_seconds=settings.http_analytics_seconds,
-        activity_workers=settings.activity_workers,
-    )
+    sink = sink_of(settings, may_send)
     stack.callback(partial(sink.close, SINK_CLOSE_SECONDS))
     awaited_schemas = AwaitedSchemas(decoder)
     told = _Told(source, awaited_schemas, metrics, LogObserver())

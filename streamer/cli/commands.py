@@ -4,9 +4,11 @@ import argparse
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
+from typing import Any
 
+from streamer.cli import dead_letters
 from streamer.config import Settings, load_settings, secret_values, settings_table
 from streamer.errors import SourceError, StreamerError, UsageError, place_of
 
@@ -44,12 +46,13 @@ def _check(args: argparse.Namespace) -> int:
     return app.check(_settings_in_force(args))
 
 
-def _settings_in_force(args: argparse.Namespace) -> Settings:
-    """The settings of a command that connects to everything, with the log begun as they say."""
+def _settings_in_force(args: argparse.Namespace, needs: Collection[str] | None = None) -> Settings:
+    """The settings of a command that connects to everything it needs, with the log begun as they say."""
     from streamer.kafka.configuration import property_problems  # noqa: PLC0415 - slow to load
     from streamer.logs import configure_logs  # noqa: PLC0415 - as above
 
-    settings = load_settings(property_problems=property_problems)
+    wanted: dict[str, Any] = {} if needs is None else {"needs": needs}
+    settings = load_settings(property_problems=property_problems, **wanted)
     level = "debug" if args.verbose else settings.log_level
     configure_logs(log_format=settings.log_format, log_level=level, secrets=secret_values(settings))
     return settings
@@ -146,12 +149,18 @@ def _settings(_args: argparse.Namespace) -> int:
     return EXIT_CLEAN
 
 
+def _dead_letters(args: argparse.Namespace) -> int:
+    needs = None if args.action == "replay" and not args.dry_run else ("kafka_bootstrap_servers",)
+    return dead_letters.COMMANDS[args.action](_settings_in_force(args, needs), args)
+
+
 EXECUTE: dict[str, Execute] = {
     "run": _run,
     "check": _check,
     "transform": _transform,
     "publish": _publish,
     "settings": _settings,
+    "dead-letters": _dead_letters,
     **{name: partial(_stand_in, module) for name, module in STAND_INS.items()},
 }
 """Each takes the parsed arguments and returns the exit code."""

@@ -5,7 +5,7 @@ import importlib
 from typing import Any
 
 from streamer import __version__
-from streamer.cli import words
+from streamer.cli import dead_letters, words
 from streamer.cli.commands import EXECUTE, STAND_INS
 
 
@@ -38,19 +38,29 @@ def build_parser() -> argparse.ArgumentParser:
     _add_verbose(parser, default=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    add_arguments = {"transform": _add_transform, "publish": _add_publish}
+    add_arguments = {
+        "transform": _add_transform,
+        "publish": _add_publish,
+        "dead-letters": _add_dead_letters,
+    }
     for name, text in words.COMMANDS.items():
-        command: _Parser = commands.add_parser(
-            name,
-            help=text.about,
-            description=text.more,
-            epilog=f"examples:\n{text.examples}",
-            module=STAND_INS.get(name),
-        )
+        command = _add_command(commands, name, text, module=STAND_INS.get(name))
         command.set_defaults(execute=EXECUTE[name])
-        _add_verbose(command, default=argparse.SUPPRESS)
         add_arguments.get(name, _add_nothing)(command)
     return parser
+
+
+def _add_command(
+    commands: Any,  # noqa: ANN401 - argparse has no public name for it
+    name: str,
+    text: words.CommandHelp,
+    module: str | None = None,
+) -> _Parser:
+    command: _Parser = commands.add_parser(
+        name, help=text.about, description=text.more, epilog=f"examples:\n{text.examples}", module=module
+    )
+    _add_verbose(command, default=argparse.SUPPRESS)
+    return command
 
 
 def _add_verbose(parser: argparse.ArgumentParser, *, default: object) -> None:
@@ -60,6 +70,17 @@ def _add_verbose(parser: argparse.ArgumentParser, *, default: object) -> None:
 
 def _add_nothing(_parser: argparse.ArgumentParser) -> None:
     """Most commands take their settings from the environment alone."""
+
+
+def _add_dead_letters(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="action")
+    add_arguments = {
+        "list": dead_letters.add_list,
+        "show": dead_letters.add_show,
+        "replay": dead_letters.add_replay,
+    }
+    for name, text in words.DEAD_LETTERS.items():
+        add_arguments[name](_add_command(actions, name, text))
 
 
 def _add_transform(parser: argparse.ArgumentParser) -> None:

@@ -127,6 +127,21 @@ describes are named and left out, and the exit status is then 2.
   $ make-events | streamer publish --topic segment.rehearsal -
 """,
     ),
+    "dead-letters": CommandHelp(
+        "list, show and replay dead letters",
+        """\
+Look into the dead-letter topic, and deliver what it holds once the cause is
+mended. What users said stays masked unless asked for. Listing and showing join
+no group and change nothing.
+""",
+        """\
+  # What is there, and why?
+  $ streamer dead-letters list --since 2h
+
+  # What would be sent, were it replayed now?
+  $ streamer dead-letters replay --reason refused --dry-run
+""",
+    ),
     "settings": CommandHelp(
         "list every setting, its value and where it came from",
         """\
@@ -141,3 +156,54 @@ came from: default, environment or file. Wrong settings are all reported.
     ),
 }
 """In the order in which they are listed."""
+
+DEAD_LETTERS = {
+    "list": CommandHelp(
+        "list dead letters, oldest first",
+        """\
+List the letters that a replay would take: why each is one, who it is about, and
+where its original was read. A letter that was written twice is one letter.
+""",
+        """\
+  # Why did this person's events not arrive?
+  $ streamer dead-letters list --user u-123
+
+  # Counted by reason, of the last day.
+  $ streamer dead-letters list --since 1d --json | jq -r .reason | sort | uniq -c
+""",
+    ),
+    "show": CommandHelp(
+        "show one dead letter",
+        """\
+Show everything about one letter: the reason in words, what replays made of it,
+the event with its values masked, and what would become of it now.
+""",
+        """\
+  $ streamer dead-letters show 3:1042
+
+  # With what the event says.
+  $ streamer dead-letters show 3:1042 --reveal
+""",
+    ),
+    "replay": CommandHelp(
+        "deliver dead letters after all",
+        """\
+Send the letters, in the order of their originals, straight through the engine, up
+to the end of the topic seen at the start. What was delivered is noted in the
+topic itself, so each goes once, however often it is interrupted and whatever the
+filters; letters that a killed replay leaves in doubt are sent again and named.
+What still cannot be delivered stays the letter it is. A letter that would put
+older state over a later call of the same user or company is held back and listed.
+One replay runs at a time, in a group of its own (<group>.replay).
+""",
+        """\
+  # Look first, then do it.
+  $ streamer dead-letters replay --reason refused --dry-run
+  $ streamer dead-letters replay --reason refused
+
+  # Gently, beside a busy pipeline.
+  $ streamer dead-letters replay --rate 50 --calls-per-minute 10
+""",
+    ),
+}
+"""The commands of `streamer dead-letters`."""

@@ -57,7 +57,9 @@ class Filed:
     """A letter in its history. Changed by the history alone."""
 
     letter: Letter
-    """Without its value, unless the reader was asked to keep values."""
+    """Without the original's bytes."""
+    size_bytes: int
+    """Of the original, as far as the letter carries it."""
     subject: Subject = NOBODY
     ids: list[LetterId] = field(default_factory=list)
     """Where it lies: more than once if it was written more than once."""
@@ -139,7 +141,7 @@ class History:
     def _file(self, letter: Letter) -> None:
         filed = self._filed.get(letter.place)
         if filed is None:
-            filed = self._filed[letter.place] = Filed(letter.without_value())
+            filed = self._filed[letter.place] = Filed(letter.without_value(), letter.record.size_bytes)
         filed.ids.append(letter.id)
         if letter.id < filed.letter.id:  # partitions are read in no order: the lowest id stands for all
             filed.letter = letter.without_value()

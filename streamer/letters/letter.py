@@ -129,19 +129,17 @@ Headers = tuple[tuple[str, bytes | None], ...]
 def _split(headers: Headers) -> tuple[Mapping[str, str], Headers]:
     """Our headers by name, and the original's.
 
-    Ours were appended, each once. So they are what stands at the end; one of the same name further up
-    came with the original, which may itself have been a letter that somebody put back into a topic.
+    Ours were appended, beginning with the reason. So the last one of that name is where they begin: what
+    stands further up came with the original, which may itself have been a letter that somebody put back
+    into a topic.
     """
-    ours: dict[str, str] = {}
-    count = len(headers)
-    while count:
-        name, value = headers[count - 1]
-        word = name.removeprefix(HEADER_PREFIX)
-        if word == name or word not in NAMES or word in ours:
-            break
-        ours[word] = (value or b"").decode(errors="replace")
-        count -= 1
-    return ours, headers[:count]
+    reason = HEADER_PREFIX + "reason"
+    begin = max((index for index, (name, _) in enumerate(headers) if name == reason), default=len(headers))
+    ours = {
+        name.removeprefix(HEADER_PREFIX): (value or b"").decode(errors="replace")
+        for name, value in headers[begin:]
+    }
+    return ours, headers[:begin]
 
 
 def _is_number(text: str) -> bool:

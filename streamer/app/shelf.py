@@ -1,0 +1,136 @@
+"""The dead-letter topic as a shelf to look through: everything it holds, read once, joining nothing."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from streamer.app.building import consumer_properties, decoder_of
+from streamer.config import Settings
+from streamer.engine.intake import Interpreted, interpret
+from streamer.engine.ports import AwaitingSchema, Decoded
+from streamer.errors import InvalidEvent
+from streamer.kafka.topic_reader import Stretch, TopicReader
+from streamer.letters.history import Filed, History
+from streamer.letters.letter import Letter, LetterId, Place, read_letter
+from streamer.letters.subjects import NOBODY, Subject, subject_of
+from streamer.records import Record
+from streamer.transform.rules import Rules
+
+SCHEMA_SECONDS: Final = 10.0
+"""How long the registry may take to give a schema, once; after that its letters go unread."""
+_LOOK_SECONDS: Final = 0.02
+
+Found = TypeVar("Found")
+
+
+class Shelf:
+    """Reads letters, and the events they were. Raises SourceError where a topic cannot be read."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = ExitStack()
+        self._readers: dict[str, TopicReader] = {}
+        self.decoder = decoder_of(settings)
+        self._stack.callback(self.decoder.close)
+        self._silent_schemas: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def reader(self, topic: str) -> TopicReader:
+        """A reader of this topic."""
+        if topic not in self._readers:
+            settings = self._settings
+            reader = TopicReader(
+                settings.kafka_bootstrap_servers,
+                settings.kafka_group_id,
+                topic,
+                consumer_properties(settings),
+            )
+            self._readers[topic] = self._stack.enter_context(reader)
+        return self._readers[topic]
+
+    def letters(self) -> TopicReader:
+        """A reader of the dead-letter topic."""
+        return self.reader(self._settings.kafka_dead_letter_topic)
+
+    def history(self, *, meanwhile: Callable[[], None] | None = None) -> History:
+        """Every letter up to the end seen now, and what replays noted; `meanwhile` is called now and then."""
+        history = History()
+        reader = self.letters()
+        for records in reader.read(reader.stretches()):
+            for record in records:
+                letter = history.add(record)
+                if letter is not None:
+                    filed = history.at(letter.place)
+                    if filed is not None and filed.subject is NOBODY:
+                        filed.subject = self.subject(letter)
+            if meanwhile is not None:
+                meanwhile()
+        return history
+
+    def letter(self, letter_id: LetterId) -> Letter | None:
+        """One letter with its value; a stub's original is put in its place where it is still to be had."""
+        found = next(iter(self._at(self.letters(), letter_id.partition, letter_id.offset)), None)
+        letter = None if found is None else read_letter(found)
+        return None if letter is None else self.whole(letter) or letter
+
+    def whole(self, letter: Letter) -> Letter | None:
+        """The letter with the original's bytes; None for a stub whose original is gone."""
+        if not letter.is_stub:
+            return letter
+        original = self.original(letter.place)
+        if original is None or hashlib.sha256(original.value or b"").hexdigest() != letter.sha256:
+            return None
+        return replace(letter, record=original)
+
+    def original(self, place: Place) -> Record | None:
+        """The record at a source place, if the topic still holds it."""
+        return next(iter(self._at(self.reader(place.topic), place.partition, place.offset)), None)
+
+    @staticmethod
+    def _at(reader: TopicReader, partition: int, offset: int) -> Iterator[Record]:
+        held = reader.stretches().get(partition)
+        if held is None or not held.low <= offset < held.high:
+            return
+        for records in reader.read({partition: Stretch(offset, offset + 1)}):
+            yield from (record for record in records if record.offset == offset)
+
+    def decoded(self, record: Record) -> object | None:
+        """The event as far as it can be decoded; None where it cannot."""
+        try:
+            found = self._waited(lambda: self.decoder.decode(record.value or b""))
+        except InvalidEvent:
+            return None
+        return found.value if isinstance(found, Decoded) else None
+
+    def interpreted(self, record: Record, rules: Rules) -> Interpreted | None:
+        """What the record asks for by the rules in force; None while its schema cannot be had."""
+        found = self._waited(lambda: interpret(record, self.decoder, rules))
+        return found if isinstance(found, Interpreted) else None
+
+    def subject(self, letter: Letter) -> Subject:
+        """Whom it is about."""
+        return subject_of(self.decoded(letter.record), letter.record.key)
+
+    def _waited(self, ask: Callable[[], Found | AwaitingSchema]) -> Found | AwaitingSchema:
+        deadline = time.monotonic() + SCHEMA_SECONDS
+        while isinstance(found := ask(), AwaitingSchema) and found.schema_id not in self._silent_schemas:
+            if time.monotonic() > deadline:
+                self._silent_schemas.add(found.schema_id)
+            time.sleep(_LOOK_SECONDS)
+        return found
+
+
+def newest_last(letters: Iterable[Filed]) -> list[Filed]:
+    """In the order in which they were written."""
+    return sorted(letters, key=lambda filed: (filed.letter.written_ms, filed.letter.id))

@@ -1,0 +1,153 @@
+"""The topic folded: where each letter stands, whatever replays did and however often it was written."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.engine.ports import DeadLetter
+from streamer.letters.history import Filed, History, State
+from streamer.letters.journal import JournalEntry, ReplayFate, Settlement, headers, written
+from streamer.letters.letter import LetterId, Place
+from streamer.letters.selection import Selection, moment_ms
+from streamer.letters.subjects import Subject, subject_of
+from streamer.outcomes import InvalidReason
+from streamer.records import Record
+from tests.letters.test_letter import in_topic
+
+NOW_MS = 1_700_000_000_000
+
+
+def a_letter(
+    offset: int, source_offset: int, partition: int = 0, reason: InvalidReason = InvalidReason.REFUSED
+) -> Record:
+    """A letter's record in the topic."""
+    original = Record("events", 1, source_offset, 5, b"u-1", b"{}")
+    return in_topic(DeadLetter(original, reason))._replace(partition=partition, offset=offset)
+
+
+def note(entry: JournalEntry) -> Record:
+    """An entry's record in the topic."""
+    pairs = tuple((name, value.encode() if isinstance(value, str) else value) for name, value in headers())
+    return Record("letters", entry.partition, 999, 1, None, written(entry), pairs)
+
+
+def filed(history: History, source_offset: int) -> Filed:
+    """The letter of that original."""
+    found = history.at(Place("events", 1, source_offset))
+    assert found is not None
+    return found
+
+
+def ended(run: str, at_ms: int, offset: int, fate: ReplayFate, reason: str = "") -> JournalEntry:
+    """A note of one letter's end."""
+    return JournalEntry(0, run, at_ms, settled=(Settlement(offset, fate, reason),))
+
+
+def test_a_letter_goes_from_open_to_its_end() -> None:
+    """Open, taken, and then what the newest note says; released is open again."""
+    history = History()
+    history.add(a_letter(0, 10))
+    states = [filed(history, 10).state]
+    for entry in (
+        JournalEntry(0, "a", 1, taken=(0,)),
+        ended("a", 2, 0, ReplayFate.RELEASED),
+        JournalEntry(0, "b", 3, taken=(0,)),
+        ended("b", 4, 0, ReplayFate.FAILED, "internal"),
+        JournalEntry(0, "c", 5, taken=(0,)),
+        ended("c", 6, 0, ReplayFate.DELIVERED),
+    ):
+        history.add(note(entry))
+        states.append(filed(history, 10).state)
+
+    assert states == [
+        State.OPEN, State.TAKEN, State.OPEN, State.TAKEN, State.FAILED, State.TAKEN, State.DELIVERED,
+    ]  # fmt: skip
+    assert filed(history, 10).attempts == 3
+    assert filed(history, 10).reason == "internal", "the newest word on why it cannot be delivered"
+
+
+def test_copies_are_one_letter() -> None:
+    """A letter written twice is one, with its lowest id, and what is noted of one copy holds for both."""
+    history = History()
+    history.add(a_letter(5, 10, partition=1))
+    history.add(a_letter(3, 10))
+    history.add(note(ended("a", 1, 3, ReplayFate.DELIVERED)))
+    history.add(a_letter(9, 10))
+
+    assert len(history) == 1
+    assert filed(history, 10).letter.id == LetterId(0, 3)
+    assert sorted(filed(history, 10).ids) == [(0, 3), (0, 9), (1, 5)]
+    assert filed(history, 10).state is State.DELIVERED
+    assert history.find(LetterId(1, 5)) is history.find(LetterId(0, 9))
+
+
+def test_what_is_none_of_ours_is_counted() -> None:
+    """Foreign records and unreadable notes are counted and harm nothing."""
+    history = History()
+    history.add(Record("letters", 0, 0, 1, b"k", b"v"))
+    history.add(Record("letters", 0, 1, 1, None, b"?", (("streamer.journal", b"9"),)))
+    history.add(note(JournalEntry(0, "a", 1, taken=(77,))))
+
+    assert (len(history), history.foreign, history.unreadable) == (0, 1, 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from(ReplayFate)), max_size=12))
+def test_partitions_may_be_read_in_any_order(notes: list[tuple[int, ReplayFate]]) -> None:
+    """Notes of copies in two partitions come to the same end, whichever partition is read first."""
+    first, second = [a_letter(0, 10)], [a_letter(0, 10, partition=1)]
+    for at_ms, (partition, fate) in enumerate(notes):
+        entry = ended("a", at_ms, 0, fate)._replace(partition=partition)
+        (second if partition else first).append(note(entry))
+    forwards, backwards = History(), History()
+    for record in [*first, *second]:
+        forwards.add(record)
+    for record in [*second, *first]:
+        backwards.add(record)
+
+    assert filed(forwards, 10).state is filed(backwards, 10).state
+
+
+def test_filters_are_all_kept() -> None:
+    """A letter is meant when it passes every filter that is set."""
+    history = History()
+    history.add(a_letter(0, 10))
+    one = filed(history, 10)
+    one.subject = Subject("track", ("u-1", "U-1@acme.example"))
+    written_ms = one.letter.written_ms
+
+    assert Selection().accepts(one)
+    assert Selection(user="u-1@ACME.example", partition=1, reasons={"refused"}).accepts(one)
+    assert Selection(since_ms=written_ms, until_ms=written_ms + 1, ids={LetterId(0, 0)}).accepts(one)
+    for other in (
+        Selection(user="u-2"),
+        Selection(partition=0),
+        Selection(reasons={"internal"}),
+        Selection(since_ms=written_ms + 1),
+        Selection(until_ms=written_ms),
+        Selection(ids={LetterId(0, 1)}),
+    ):
+        assert not other.accepts(one)
+    history.note(ended("a", 1, 0, ReplayFate.SKIPPED))
+    assert not Selection().accepts(one)
+    assert Selection(is_settled_too=True).accepts(one)
+
+
+def test_moments_are_times_or_spans() -> None:
+    """An ISO time with its zone, or a span back from now; nothing else."""
+    assert moment_ms("2023-11-14T22:13:20Z", 0) == NOW_MS
+    assert moment_ms("2h", NOW_MS) == NOW_MS - 7_200_000
+    assert moment_ms("90m", NOW_MS) == NOW_MS - 5_400_000
+    assert [moment_ms(text, 0) for text in ("", "2", "h", "-2h", "2023-11-14T22:13:20", "2w")] == [None] * 6
+
+
+def test_subjects_are_found_in_any_event() -> None:
+    """Ids and addresses of user and company are names, however broken the event is around them."""
+    event = {
+        "type": "track", "userId": 7, "traits": {"email": "a@acme.example"}, "context": {"groupId": "acme"},
+        "properties": [], "anonymousId": None,
+    }  # fmt: skip
+
+    assert subject_of(event, b"u-7") == Subject("track", ("7", "a@acme.example", "acme", "u-7"))
+    assert subject_of(None, b"\xff") == Subject("", ("�",))
+    assert subject_of([1], None) == Subject()
+    assert subject_of({"type": "a b"}, None).call == ""
+    assert "7" not in repr(Subject("track", ("7",)))

@@ -1,0 +1,243 @@
+"""A replay's books and its source, turn by turn: what is sent, noted, held back, and left by a crash."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from streamer.errors import SourceError
+from streamer.letters.journal import JournalEntry, ReplayFate
+from streamer.letters.letter import LetterId, Place
+from streamer.letters.replay import Chosen, Replay
+from streamer.letters.replay_source import CHUNK, LANE, NOTE_SECONDS, Doors, ReplaySource
+from streamer.letters.standing import Standing
+from streamer.outcomes import CallType, Fate
+from streamer.records import Record
+
+KEYS = ("ext:u-1", "mail:u-1@acme.example")
+
+
+def chosen(offset: int, *keys: str) -> Chosen:
+    """A letter of the original at that offset."""
+    return Chosen(LetterId(0, offset), Record("events", 2, offset, 1, b"k", b"v"), keys, "identify")
+
+
+def place(offset: int, partition: int = 2) -> Place:
+    """A place of the source topic."""
+    return Place("events", partition, offset)
+
+
+class Outside:
+    """Doors of a replay that remember what went through them."""
+
+    def __init__(self, replay: Replay, passes: Sequence[Sequence[Chosen]]) -> None:
+        self.replay = replay
+        self.passes = [list(each) for each in passes]
+        self.entries: list[JournalEntry] = []
+        self.now = 0.0
+        self.fails = False
+        self.arriving: list[tuple[Place, tuple[str, ...]]] = []
+        self.standing = Standing()
+        self.ended = 0
+
+    def write(self, entries: Sequence[JournalEntry]) -> None:
+        if self.fails:
+            raise SourceError("the broker is away")
+        self.entries += entries
+
+    def catch_up(self) -> None:
+        for found, keys in self.arriving:
+            self.standing.see(found, keys)
+
+    def fetch(self, places: Sequence[Place]) -> Sequence[Chosen]:
+        return [Chosen(None, Record(*each, 1, b"k", b"v"), KEYS, "identify") for each in places]
+
+    def more(self) -> Sequence[Chosen]:
+        found = self.passes.pop(0) if self.passes else []
+        for each in found:
+            self.standing.watch(each.place, each.keys)
+        return found
+
+    def end(self) -> None:
+        self.ended += 1
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def source_of(
+    *passes: Sequence[Chosen], at_once: int = 100, per_second: float | None = None, is_forced: bool = False
+) -> tuple[ReplaySource, Outside]:
+    """A source over these passes, ready to be polled."""
+    outside = Outside(None, passes)  # type: ignore[arg-type]
+    replay = Replay(outside.standing, at_once=at_once, is_forced=is_forced)
+    outside.replay = replay
+    doors = Doors(
+        write=outside.write, catch_up=outside.catch_up, fetch=outside.fetch, more=outside.more,
+        stay_alone=lambda: None, progress=lambda: None, monotonic=lambda: outside.now,
+        time=lambda: outside.now, sleep=outside.sleep,
+    )  # fmt: skip
+    source = ReplaySource("run", replay, doors, per_second=per_second)
+    source.when_finished(outside.end)
+    return source, outside
+
+
+def settle(source: ReplaySource, records: Sequence[Record], fate: Fate = Fate.DELIVERED) -> None:
+    """The engine is finished with these."""
+    for record in records:
+        source.settled(record, CallType.TRACK, fate, "", None)
+
+
+def taken(outside: Outside) -> list[int]:
+    """Letters noted as taken."""
+    return [offset for entry in outside.entries for offset in entry.taken]
+
+
+def ended(outside: Outside) -> list[tuple[int, ReplayFate]]:
+    """Letters noted as settled."""
+    return [(each.offset, each.fate) for entry in outside.entries for each in entry.settled]
+
+
+def test_what_is_handed_out_was_noted_before() -> None:
+    """A note that letters are taken is acknowledged before the engine sees them."""
+    source, outside = source_of([chosen(1), chosen(2)])
+    records = source.poll(500, 0.1)
+
+    assert taken(outside) == [1, 2]
+    assert [each.source for each in records] == [LANE, LANE]
+    assert [each.offset for each in records] == [0, 1]
+    assert [each.value for each in records] == [b"v", b"v"]
+
+
+def test_what_cannot_be_noted_is_not_handed_out() -> None:
+    """Where the note is not acknowledged nothing is sent: the replay ends."""
+    source, outside = source_of([chosen(1)])
+    outside.fails = True
+    with pytest.raises(SourceError):
+        source.poll(500, 0.1)
+
+
+def test_answers_are_noted_soon_and_together() -> None:
+    """What became of letters is noted a moment later, one note a partition."""
+    source, outside = source_of([chosen(1), chosen(2)])
+    records = source.poll(500, 0.1)
+    outside.now += NOTE_SECONDS
+    source.poll(500, 0.1)
+    settle(source, records)
+    assert ended(outside) == []
+    outside.now += NOTE_SECONDS
+    source.poll(500, 0.1)
+
+    assert ended(outside) == [(1, ReplayFate.DELIVERED), (2, ReplayFate.DELIVERED)]
+    assert len(outside.entries) == 2
+    assert outside.ended == 1
+
+
+def test_what_a_crash_leaves_in_doubt_is_bounded() -> None:
+    """No more letters are under way and not noted than were agreed, however fast the engine takes them."""
+    source, outside = source_of([chosen(n) for n in range(500)], at_once=60)
+    records = [*source.poll(500, 0.1), *source.poll(500, 0.1), *source.poll(500, 0.1)]
+    assert len(records) == 60
+    assert len(records) >= CHUNK
+    settle(source, records[:20])
+    assert source.poll(500, 0.1) == (), "answered and not noted is in doubt as well"
+    outside.now += NOTE_SECONDS
+    assert len(source.poll(500, 0.1)) == 20
+
+
+def test_the_end_waits_for_every_pass() -> None:
+    """A replay is finished when no pass has letters left, all are settled, and all that is noted."""
+    source, outside = source_of([chosen(1)], [chosen(2)])
+    for _ in range(2):
+        settle(source, source.poll(500, 0.1))
+        assert outside.ended == 0
+        outside.now += NOTE_SECONDS
+        source.poll(0, 0.1)
+    source.poll(500, 0.1)
+
+    assert outside.ended >= 1
+    assert outside.replay.told.delivered == 2
+
+
+def test_a_rate_is_kept() -> None:
+    """At most so many letters a second are handed out."""
+    source, outside = source_of([chosen(n) for n in range(100)], per_second=10)
+    handed = 0
+    for _ in range(20):
+        handed += len(source.poll(500, 0.1))
+        outside.now += 0.1
+
+    assert 15 <= handed <= 21
+    assert outside.ended == 0, "waiting for the rate is no end"
+
+
+def test_what_a_later_call_has_overtaken_is_held_back() -> None:
+    """A letter that upserts is not put over a later upsert of any of its objects; force sends it."""
+    older = [chosen(1, *KEYS), chosen(2, "co:acme"), chosen(3)]
+    source, outside = source_of(older)
+    outside.arriving = [(place(9), ("mail:u-1@acme.example",)), (place(9, 5), ("co:acme",))]
+    records = source.poll(500, 0.1)
+
+    assert taken(outside) == [2, 3], "what another partition holds has no order with it"
+    assert len(records) == 2
+    assert [(each.letter.offset, each.later.offset) for each in outside.replay.told.held_back] == [(1, 9)]
+    forced, outside = source_of(older, is_forced=True)
+    outside.arriving = [(place(9), KEYS)]
+    assert len(forced.poll(500, 0.1)) == 3
+
+
+def test_a_later_call_that_comes_meanwhile_goes_once_more_behind() -> None:
+    """A letter overtaken under way is named, and the later call sent behind it, until none is newer."""
+    source, outside = source_of([chosen(1, *KEYS)])
+    records = source.poll(500, 0.1)
+    outside.arriving = [(place(9), KEYS)]
+    settle(source, records)
+    outside.now += NOTE_SECONDS
+    again = source.poll(500, 0.1)
+
+    assert [(each.letter.offset, each.later.offset) for each in outside.replay.told.overtaken] == [(1, 9)]
+    assert len(again) == 1
+    assert taken(outside) == [1], "a later call is no letter"
+    outside.arriving.append((place(12), KEYS))
+    settle(source, again)
+    outside.now += NOTE_SECONDS
+    settle(source, source.poll(500, 0.1))
+    outside.now += NOTE_SECONDS
+    source.poll(500, 0.1)
+    assert outside.ended == 1
+    assert ended(outside) == [(1, ReplayFate.DELIVERED)]
+
+
+def test_an_older_letter_of_a_later_pass_is_held_back() -> None:
+    """What this replay delivered itself counts as a later call for what it meets afterwards."""
+    source, outside = source_of([chosen(5, *KEYS)], [chosen(1, *KEYS)])
+    settle(source, source.poll(500, 0.1))
+    outside.now += NOTE_SECONDS
+    source.poll(500, 0.1)
+
+    assert [each.letter.offset for each in outside.replay.told.held_back] == [1]
+
+
+def test_what_goes_back_is_noted_at_the_end() -> None:
+    """At an orderly stop unsent letters are noted as released; a broker that is away then is told later."""
+    source, outside = source_of([chosen(1), chosen(2)])
+    records = source.poll(500, 0.1)
+    settle(source, records, Fate.RELEASED)
+    source.close()
+    assert [fate for _, fate in ended(outside)] == [ReplayFate.RELEASED] * 2
+    assert outside.replay.told.released == 2
+
+    source, outside = source_of([chosen(1)])
+    settle(source, source.poll(500, 0.1))
+    outside.fails = True
+    source.close()
+    assert isinstance(source.problem, SourceError)
+
+
+def test_a_pause_hands_nothing_out() -> None:
+    """While the engine holds or is full nothing is taken."""
+    source, outside = source_of([chosen(1)])
+    source.pause({LANE})
+    assert source.poll(500, 0.1) == ()
+    assert taken(outside) == []
+    source.resume({LANE})
+    assert len(source.poll(500, 0.1)) == 1
