@@ -461,6 +461,10 @@ def test_every_metric_is_watched_or_said_not_to_be() -> None:
         if not {metric.name + suffix for suffix in SUFFIXES[metric.kind]} & shown
     }
     assert unwatched == {
+        "streamer_group_member",  # for alerts, as the three below
+        "streamer_log_end_timestamp_seconds",
+        "streamer_topic_retention_seconds",
+        "streamer_undelivered_age_seconds",
         "streamer_delivery_bytes",  # tells whether bulks end by bytes: for tuning
         "streamer_null_keys_total",  # tells whether a topic is keyed: asked once
         "streamer_operations_made_total",  # what came in; the panel shows what became of it

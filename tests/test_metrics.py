@@ -23,7 +23,7 @@ from streamer.engine.ports import (
     Observer,
     OperationFate,
 )
-from streamer.metrics import CATALOGUE, Metrics, metrics_markdown_table, registry_of
+from streamer.metrics import CATALOGUE, KafkaReport, Metrics, metrics_markdown_table, registry_of
 from streamer.metrics.catalogue import (
     AWAITED_REASONS,
     CHANGES,
@@ -61,12 +61,21 @@ GAUGES = Gauges(
     in_flight_bytes=7000,
     in_flight_by_partition={P0: 7},
     oldest_unsettled_seconds={P0: 1.5, P1: 0.0},
+    oldest_unsettled_written_at={P0: NOW - 2.5},
     paused_partitions=1,
     gates_closed_seconds={Endpoint.COMPANIES: 3.0},
     waiting_operations={Endpoint.ACTIVITIES: 9},
     hold=HoldReason.CREDENTIALS,
     tokens=1.25,
     letters_held=2,
+)
+
+KAFKA = KafkaReport(
+    unread={P0: 100, P1: 50},
+    undelivered_age_seconds={P0: 2.5, P1: 0.25},
+    is_member=True,
+    log_ends_at=NOW - 2,
+    retention_seconds={"segment.events": 604_800.0},
 )
 
 
@@ -130,7 +139,7 @@ def test_closed_sets_are_those_of_the_engine() -> None:
 def test_every_metric_is_exposed_and_nothing_else() -> None:
     """A scrape shows exactly the catalogue, and the process's own memory and CPU."""
     subject = metrics()
-    subject.watch(unread=lambda: {P1: 5}, last_poll=lambda: NOW, awaited_schemas=dict)
+    subject.watch(kafka=lambda: KAFKA, last_poll=lambda: NOW, awaited_schemas=dict)
     subject.gauges(GAUGES)
     subject.committed(CommitResult.COMMITTED, 1)
     subject.delivered(a_delivery(Answered((Verdict.ACCEPTED,)), remaining=150))
@@ -238,7 +247,7 @@ def test_the_state_is_shown_as_it_was_last_told() -> None:
     """Gauges show the newest state; undelivered is unread and in flight together."""
     subject = metrics()
     subject.watch(
-        unread=lambda: {P0: 100, P1: 50},
+        kafka=lambda: KAFKA,
         last_poll=lambda: NOW - 1,
         awaited_schemas=lambda: {"server_error": 2},
     )
@@ -251,6 +260,11 @@ def test_the_state_is_shown_as_it_was_last_told() -> None:
         ("streamer_oldest_unsettled_seconds", ("0", "segment.events")): 1.5,
         ("streamer_undelivered_records", ("0", "segment.events")): 107,
         ("streamer_undelivered_records", ("1", "segment.events")): 50,
+        ("streamer_undelivered_age_seconds", ("0", "segment.events")): 2.5,
+        ("streamer_undelivered_age_seconds", ("1", "segment.events")): 0.25,
+        ("streamer_topic_retention_seconds", ("segment.events",)): 604_800,
+        ("streamer_group_member", ()): 1,
+        ("streamer_log_end_timestamp_seconds", ()): NOW - 2,
         ("streamer_paused_partitions", ()): 1,
         ("streamer_gate_closed_seconds", ("companies",)): 3,
         ("streamer_waiting_operations", ("activities",)): 9,
@@ -331,7 +345,7 @@ def test_scrapes_beside_a_busy_owner_are_sound() -> None:
             subject.delivered(a_delivery(Answered((Verdict.ACCEPTED,))))
             partitions: Mapping[TopicPartition, float] = {TopicPartition("t", turn): 1.0, P0: 2.0}
             subject.gauges(
-                Gauges(1, 1, {P0: turn}, partitions, 0, {}, {}, None, 1.0, 0),
+                Gauges(1, 1, {P0: turn}, partitions, {}, 0, {}, {}, None, 1.0, 0),
             )
     done.set()
     for thread in threads:

@@ -2,13 +2,14 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from streamer.app.awaited_schemas import AwaitedSchemas
+from streamer.app.told import Told
 from streamer.avro.decoder import Decoder
 from streamer.avro.registry import Registry
 from streamer.avro.registry_client import RegistryClient
@@ -16,17 +17,16 @@ from streamer.avro.schemas import load_schemas
 from streamer.config import OnHold, Settings, reload_secrets
 from streamer.engine.limits import BulkLimits, Limits
 from streamer.engine.loop import Streamer
-from streamer.engine.ports import Delivery, Gauges, Observer
+from streamer.engine.ports import Delivery
 from streamer.errors import SettingsError
 from streamer.kafka.dead_letters import KafkaDeadLetters
 from streamer.kafka.source import KafkaSource
-from streamer.logs import Event, Level, LogObserver, Observers, log, redact_also
+from streamer.logs import Event, Level, LogObserver, log, redact_also
 from streamer.metrics import Metrics
 from streamer.outcomes import Endpoint
 from streamer.planhat.credentials import Credentials
 from streamer.planhat.requests import encode_operation
 from streamer.planhat.sink import PlanhatSink
-from streamer.records import TopicPartition
 
 SINK_CLOSE_SECONDS: Final = 1.0
 
@@ -93,22 +93,6 @@ class _CredentialReader:
         redact_also([self._current.api_token, self._current.tenant_token])
         log(Event.CREDENTIALS_REFRESHED)
         return self._current
-
-
-class _Told(Observers):
-    """Every observer, and what only the owner thread may ask for: unread records, awaited schemas."""
-
-    def __init__(self, source: KafkaSource, awaited_schemas: AwaitedSchemas, *observers: Observer) -> None:
-        super().__init__(*observers)
-        self._source = source
-        self._awaited_schemas = awaited_schemas
-        self.unread: Mapping[TopicPartition, int] = {}
-
-    def gauges(self, gauges: Gauges) -> None:
-        """Pass on, and look at the unread and the awaited."""
-        self.unread = dict(self._source.unread())
-        self._awaited_schemas.look()
-        super().gauges(gauges)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -191,7 +175,7 @@ def build(
     sink = sink_of(settings, may_send)
     stack.callback(partial(sink.close, SINK_CLOSE_SECONDS))
     awaited_schemas = AwaitedSchemas(decoder)
-    told = _Told(source, awaited_schemas, metrics, LogObserver())
+    told = Told(source, awaited_schemas, clock.time, metrics, LogObserver())
     streamer = Streamer(
         limits=limits_of(settings),
         rules=settings.rules,
@@ -210,6 +194,6 @@ def build(
         return clock.time() - (clock.monotonic() - streamer.last_poll_at)
 
     metrics.watch(
-        unread=lambda: told.unread, last_poll=last_poll, awaited_schemas=lambda: awaited_schemas.by_reason
+        kafka=lambda: told.kafka, last_poll=last_poll, awaited_schemas=lambda: awaited_schemas.by_reason
     )
     return streamer, source

@@ -237,6 +237,9 @@ class Gauges:
     in_flight_by_partition: Mapping[TopicPartition, int]
     oldest_unsettled_seconds: Mapping[TopicPartition, float]
     """Since the record was polled; 0 where nothing is in flight."""
+    oldest_unsettled_written_at: Mapping[TopicPartition, float]
+    """The same record's timestamp, in seconds since 1970; without those that have none in flight, or no
+    timestamp."""
     paused_partitions: int
     gates_closed_seconds: Mapping[Endpoint, float]
     """How long each gate stays closed from now; 0 is open."""

@@ -44,6 +44,11 @@ def gauges_of(
         oldest_unsettled_seconds={
             source: now - entry.polled_at if entry is not None else 0.0 for source, entry in oldest.items()
         },
+        oldest_unsettled_written_at={
+            source: entry.record.timestamp_ms / 1000
+            for source, entry in oldest.items()
+            if entry is not None and entry.record.timestamp_ms >= 0
+        },
         paused_partitions=paused_partitions,
         gates_closed_seconds={e: box.gate.closed_seconds(now) for e, box in dispatch.outboxes.items()},
         waiting_operations=dispatch.waiting(),

@@ -147,6 +147,18 @@ def admin_configuration(bootstrap_servers: str, properties: Mapping[str, str] | 
     }
 
 
+def onlooker_configuration(
+    bootstrap_servers: str, properties: Mapping[str, str] | None = None
+) -> Configuration:
+    """Configuration of a client that asks the same questions for as long as the program lives."""
+    return {
+        **admin_configuration(bootstrap_servers, properties),
+        # It must not rely for long on who led a partition: after a restart of a broker it was told
+        # FENCED_LEADER_EPOCH, again and again, until what it remembered ran out (by default 15 minutes).
+        "metadata.max.age.ms": 10_000,
+    }
+
+
 def _refusal(name: str) -> str | None:
     if name in _REFUSED:
         return _REFUSED[name]

@@ -12,15 +12,18 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
+from confluent_kafka.admin import AdminClient
 
 from streamer.engine.ports import Assignment, CommitResult
 from streamer.errors import SourceError
+from streamer.kafka.backlog import Backlog
 from streamer.kafka.commits import Finished, commit_result, finished
-from streamer.kafka.configuration import consumer_configuration, logger
+from streamer.kafka.configuration import consumer_configuration, logger, onlooker_configuration
 from streamer.kafka.faults import error_of, never_works, offset_gone, source_error, text_of
 from streamer.kafka.kept_back import KeptBack
-from streamer.kafka.log_ends import LogEnds
+from streamer.kafka.log_ends import LogEnd, LogEnds
 from streamer.kafka.nouns import kafka_offsets, kafka_partitions, our_partitions, record_of
+from streamer.kafka.retention import Retention
 from streamer.kafka.statistics import Statistics, read_statistics
 from streamer.records import Record, TopicPartition
 
@@ -51,13 +54,15 @@ class KafkaSource:
         self._assignment: Assignment | None = None
         self._assigned: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
-        self._positions: dict[TopicPartition, int] = {}
+        self._backlog = Backlog(topic)
         self._unplaced: set[TopicPartition] = set()
         self._kept_back = KeptBack()
         self._finished: list[Finished] = []
         self._carried: Exception | None = None
         self._statistics = Statistics()
-        self._ends = LogEnds(bootstrap_servers, properties)
+        admin = AdminClient(onlooker_configuration(bootstrap_servers, properties))
+        self._ends = LogEnds(admin)
+        self._retention = Retention(admin, topic)
         self._has_joined = False
         self._is_closing = False
         self._is_closed = False
@@ -99,7 +104,7 @@ class KafkaSource:
             records = self._without_paused(records)
         if kept:
             records = [*(each for each in kept if each.source in self._assigned), *records]
-        self._positions.update({each.source: each.offset + 1 for each in records})
+        self._backlog.given(records)
         if self._unplaced:
             self._place()
         return records
@@ -112,6 +117,7 @@ class KafkaSource:
         wanted = [each for each in partitions if each in self._assigned and each not in self._paused]
         if wanted:
             self._paused.update(wanted)
+            self._backlog.doubt(wanted)
             self._kept_back.hold(wanted)
             self._consumer.pause(kafka_partitions(wanted))
 
@@ -120,6 +126,7 @@ class KafkaSource:
         wanted = [each for each in partitions if each in self._paused]
         if wanted:
             self._paused.difference_update(wanted)
+            self._backlog.doubt(wanted)
             self._kept_back.release(wanted)
             self._consumer.resume(kafka_partitions(wanted))
 
@@ -197,19 +204,37 @@ class KafkaSource:
         """Bytes read ahead inside librdkafka, as of the last statistics."""
         return self._statistics.queued_bytes
 
+    @property
+    def topic(self) -> str:
+        """What this member reads."""
+        return self._topic
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this member is in its group with nothing left to settle, as of the last report."""
+        return self._statistics.is_steady
+
+    @property
+    def log_ends_at(self) -> float | None:
+        """When we last knew the end of every assigned partition, in seconds since 1970; None without any."""
+        return self._ends.as_of()
+
+    @property
+    def retention_seconds(self) -> float | None:
+        """How long Kafka keeps the topic's records; None where it does not say so, or keeps them for ever."""
+        return self._retention.seconds
+
     def unread(self) -> Mapping[TopicPartition, int]:
         """Records in the log that this member has not been given, by assigned partition.
 
         As of the last report (every 2 s), also while nothing is read; partitions of which the log's
-        end or our place is not known yet are left out. Where the topic is written in transactions,
-        their markers count as records until the next record is read.
+        end or our place is not known yet are left out.
         """
-        unread = {}
-        for partition, end in self._ends.known().items():
-            position = self._positions.get(partition, self._statistics.committed.get(partition.partition))
-            if partition in self._assigned and position is not None:
-                unread[partition] = max(0, end - position)
-        return unread
+        return self._backlog.unread(self._known_ends())
+
+    def unread_since(self) -> Mapping[TopicPartition, float]:
+        """By partition, a moment (seconds since 1970) after which all that is unread was written."""
+        return self._backlog.unread_since()
 
     # --- callbacks ---------------------------------------------------------------------------------
 
@@ -244,8 +269,7 @@ class KafkaSource:
         self._assigned -= gone
         self._unplaced -= gone
         self._kept_back.drop(gone)
-        for partition in gone:
-            self._positions.pop(partition, None)
+        self._backlog.forget(gone)
         try:
             # Resumed first: a pause must not outlive the assignment it was made for.
             self.resume(gone)
@@ -263,7 +287,10 @@ class KafkaSource:
             self._carry(error)
             return
         self._has_joined = self._has_joined or self._statistics.is_steady
+        self._backlog.doubt(self._paused)
+        self._backlog.reported(self._statistics, self._known_ends())
         self._ends.ask(self._assigned)
+        self._retention.ask()
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
@@ -272,6 +299,9 @@ class KafkaSource:
         # librdkafka logs them and tries for ever, and so do we.
 
     # --- inside ------------------------------------------------------------------------------------
+
+    def _known_ends(self) -> dict[TopicPartition, LogEnd]:
+        return {each: end for each, end in self._ends.known().items() if each in self._assigned}
 
     def _carry(self, error: Exception) -> None:
         # The first one wins: what follows is usually its consequence.
@@ -329,7 +359,8 @@ class KafkaSource:
             committed = self._consumer.committed(kafka_partitions(wanted), timeout=_LOOKUP_SECONDS)
             for each in committed:
                 partition = TopicPartition(each.topic, each.partition)
-                position = self._positions.get(partition, each.offset)
+                given = self._backlog.position(partition)
+                position = each.offset if given is None else given
                 if position >= 0:
                     raise self._out_of_range(partition, position)
         except KafkaException as exception:

@@ -11,6 +11,8 @@ class Statistics:
 
     committed: Mapping[int, int] = field(default_factory=dict)
     """By partition number: the offset last committed by the group; left out where not known."""
+    passed: Mapping[int, int] = field(default_factory=dict)
+    """By partition number: where the next fetch begins, if nothing fetched waits to be taken."""
     queued_bytes: int = 0
     """Bytes read ahead that the application has not taken yet."""
     is_steady: bool = False
@@ -31,6 +33,11 @@ def read_statistics(text: str, topic: str) -> Statistics:
             number: partition["committed_offset"]
             for number, partition in partitions.items()
             if partition.get("committed_offset", -1) >= 0
+        },
+        passed={
+            number: partition["next_offset"]
+            for number, partition in partitions.items()
+            if partition.get("next_offset", -1) >= 0 and not partition.get("fetchq_cnt", 0)
         },
         queued_bytes=sum(partition.get("fetchq_size", 0) for partition in partitions.values()),
         is_steady=group.get("state") == "up" and group.get("join_state") == "steady",

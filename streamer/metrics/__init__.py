@@ -1,7 +1,7 @@
 """Metrics: one catalogue, integers in the loop, samples at scrape."""
 
 from streamer.metrics.catalogue import CATALOGUE, Metric, metrics_markdown_table
-from streamer.metrics.counting import Metrics
+from streamer.metrics.counting import KafkaReport, Metrics
 from streamer.metrics.exposition import registry_of
 
-__all__ = ["CATALOGUE", "Metric", "Metrics", "metrics_markdown_table", "registry_of"]
+__all__ = ["CATALOGUE", "KafkaReport", "Metric", "Metrics", "metrics_markdown_table", "registry_of"]

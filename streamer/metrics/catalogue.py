@@ -119,6 +119,17 @@ UNDELIVERED = _gauge(
     topic=_OPEN,
     partition=_OPEN,
 )
+UNDELIVERED_AGE = _gauge(
+    "streamer_undelivered_age_seconds",
+    "Seconds since the oldest record not delivered yet was written, at most; 0 when there is none.",
+    topic=_OPEN,
+    partition=_OPEN,
+)
+RETENTION = _gauge(
+    "streamer_topic_retention_seconds",
+    "How long Kafka keeps records of the topic; absent where it keeps them for ever or does not tell us.",
+    topic=_OPEN,
+)
 AWAITED_SCHEMAS = _gauge(
     "streamer_awaited_schemas",
     "Schemas that records wait for and the registry does not give, by reason; their partitions stand still.",
@@ -192,6 +203,15 @@ REMAINING_CALLS = _gauge(
 
 # --- the group -------------------------------------------------------------------------------------
 REBALANCES = _counter("streamer_rebalances_total", "Changes of what this replica reads.", change=CHANGES)
+GROUP_MEMBER = _gauge(
+    "streamer_group_member",
+    "1 while this replica is a settled member of its group; 0 while it joins, or Kafka is out of reach.",
+)
+LOG_END = _gauge(
+    "streamer_log_end_timestamp_seconds",
+    "When Kafka last told where the log ends, in seconds since 1970; of the partitions read here, the "
+    "longest ago.",
+)
 COMMITS = _counter("streamer_commits_total", "Commits that ended, by result.", result=COMMIT_RESULTS)
 LAST_COMMIT = _gauge(
     "streamer_last_commit_timestamp_seconds", "When Kafka last took a commit, in seconds since 1970."

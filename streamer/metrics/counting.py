@@ -3,7 +3,7 @@
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamer import __version__
 from streamer.metrics import catalogue as names
@@ -24,8 +24,21 @@ from streamer.records import Record, TopicPartition
 if TYPE_CHECKING:
     from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
 
-Unread = Callable[[], Mapping[TopicPartition, int]]
-"""Records of each assigned partition that lie in Kafka unread; called while the owner thread works."""
+
+class KafkaReport(NamedTuple):
+    """What the Kafka edge knows at one moment; never changed afterwards."""
+
+    unread: Mapping[TopicPartition, int] = {}
+    """Records of each assigned partition that lie in Kafka unread."""
+    undelivered_age_seconds: Mapping[TopicPartition, float] = {}
+    """How long ago the oldest record not delivered was written; without partitions of which nobody knows."""
+    is_member: bool = False
+    log_ends_at: float | None = None
+    """When every log's end was last known, in seconds since 1970; None where nothing is assigned."""
+    retention_seconds: Mapping[str, float] = {}
+    """By topic; without those that keep records for ever, or of which Kafka does not tell."""
+
+
 Awaited = Callable[[], Mapping[str, int]]
 """Schemas that records wait for, by reason; called while the owner thread works."""
 
@@ -36,7 +49,7 @@ class Metrics:
     def __init__(self, *, mode: str, time: Callable[[], float] = time.time) -> None:
         self._time = time
         self._build = (__version__, platform.python_version(), mode)
-        self._unread: Unread = dict
+        self._kafka: Callable[[], KafkaReport] = KafkaReport
         self._awaited: Awaited = dict
         self._last_poll: Callable[[], float | None] = _never
         self._gauges: Gauges | None = None
@@ -55,13 +68,17 @@ class Metrics:
         self._operations, self._bytes = Spread(names.DELIVERY_OPERATIONS), Spread(names.DELIVERY_BYTES)
 
     def watch(
-        self, *, unread: Unread, last_poll: Callable[[], float | None], awaited_schemas: Awaited
+        self,
+        *,
+        kafka: Callable[[], KafkaReport],
+        last_poll: Callable[[], float | None],
+        awaited_schemas: Awaited,
     ) -> None:
-        """Where to ask at scrape: unread records, the last poll in seconds since 1970, awaited schemas.
+        """Where to ask at scrape: the Kafka edge, the last poll in seconds since 1970, awaited schemas.
 
         All are called by another thread than the owner, so they must return what is never changed after.
         """
-        self._unread, self._last_poll, self._awaited = unread, last_poll, awaited_schemas
+        self._kafka, self._last_poll, self._awaited = kafka, last_poll, awaited_schemas
 
     # --- the Observer --------------------------------------------------------------------------------
 
@@ -170,7 +187,12 @@ class Metrics:
         yield names.GATE_CLOSED, {(e,): gauges.gates_closed_seconds.get(e, 0) for e in Endpoint}
         yield names.WAITING_OPERATIONS, {(e,): gauges.waiting_operations.get(e, 0) for e in Endpoint}
         yield names.OLDEST_UNSETTLED, _by_partition(gauges.oldest_unsettled_seconds)
-        unread, in_flight = self._unread(), gauges.in_flight_by_partition
+        kafka = self._kafka()
+        yield names.GROUP_MEMBER, {(): kafka.is_member}
+        yield names.LOG_END, _known(kafka.log_ends_at)
+        yield names.RETENTION, {(topic,): seconds for topic, seconds in kafka.retention_seconds.items()}
+        yield names.UNDELIVERED_AGE, _by_partition(kafka.undelivered_age_seconds)
+        unread, in_flight = kafka.unread, gauges.in_flight_by_partition
         undelivered = {tp: unread.get(tp, 0) + in_flight.get(tp, 0) for tp in {*unread, *in_flight}}
         yield names.UNDELIVERED, _by_partition(undelivered)
 

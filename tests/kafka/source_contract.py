@@ -318,6 +318,21 @@ class SourceContract:
         member.poll_until(lambda: member.source.unread() == {where: 0})
         assert len(member.records) == 30
 
+    def test_a_member_tells_what_alerts_ask(self, cluster: Cluster, joining: Callable[..., Member]) -> None:
+        """Joined, it says so, keeps knowing the log's end, and never takes an old record for a new one."""
+        topic = cluster.create_topic("alerts")
+        produce(cluster.bootstrap, topic, [b"x"])
+        member = joining(topic)
+        where = TopicPartition(topic, 0)
+        assert not member.source.is_member
+        assert member.source.log_ends_at is None
+        began = time.time()
+        member.poll_until(lambda: member.source.is_member)
+        member.poll_until(lambda: (member.source.log_ends_at or 0) > began + 1)
+        # Whatever comes now was written after the last look at an empty log, not after the first record.
+        member.poll_until(lambda: member.source.unread_since().get(where, 0) > began + 1)
+        assert member.records[0].timestamp_ms / 1000 < began + 1
+
     def test_closing_twice_is_harmless(self, cluster: Cluster, joining: Callable[..., Member]) -> None:
         """Shutdown paths may meet."""
         member = joining(cluster.create_topic("twice"))

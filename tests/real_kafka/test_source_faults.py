@@ -11,6 +11,7 @@ from confluent_kafka.cimpl import NewPartitions
 
 from streamer.engine.ports import CommitResult
 from streamer.errors import SourceError
+from streamer.kafka.retention import Retention
 from streamer.kafka.start import resolve_start
 from streamer.records import TopicPartition
 from tests.kafka.mock_cluster import produce
@@ -52,6 +53,9 @@ def test_reading_goes_on_after_the_broker_restarts(own_kafka: RealKafka) -> None
         assert time.monotonic() < deadline, f"no commit after the restart: {results}"
         member.poll_for(0.1)
         results.append(member.source.commit_now({where: 20}))
+    member.poll_until(lambda: member.source.is_member)
+    back = time.time()
+    member.poll_until(lambda: (member.source.log_ends_at or 0) > back)
     member.source.close()
     assert committed(own_kafka, f"g.{topic}", topic) == 20
 
@@ -157,4 +161,23 @@ def test_aborted_transactions_leave_gaps_and_no_records(real_kafka: RealKafka) -
     member = _member(real_kafka, topic)
     member.poll_until(lambda: len(member.records) == 2)
     assert [(each.offset, each.value) for each in member.records] == [(0, b"0"), (4, b"2")]
+    # Behind the last record lie a marker, an aborted record and its marker: nothing that waits for us.
+    where = TopicPartition(topic, 0)
+    assert real_kafka.end_offsets(topic) == {0: 8}
+    member.poll_until(lambda: member.source.unread() == {where: 0})
     member.source.close()
+
+
+@pytest.mark.parametrize(("milliseconds", "seconds"), [("86400000", 86_400), ("-1", None)])
+def test_the_retention_is_what_the_topic_is_configured_to(
+    real_kafka: RealKafka, milliseconds: str, seconds: float | None
+) -> None:
+    """The broker's answer is taken when it is there; a topic that keeps its records for ever has none."""
+    retention = Retention(real_kafka.admin(), real_kafka.create_topic("kept", retention_ms=milliseconds))
+    retention.ask()
+    deadline = time.monotonic() + 30
+    while retention.is_asking:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+        retention.ask()
+    assert retention.seconds == seconds

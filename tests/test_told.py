@@ -1,0 +1,51 @@
+"""How old what is not delivered is, from what the engine and the Kafka edge know."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from streamer.app.told import undelivered_ages
+from streamer.engine.ports import Gauges
+from streamer.records import TopicPartition
+
+NOW = 1_790_000_000.0
+HERE = TopicPartition("t", 0)
+
+
+def _gauges(in_flight: int, read_ago: float = 0.0, written_at: float | None = None) -> Gauges:
+    """The engine's state with so many records of the partition in flight."""
+    return Gauges(
+        in_flight_records=in_flight,
+        in_flight_bytes=0,
+        in_flight_by_partition={HERE: in_flight},
+        oldest_unsettled_seconds={HERE: read_ago},
+        oldest_unsettled_written_at={} if written_at is None else {HERE: written_at},
+        paused_partitions=0,
+        gates_closed_seconds={},
+        waiting_operations={},
+        hold=None,
+        tokens=0.0,
+        letters_held=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("gauges", "unread", "since", "age"),
+    [
+        pytest.param(_gauges(3, 5, NOW - 90), {HERE: 7}, {HERE: NOW - 1}, 90, id="in flight is the oldest"),
+        pytest.param(_gauges(3, 5), {}, {}, 5, id="without a timestamp: since it was read"),
+        pytest.param(_gauges(0), {HERE: 7}, {HERE: NOW - 30}, 30, id="only unread"),
+        pytest.param(_gauges(0), {HERE: 7}, {}, None, id="unread, nobody knows since when"),
+        pytest.param(_gauges(0), {HERE: 0}, {HERE: NOW - 36_000}, 0, id="a quiet night"),
+        pytest.param(_gauges(0), {}, {HERE: NOW - 30}, None, id="the log's end is not known"),
+        pytest.param(_gauges(1, 0, NOW + 60), {}, {}, 0, id="written by a clock that runs ahead"),
+    ],
+)
+def test_the_age_is_that_of_the_oldest_undelivered(
+    gauges: Gauges,
+    unread: Mapping[TopicPartition, int],
+    since: Mapping[TopicPartition, float],
+    age: float | None,
+) -> None:
+    """In flight before unread, 0 without either, nothing where nothing is known, and never below 0."""
+    assert undelivered_ages(NOW, gauges, unread, since).get(HERE) == age
