@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
 from streamer.engine.ports import CommitResult
 from streamer.errors import SourceError
+from streamer.kafka.configuration import onlooker_configuration
+from streamer.kafka.log_ends import LogEnds
 from streamer.kafka.retention import Retention
 from streamer.kafka.start import resolve_start
 from streamer.records import TopicPartition
@@ -27,6 +30,15 @@ def _member(kafka: RealKafka, topic: str, **properties: str) -> Member:
     member = Member(kafka, topic, f"g.{topic}", **{"session_timeout_ms": "6000", **properties})
     member.source.subscribe(member)
     return member
+
+
+def _ask_until_known(ends: LogEnds, partition: TopicPartition, asked_after: float) -> None:
+    """Ask until an answer is there to a question asked then or later."""
+    deadline = time.monotonic() + 60
+    while partition not in ends.known() or ends.known()[partition].as_of < asked_after:
+        assert time.monotonic() < deadline, f"waited in vain for the end of {partition}"
+        ends.ask([partition])
+        time.sleep(0.2)
 
 
 def _seconds(call: Callable[[], object]) -> float:
@@ -61,12 +73,17 @@ def test_reading_goes_on_after_the_broker_restarts(own_kafka: RealKafka) -> None
 
 
 def test_nothing_waits_for_a_broker_that_hangs(own_kafka: RealKafka) -> None:
-    """With the broker stopped in its tracks (SIGSTOP) a waiting commit and leaving are bounded."""
+    """With the broker stopped in its tracks (SIGSTOP) a waiting commit and leaving are bounded.
+
+    The controller takes it for dead meanwhile; once it is back, the ends of its logs are told again.
+    """
     topic = own_kafka.create_topic("hang")
     produce(own_kafka.bootstrap, topic, [b"x"] * 10)
+    ends = LogEnds(AdminClient(onlooker_configuration(own_kafka.bootstrap)))
     member = _member(own_kafka, topic)
     member.poll_until(lambda: len(member.records) == 10)
     where = TopicPartition(topic, 0)
+    _ask_until_known(ends, where, 0)
     os.kill(own_kafka.pid, signal.SIGSTOP)
     try:
         assert _seconds(lambda: member.poll_for(0.5)) < 2
@@ -79,6 +96,7 @@ def test_nothing_waits_for_a_broker_that_hangs(own_kafka: RealKafka) -> None:
         os.kill(own_kafka.pid, signal.SIGCONT)
     # The commit that was started is the broker's to take or leave; the one that was not sent is not there.
     assert committed(own_kafka, f"g.{topic}", topic) in {0, 5}
+    _ask_until_known(ends, where, time.time())
 
 
 def test_partitions_added_later_are_read_from_their_beginning(real_kafka: RealKafka) -> None:
