@@ -12,7 +12,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-planhat-live check lint types contracts pins docs-check deploy-check format docs requirements bench wheel up down clean
+.PHONY: help setup demo test test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts requirements bench wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ test-planhat-live: $(INSTALLED) ## ask a real Planhat tenant what we assume of i
 		"_TENANT_TOKEN and _API_URL: a tenant of yours that may be written to"; exit 2; }
 	$(BIN)/python -m pytest -v -k real_tenant tests/planhat_contract $(ARGS)
 
-check: lint types contracts pins docs-check deploy-check ## everything that needs no running: lint, types, contracts, docs, manifests
+check: lint types contracts pins docs-check alerts-check deploy-check ## everything that needs no running: lint, types, contracts, docs, alerts, manifests
 
 lint: $(INSTALLED) ## ruff: lint and format
 	$(BIN)/ruff check .
@@ -52,6 +52,9 @@ docs-check: $(INSTALLED) ## generated tables, commands and links of the document
 	$(BIN)/python tools/docs.py check
 	$(BIN)/python -m pytest -q tests/test_docs.py
 
+alerts-check: $(INSTALLED) ## the PrometheusRule is in step with the alert rules
+	$(BIN)/python tools/alerts.py check
+
 deploy-check: $(INSTALLED) ## Kubernetes manifests, compose file, dashboards, Dockerfile
 	$(BIN)/python -m pytest -q tests/deploy
 
@@ -61,6 +64,9 @@ format: $(INSTALLED) ## mend what ruff can mend
 
 docs: $(INSTALLED) ## write the generated tables in docs/ anew
 	$(BIN)/python tools/docs.py write
+
+alerts: $(INSTALLED) ## write the PrometheusRule anew from the alert rules
+	$(BIN)/python tools/alerts.py write
 
 requirements: $(INSTALLED) ## write the pinned requirements anew (ARGS=--upgrade for newer versions)
 	$(BIN)/python tools/requirements.py compile $(ARGS)
