@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PART = re.compile(r"<!-- generated: (?P<name>\S+) -->\n(?P<text>.*?)<!-- end of generated -->", re.DOTALL)
 PAGES = (
+    "docs/alerts.md",
     "docs/commands.md",
     "docs/decisions/README.md",
     "docs/metrics.md",
@@ -111,9 +112,17 @@ def decisions() -> str:
     return "\n".join(f"- [{title}]({page.name})" for title, page in zip(titles, pages, strict=True)) + "\n"
 
 
+def alerts() -> str:
+    """The table of alerts."""
+    from tools.alerts import table  # noqa: PLC0415 - as above
+
+    return table()
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "metrics": metrics,
+    "alerts": alerts,
     "commands": commands,
     "decisions": decisions,
     "skip-reasons": lambda: outcomes("SkipReason"),
