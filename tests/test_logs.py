@@ -236,12 +236,13 @@ def test_failure_lines_say_what_happens_next() -> None:
     observer.rebalanced("lost", 2, 10)
     observer.committed(CommitResult.RETRY, 3)
     observer.committed(CommitResult.FENCED, 3)
+    observer.committed(CommitResult.DENIED, 3)
     observer.hold_entered(HoldReason.CREDENTIALS)
     observer.holding(HoldReason.CREDENTIALS, 61.2)
     observer.failed(ValueError(TRAIT))
 
     lines = lines_of(stream)
-    assert len(lines) == 9
+    assert len(lines) == 10
     for line in lines:
         assert line["level"] in {"warning", "error"}
         assert len(line["next"]) > 20, line

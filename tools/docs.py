@@ -22,6 +22,7 @@ PAGES = (
     "docs/decisions/README.md",
     "docs/metrics.md",
     "docs/outcomes.md",
+    "docs/secured-kafka.md",
     "docs/settings.md",
 )
 
@@ -38,6 +39,29 @@ def metrics() -> str:
     from streamer.metrics import metrics_markdown_table  # noqa: PLC0415 - as above
 
     return metrics_markdown_table()
+
+
+def acls() -> str:
+    """The table of ACLs."""
+    from streamer.kafka.permissions import permissions_markdown_table  # noqa: PLC0415 - as above
+
+    return permissions_markdown_table()
+
+
+def acl_commands() -> str:
+    """The commands that grant them, for the names of the defaults."""
+    from streamer.config import Settings  # noqa: PLC0415 - as above
+    from streamer.kafka.permissions import Resource, permissions_commands  # noqa: PLC0415 - as above
+
+    topic = Settings.model_fields["kafka_topic"].default
+    group = Settings.model_fields["kafka_group_id"].default
+    names = {
+        Resource.EVENTS: topic,
+        Resource.LETTERS: f"{topic}.dead-letters",
+        Resource.GROUP: group,
+        Resource.REPLAY_GROUP: f"{group}.replay",
+    }
+    return permissions_commands(names, "kafka-1.example.com:9093", "User:planhat-streamer")
 
 
 def outcomes(name: str, module: str = "streamer/outcomes.py") -> str:
@@ -125,6 +149,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "alerts": alerts,
     "commands": commands,
     "decisions": decisions,
+    "acls": acls,
+    "acl-commands": acl_commands,
     "skip-reasons": lambda: outcomes("SkipReason"),
     "invalid-reasons": lambda: outcomes("InvalidReason"),
     "fates": lambda: outcomes("Fate"),

@@ -3,7 +3,14 @@
 from typing import Final
 
 from streamer.app.building import decoder_of
-from streamer.app.verifying import ends_start, has_place, partitions_by_topic, probe_planhat, refused
+from streamer.app.verifying import (
+    ends_start,
+    has_place,
+    partitions_by_topic,
+    probe_planhat,
+    refused,
+    verify_access,
+)
 from streamer.avro.schemas import load_schemas
 from streamer.config import Settings, settings_table, settings_warnings
 from streamer.outcomes import Answered
@@ -26,6 +33,7 @@ def check(settings: Settings) -> int:
             _say("registry", settings.schema_registry_url)
     finally:
         decoder.close()
+    verify_access(settings)
     for topic, partitions in partitions_by_topic(settings).items():
         _say("topic", f"{topic}, {partitions} partitions")
     group = settings.kafka_group_id

@@ -5,10 +5,23 @@ from collections.abc import Mapping
 from streamer.app.building import credentials_of
 from streamer.config import Settings, StartAt
 from streamer.errors import PlanhatMisconfigured
+from streamer.kafka.access import check_access
+from streamer.kafka.permissions import Resource, needs_of
 from streamer.kafka.start import check_start, check_topics, resolve_start
 from streamer.outcomes import Misconfigured, MisconfiguredReason
 from streamer.planhat.client import Client, trusted_authorities
 from streamer.planhat.probe import Probed, probe
+
+
+def verify_access(settings: Settings) -> None:
+    """Whether the cluster allows what `run` needs. Raises SourceError that names every ACL missing."""
+    names = {
+        Resource.EVENTS: settings.kafka_topic,
+        Resource.LETTERS: settings.kafka_dead_letter_topic,
+        Resource.GROUP: settings.kafka_group_id,
+    }
+    needs = needs_of("run", names)
+    check_access(settings.kafka_bootstrap_servers, settings.kafka_group_id, needs, settings.kafka_properties)
 
 
 def partitions_by_topic(settings: Settings) -> Mapping[str, int]:
@@ -19,6 +32,7 @@ def partitions_by_topic(settings: Settings) -> Mapping[str, int]:
 
 def verify(settings: Settings) -> None:
     """What must hold before the first poll; a Planhat that is away for now is no reason not to start."""
+    verify_access(settings)
     partitions_by_topic(settings)
     answered = probe_planhat(settings)
     if ends_start(answered):

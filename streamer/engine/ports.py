@@ -37,6 +37,8 @@ class CommitResult(StrEnum):
     """Refused for now (rebalance in progress, coordinator moving, time-out): the newest is tried again."""
     FENCED = "fenced"
     """The group has moved on without us; these offsets are no longer ours to commit."""
+    DENIED = "denied"
+    """The cluster does not allow us to commit: they stay ours, and only a person can mend it."""
 
 
 class Assignment(Protocol):

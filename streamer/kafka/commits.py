@@ -7,6 +7,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from streamer.engine.ports import CommitResult
 from streamer.kafka.faults import FENCED
+from streamer.kafka.permissions import DENIED
 from streamer.records import TopicPartition
 
 Finished = tuple[Mapping[TopicPartition, int], CommitResult]
@@ -17,11 +18,14 @@ def commit_result(error: KafkaError | None) -> CommitResult:
     """What became of a commit that ended with this error.
 
     Only the codes that say "this is no longer yours" are final. Everything else (rebalance in
-    progress, coordinator moving or loading, time-outs, connection lost, authorisation) leaves the
-    offsets ours to commit, so the newest are tried again.
+    progress, coordinator moving or loading, time-outs, connection lost) leaves the offsets ours to
+    commit, so the newest are tried again; also where we are not allowed to, but that is not worth
+    waiting for when we leave.
     """
     if error is None:
         return CommitResult.COMMITTED
+    if error.code() in DENIED:
+        return CommitResult.DENIED
     return CommitResult.FENCED if error.code() in FENCED else CommitResult.RETRY
 
 

@@ -5,6 +5,7 @@ Property names and defaults: librdkafka's CONFIGURATION.md.
 
 import logging
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, Producer
@@ -54,6 +55,15 @@ _REFUSED: Final[Mapping[str, str]] = {
     "logger": "it cannot be given as text",
 }
 
+_FILES: Final = frozenset({
+    "ssl.ca.location",
+    "ssl.crl.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.keystore.location",
+})  # fmt: skip
+"""Properties that name a file (or a directory, or `probe`), read when a client is made."""
+
 # The consumer protocol of KIP-848 leaves these to the broker, and librdkafka refuses them with it.
 _CLASSIC_GROUP: Final[Configuration] = {
     "partition.assignment.strategy": "cooperative-sticky",
@@ -76,7 +86,7 @@ def property_problems(properties: Mapping[str, str]) -> list[str]:
     accepted = {}
     for name, value in allowed.items():
         # Alone first, so that every mistake is named; some are only wrong in company (below).
-        problem = _single_problem(name, value)
+        problem = _single_problem(name, value) or _unreadable_file(name, value)
         if problem is None:
             accepted[name] = value
         else:
@@ -185,6 +195,18 @@ def _single_problem(name: str, value: str) -> str | None:
             return f"{name}: {_masked(text, [name], {name: value})}"
     except (TypeError, ValueError) as error:
         return f"{name}: {_masked(str(error), [name], {name: value})}"
+    return None
+
+
+def _unreadable_file(name: str, value: str) -> str | None:
+    # librdkafka says no more of it than that OpenSSL's file layer failed.
+    if name not in _FILES or not value or value == "probe":
+        return None
+    try:
+        path = Path(value)
+        path.stat() if path.is_dir() else path.open("rb").close()
+    except OSError as error:
+        return f"{name}: {value} cannot be read ({error.strerror}); mount it or correct the path"
     return None
 
 

@@ -18,6 +18,7 @@ from streamer import __version__
 from streamer.engine.ports import DeadLetter
 from streamer.kafka.configuration import logger, producer_configuration
 from streamer.kafka.faults import error_of, text_of
+from streamer.kafka.permissions import denied
 from streamer.outcomes import InvalidReason
 
 HEADER_PREFIX: Final = "streamer."
@@ -117,7 +118,9 @@ class KafkaDeadLetters:
                     size = Size(size + 1)
                     continue
                 self._note_fatal(error)
-                logger.warning("kafka: a dead letter could not be produced: %s", text_of(exception))
+                logger.warning(
+                    "kafka: a dead letter could not be produced: %s", self._trouble(exception, error)
+                )
                 return False
             return True
 
@@ -129,9 +132,14 @@ class KafkaDeadLetters:
             self._reduced.append((letter, Size(size + 1)))
             return
         if error is not None:
-            logger.warning("kafka: a dead letter was not acknowledged: %s", text_of(error))
+            logger.warning("kafka: a dead letter was not acknowledged: %s", self._trouble(error, error))
             self._note_fatal(error)
         self._answer(letter, is_acknowledged=error is None)
+
+    def _trouble(self, problem: KafkaError | KafkaException, error: KafkaError | None) -> str:
+        need = None if error is None else denied(error, self._topic, None, "Write")
+        advice = "" if need is None else f". Allow this user {need}; until then nothing more is read"
+        return text_of(problem) + advice
 
     def _on_error(self, error: KafkaError) -> None:
         self._note_fatal(error)  # librdkafka logs it, and everything else, by itself

@@ -9,6 +9,7 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException
 
 from streamer.errors import SourceError
+from streamer.kafka.permissions import Need
 from streamer.records import TopicPartition
 
 # The group has moved on without this member: what it wants to commit belongs to somebody else now.
@@ -24,9 +25,10 @@ FENCED: Final = frozenset({
 
 # A person has to change something on the cluster: waiting does not help.
 _REFUSED: Final = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "give this user Read and Describe on the topic",
-    KafkaError.GROUP_AUTHORIZATION_FAILED: "give this user Read on the consumer group",
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "give this user Describe on the cluster",
+    # These three do not say which operation was refused; who called knows, and names it (`Need`).
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "allow this user what docs/secured-kafka.md lists for the topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "allow this user Read on the consumer group",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "allow this user what docs/secured-kafka.md lists",
     KafkaError.UNKNOWN_TOPIC_OR_PART: "create the topic, or correct STREAMER_KAFKA_TOPIC",
     KafkaError._UNKNOWN_TOPIC: "create the topic, or correct STREAMER_KAFKA_TOPIC",  # noqa: SLF001
     KafkaError._UNKNOWN_PARTITION: "the topic was made anew with fewer partitions; start again",  # noqa: SLF001
@@ -65,9 +67,13 @@ def never_works(error: KafkaError) -> bool:
     return bool(error.fatal()) or error.code() in _REFUSED
 
 
-def source_error(error: KafkaError, bootstrap_servers: str, what: str) -> SourceError:
-    """The error as ours: what happened, what happens next, what to do."""
+def source_error(
+    error: KafkaError, bootstrap_servers: str, what: str, need: Need | None = None
+) -> SourceError:
+    """The error as ours: what happened, what happens next, what to do. `need`: the ACL that is missing."""
     advice = _REFUSED.get(error.code(), "look at the broker's log, then start again")
+    if need is not None:
+        advice = f"allow this user {need} (docs/secured-kafka.md lists every ACL)"
     return SourceError(
         f"{what} at {bootstrap_servers}: {text_of(error)}. "
         f"streamer stops; nothing is lost: uncommitted records are read again. To do: {advice}."
@@ -81,6 +87,24 @@ def unreachable(bootstrap_servers: str, seconds: float, seen: Sequence[str] = ()
         f"no Kafka broker answered at {bootstrap_servers} within {seconds:.0f} s.{details} streamer stops. "
         "To do: check STREAMER_KAFKA_BOOTSTRAP_SERVERS, that the broker runs, and that TLS and SASL in "
         "STREAMER_KAFKA_PROPERTIES are what its listener wants."
+    )
+
+
+def let_in(bootstrap_servers: str, what: str, advice: str) -> SourceError:
+    """No broker lets us in, and waiting does not mend that."""
+    return SourceError(
+        f"no Kafka broker at {bootstrap_servers} lets us in: {what}. streamer stops; nothing was read or "
+        f"sent. To do: {advice}."
+    )
+
+
+def not_allowed(bootstrap_servers: str, needs: Sequence[Need], commands: Sequence[str]) -> SourceError:
+    """The cluster knows us and does not allow what we need. `commands` would allow it."""
+    missing = ", ".join(map(str, needs))
+    return SourceError(
+        f"this user is not allowed at {bootstrap_servers}: {missing}. streamer stops; nothing was read or "
+        "sent. To do: allow it, as an administrator of the cluster:\n"
+        + "\n".join(f"  {each}" for each in commands)
     )
 
 

@@ -23,6 +23,7 @@ from streamer.kafka.faults import error_of, never_works, offset_gone, source_err
 from streamer.kafka.kept_back import KeptBack
 from streamer.kafka.log_ends import LogEnd, LogEnds
 from streamer.kafka.nouns import kafka_offsets, kafka_partitions, our_partitions, record_of
+from streamer.kafka.permissions import denied
 from streamer.kafka.retention import Retention
 from streamer.kafka.statistics import Statistics, read_statistics
 from streamer.records import Record, TopicPartition
@@ -32,6 +33,10 @@ COMMIT_SECONDS: Final = 3.0
 
 CLOSE_SECONDS: Final = 10.0
 """How long `close` may take; one that cannot say goodbye is missed after the session time-out."""
+
+DENIED_COMMITS: Final = 10
+"""Commits in a row that the cluster does not allow us, after which we stop (5 s by default). Each one more
+is deliveries that will be repeated; and ACLs that are being replaced are gone for a moment only."""
 
 _LOOKUP_SECONDS: Final = 5.0
 
@@ -58,6 +63,7 @@ class KafkaSource:
         self._unplaced: set[TopicPartition] = set()
         self._kept_back = KeptBack()
         self._finished: list[Finished] = []
+        self._denied_commits = 0
         self._carried: Exception | None = None
         self._statistics = Statistics()
         admin = AdminClient(onlooker_configuration(bootstrap_servers, properties))
@@ -137,7 +143,9 @@ class KafkaSource:
         try:
             self._consumer.commit(offsets=kafka_offsets(offsets), asynchronous=True)
         except KafkaException as exception:
-            self._finished.append((dict(offsets), commit_result(error_of(exception))))
+            error = error_of(exception)
+            self._finished.append((dict(offsets), commit_result(error)))
+            self._look_for_denial(error)
 
     def finished_commits(self) -> Sequence[Finished]:
         """Commits that ended since the last call, with what became of them."""
@@ -279,6 +287,8 @@ class KafkaSource:
 
     def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
         self._finished.extend(finished(error, partitions))
+        failures = [error, *(each.error for each in partitions)]
+        self._look_for_denial(next((each for each in failures if each is not None), None))
 
     def _on_statistics(self, text: str) -> None:
         try:
@@ -317,7 +327,26 @@ class KafkaSource:
         error = error_of(exception)
         if error is None:
             return SourceError(f"reading from {self._bootstrap_servers} failed: {exception}")
-        return source_error(error, self._bootstrap_servers, f"reading {self._topic}")
+        return self._refusal(error)
+
+    def _look_for_denial(self, error: KafkaError | None) -> None:
+        """Stop where the cluster does not let us commit any more.
+
+        Nothing else would end that: fetching goes on, and what is delivered meanwhile is delivered again.
+        """
+        need = None if error is None else denied(error, self._topic, self._group_id)
+        if error is None or need is None:
+            self._denied_commits = 0
+            return
+        self._denied_commits += 1
+        logger.warning("kafka: a commit was refused: %s. Allow this user %s", text_of(error), need)
+        if self._denied_commits >= DENIED_COMMITS:
+            what = f"committing offsets of group {self._group_id}"
+            self._carry(source_error(error, self._bootstrap_servers, what, need))
+
+    def _refusal(self, error: KafkaError) -> SourceError:
+        need = denied(error, self._topic, self._group_id)
+        return source_error(error, self._bootstrap_servers, f"reading {self._topic}", need)
 
     def _without_paused(self, records: list[Record]) -> list[Record]:
         """Keep back what comes of paused partitions all the same.
@@ -345,7 +374,7 @@ class KafkaSource:
             if topic is not None and number is not None:
                 self._unplaced.add(TopicPartition(topic, number))
         elif never_works(error):
-            raise source_error(error, self._bootstrap_servers, f"reading {self._topic}")
+            raise self._refusal(error)
         elif code != KafkaError._PARTITION_EOF:  # noqa: SLF001
             logger.warning("kafka: %s", text_of(error))
 

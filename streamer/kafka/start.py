@@ -1,17 +1,17 @@
 """Before the engine runs: are the topics there, and where does a new group start?"""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from streamer.errors import SettingsError, SourceError
-from streamer.kafka.configuration import consumer_configuration
+from streamer.errors import SettingsError
 from streamer.kafka.faults import FENCED, error_of, never_works, source_error, text_of, unreachable
+from streamer.kafka.permissions import denied
+from streamer.kafka.probe import Probe
 
 ANSWER_SECONDS: Final = 15.0
 """How long a broker may take to answer at start."""
@@ -38,10 +38,8 @@ def check_topics(
 
     Nothing is created: a topic's partitions and replicas are its owner's to choose.
     """
-    with _probe(bootstrap_servers, "planhat-streamer-check", properties) as (consumer, seen):
-        return {
-            topic: _partitions(consumer, seen, bootstrap_servers, topic, timeout_seconds) for topic in topics
-        }
+    with Probe(bootstrap_servers, "planhat-streamer-check", properties) as probe:
+        return {topic: probe.partitions(topic, timeout_seconds) for topic in topics}
 
 
 def check_start(
@@ -57,16 +55,17 @@ def check_start(
     Commits nothing. Raises SettingsError when the group is new and `start` is None or no start;
     SourceError when the broker does not answer.
     """
-    with _probe(bootstrap_servers, group_id, properties) as (consumer, seen):
-        count = _partitions(consumer, seen, bootstrap_servers, topic, timeout_seconds)
+    with Probe(bootstrap_servers, group_id, properties) as probe:
+        count = probe.partitions(topic, timeout_seconds)
         places = [KafkaPartition(topic, number) for number in range(count)]
         try:
-            committed = consumer.committed(places, timeout=timeout_seconds)
+            committed = probe.consumer.committed(places, timeout=timeout_seconds)
         except KafkaException as exception:
             error = error_of(exception)
             if error is not None and never_works(error):
-                raise source_error(error, bootstrap_servers, f"group {group_id}") from exception
-            raise unreachable(bootstrap_servers, timeout_seconds, seen) from exception
+                need = denied(error, topic, group_id)
+                raise source_error(error, bootstrap_servers, f"group {group_id}", need) from exception
+            raise probe.unanswered(timeout_seconds) from exception
     has_place = any(each.offset >= 0 for each in committed)
     if not has_place:
         _required(start, group_id)
@@ -91,8 +90,9 @@ def resolve_start(
     broker does not answer within `timeout_seconds`.
     """
     deadline = time.monotonic() + timeout_seconds
-    with _probe(bootstrap_servers, group_id, properties) as (consumer, seen):
-        count = _partitions(consumer, seen, bootstrap_servers, topic, timeout_seconds)
+    with Probe(bootstrap_servers, group_id, properties) as probe:
+        consumer = probe.consumer
+        count = probe.partitions(topic, timeout_seconds)
         places = [KafkaPartition(topic, number) for number in range(count)]
         last: KafkaException | None = None
         while time.monotonic() < deadline:
@@ -105,12 +105,15 @@ def resolve_start(
             except KafkaException as exception:
                 error = error_of(exception)
                 if error is not None and never_works(error) and error.code() not in FENCED:
-                    raise source_error(error, bootstrap_servers, f"group {group_id}") from exception
+                    need = denied(error, topic, group_id)
+                    raise source_error(error, bootstrap_servers, f"group {group_id}", need) from exception
                 last = exception  # another replica was first, or the coordinator is not there yet
                 time.sleep(_RETRY_SECONDS)
                 continue
             return {each.partition: each.offset for each in offsets}
-        raise unreachable(bootstrap_servers, timeout_seconds, [text_of(last)] if last else seen)
+        if last is None:
+            raise probe.unanswered(timeout_seconds)
+        raise unreachable(bootstrap_servers, timeout_seconds, [text_of(last)])
 
 
 def _required(start: str | None, group_id: str) -> str:
@@ -156,44 +159,6 @@ def _time_ms(text: str) -> int | None:
     if moment.tzinfo is None:
         return None
     return int(moment.astimezone(UTC).timestamp() * 1000)
-
-
-def _partitions(
-    consumer: Consumer, seen: Sequence[str], bootstrap_servers: str, topic: str, timeout_seconds: float
-) -> int:
-    try:
-        found = consumer.list_topics(topic, timeout=timeout_seconds).topics[topic]
-    except KafkaException as exception:
-        error = error_of(exception)
-        if error is not None and never_works(error):
-            raise source_error(error, bootstrap_servers, f"topic {topic}") from exception
-        raise unreachable(bootstrap_servers, timeout_seconds, seen) from exception
-    error = found.error
-    if error is not None and error.code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}:  # noqa: SLF001
-        raise SourceError(
-            f"there is no topic {topic} at {bootstrap_servers}. streamer stops; it creates no topics. To do: "
-            "correct the name, or create it:\n"
-            f"  kafka-topics.sh --bootstrap-server {bootstrap_servers} --create --topic {topic} "
-            "--partitions 6 --replication-factor 3"
-        )
-    if error is not None:
-        raise source_error(error, bootstrap_servers, f"topic {topic}")
-    return len(found.partitions)
-
-
-@contextmanager
-def _probe(
-    bootstrap_servers: str, group_id: str, properties: Mapping[str, str] | None
-) -> Iterator[tuple[Consumer, list[str]]]:
-    """A consumer that joins no group, and the list of what was reported to it."""
-    seen: list[str] = []
-    configuration = consumer_configuration(bootstrap_servers, group_id, properties)
-    configuration["error_cb"] = lambda error: seen.append(text_of(error))
-    consumer = Consumer(configuration)
-    try:
-        yield consumer, seen
-    finally:
-        consumer.close()
 
 
 def _left(deadline: float) -> float:

@@ -130,6 +130,11 @@ class LogObserver:
             case "retry":
                 following = "tried again with the newest offsets; a crash before that resends more"
                 self._rarely(Event.COMMIT_FAILED, "", partitions, "partitions", next=following)
+            case "denied":
+                following = (
+                    "allow it; where that lasts streamer stops, and what is not committed is sent again"
+                )
+                self._rarely(Event.COMMIT_FAILED, "denied", partitions, "partitions", next=following)
             case "fenced":
                 following = "what is still ours is committed again; the rest is its new reader's"
                 self._rarely(Event.COMMIT_FENCED, "", partitions, "partitions", next=following)

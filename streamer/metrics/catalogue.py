@@ -15,7 +15,7 @@ UNKNOWN = "unknown"
 
 # Closed sets that the engine owns; a test holds them equal to engine/ports.py.
 OPERATION_FATES = ("delivered", "refused", "unsaved", "released")
-COMMIT_RESULTS = ("committed", "retry", "fenced")
+COMMIT_RESULTS = ("committed", "retry", "fenced", "denied")
 HOLD_REASONS = ("credentials", "permission", "not_found", "everything_refused", "dead_letters")
 RETRY_REASONS = (
     *TransientReason,

@@ -693,14 +693,15 @@ def test_a_commit_during_a_rebalance_is_given_up_in_time() -> None:
     assert bench.committed() == 1
 
 
-def test_a_fenced_commit_is_not_retried() -> None:
-    """The group has moved on: repeating it can only be refused again."""
+@pytest.mark.parametrize("result", [CommitResult.FENCED, CommitResult.DENIED])
+def test_a_final_refusal_of_a_commit_is_not_repeated_on_leaving(result: CommitResult) -> None:
+    """The group has moved on, or does not let us: repeating it can only be refused again."""
     bench = with_one_uncommitted()
-    bench.source.commit_script.extend([CommitResult.FENCED] * 5)
+    bench.source.commit_script.extend([result] * 5)
     calls = len(bench.source.commit_calls)
     bench.source.revoke(0)
     assert len(bench.source.commit_calls) == calls + 1
-    assert bench.told.commits[CommitResult.FENCED] == 1
+    assert bench.told.commits[result] == 1
     assert bench.committed() == 1
 
 

@@ -193,7 +193,9 @@ class Story:
         elif what < 0.08:
             self._give_back()
         elif what < 0.10:
-            source.commit_script.append(self.dice.choice([CommitResult.RETRY, CommitResult.FENCED]))
+            source.commit_script.append(
+                self.dice.choice([CommitResult.RETRY, CommitResult.FENCED, CommitResult.DENIED])
+            )
         elif what < 0.12:
             self.bench.dead_letters.acknowledges = not self.bench.dead_letters.acknowledges
         elif what < 0.13:

@@ -36,13 +36,20 @@ def test_a_group_that_moved_on_fences(code: int) -> None:
         KafkaError._WAIT_COORD,
         KafkaError._TIMED_OUT,
         KafkaError._STATE,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.UNKNOWN,
     ],
 )
 def test_everything_else_is_tried_again(code: int) -> None:
     """An error that does not take the partition from us leaves its offset to be committed."""
     assert commit_result(KafkaError(code)) is CommitResult.RETRY
+
+
+@pytest.mark.parametrize(
+    "code", [KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED]
+)
+def test_what_an_acl_forbids_is_told_apart(code: int) -> None:
+    """A commit that we are not allowed is neither ours to repeat for long nor somebody else's."""
+    assert commit_result(KafkaError(code)) is CommitResult.DENIED
 
 
 def test_partitions_of_one_commit_can_differ() -> None:

@@ -120,11 +120,22 @@ class KafkaUnavailable(Exception):
 class RealKafka:
     """One broker; usable as a context manager. See the module's docstring."""
 
-    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
-        """Prepare a broker that lives in `directory`; `settings` are added to server.properties."""
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, str] | None = None,
+        listeners: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare a broker that lives in `directory`; `settings` are added to server.properties.
+
+        `listeners` are further ones beside the plain one, each with its security protocol, by a name of
+        capital letters: {"WIRE": "SSL"}. They are known to clients as `localhost`.
+        """
         self._external = os.environ.get("STREAMER_TEST_BOOTSTRAP")
         self._directory = directory
-        self._port, self._controller_port = _free_ports(2)
+        self._protocols = {"PLAINTEXT": "PLAINTEXT", **(listeners or {})}
+        self._port, self._controller_port, *ports = _free_ports(len(self._protocols) + 1)
+        self._ports = dict(zip(self._protocols, [self._port, *ports], strict=True))
         self._settings = dict(settings or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
@@ -134,6 +145,10 @@ class RealKafka:
     def bootstrap(self) -> str:
         """Value for `bootstrap.servers`; the same before and after a restart."""
         return self._external or f"127.0.0.1:{self._port}"
+
+    def port(self, listener: str) -> int:
+        """Where one of the further listeners is, on loopback; the same before and after a restart."""
+        return self._ports[listener]
 
     @property
     def is_owned(self) -> bool:
@@ -251,14 +266,20 @@ class RealKafka:
     def _format(self, jars: Path) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         (self._directory / "log4j2.properties").write_text(_LOGGING)
+        bound = [f"{name}://127.0.0.1:{port}" for name, port in self._ports.items()]
+        known = [
+            f"{name}://{'127.0.0.1' if name == 'PLAINTEXT' else 'localhost'}:{port}"
+            for name, port in self._ports.items()
+        ]
+        protocols = [f"{name}:{protocol}" for name, protocol in self._protocols.items()]
         settings = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{self._controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port}",
+            "listeners": ",".join([*bound, f"CONTROLLER://127.0.0.1:{self._controller_port}"]),
+            "advertised.listeners": ",".join(known),
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": ",".join([*protocols, "CONTROLLER:PLAINTEXT"]),
             "log.dirs": str(self._directory / "log"),
             "auto.create.topics.enable": "false",
             "offsets.topic.replication.factor": "1",

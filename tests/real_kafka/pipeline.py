@@ -69,7 +69,7 @@ class Pipeline:
         topic_settings: Mapping[str, str] | None = None,
         letter_settings: Mapping[str, str] | None = None,
         planhat: str | None = None,
-        **settings: str,
+        **settings: str | None,
     ) -> None:
         self.kafka = kafka
         self.sandbox = sandbox
