@@ -13,14 +13,15 @@ from streamer.planhat.client import Client, trusted_authorities
 from streamer.planhat.probe import Probed, probe
 
 
-def verify_access(settings: Settings) -> None:
-    """Whether the cluster allows what `run` needs. Raises SourceError that names every ACL missing."""
+def verify_access(settings: Settings, command: str = "run") -> None:
+    """Whether the cluster allows what a command needs. Raises SourceError that names every ACL missing."""
     names = {
         Resource.EVENTS: settings.kafka_topic,
         Resource.LETTERS: settings.kafka_dead_letter_topic,
         Resource.GROUP: settings.kafka_group_id,
+        Resource.REPLAY_GROUP: f"{settings.kafka_group_id}.replay",
     }
-    needs = needs_of("run", names)
+    needs = needs_of(command, names)
     check_access(settings.kafka_bootstrap_servers, settings.kafka_group_id, needs, settings.kafka_properties)
 
 

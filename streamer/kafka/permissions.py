@@ -54,10 +54,17 @@ class Permission(NamedTuple):
     """False: the command does without, and says less."""
 
 
+_LOOKING: Final = ("dead-letters list", "dead-letters show", "dead-letters replay")
+_REPLAY: Final = ("dead-letters replay",)
+
 PERMISSIONS: Final = (
     Permission(("run", "check"), "Read", Resource.EVENTS, "read events, look up offsets, commit them"),
     Permission(("run", "check"), "Write", Resource.LETTERS, "produce dead letters, idempotently"),
     Permission(("run", "check"), "Read", Resource.GROUP, "join the group, look up its offsets, commit them"),
+    Permission(_LOOKING, "Read", Resource.LETTERS, "read letters, and what replays noted of them"),
+    Permission(_LOOKING[1:], "Read", Resource.EVENTS, "read the record a letter stands for, and later ones"),
+    Permission(_REPLAY, "Write", Resource.LETTERS, "note what becomes of each letter"),
+    Permission(_REPLAY, "Read", Resource.REPLAY_GROUP, "see to it that one replay runs at a time"),
 )
 
 

@@ -37,6 +37,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import load_pem_x509_certificate
 
 from tests.real_kafka.cluster import RealKafka
+from tests.real_kafka.member import wait_until
 
 SCRAM_LISTENER: Final = "SCRAM"
 TLS_LISTENER: Final = "TLS"
@@ -150,14 +151,21 @@ class SecuredKafka(RealKafka):
             answer.result(_ANSWER_SECONDS)
 
     def allow(self, grants: Iterable[Grant]) -> None:
-        """Create ACLs."""
-        for answer in self._admin.create_acls([AclBinding(*_words(each)) for each in grants]).values():
+        """Create ACLs; they are in force on return."""
+        wanted = list(grants)
+        for answer in self._admin.create_acls([AclBinding(*_words(each)) for each in wanted]).values():
             answer.result(_ANSWER_SECONDS)
+        wait_until(lambda: all(map(self._is_allowed, wanted)), _ANSWER_SECONDS, "ACLs are there")
 
     def forbid(self, grants: Iterable[Grant]) -> None:
-        """Delete ACLs."""
-        for answer in self._admin.delete_acls([AclBindingFilter(*_words(each)) for each in grants]).values():
+        """Delete ACLs; they are gone on return."""
+        wanted = list(grants)
+        for answer in self._admin.delete_acls([AclBindingFilter(*_words(each)) for each in wanted]).values():
             answer.result(_ANSWER_SECONDS)
+        wait_until(lambda: not any(map(self._is_allowed, wanted)), _ANSWER_SECONDS, "ACLs are gone")
+
+    def _is_allowed(self, grant: Grant) -> bool:
+        return bool(self._admin.describe_acls(AclBindingFilter(*_words(grant))).result(_ANSWER_SECONDS))
 
     @contextmanager
     def allowing(self, grants: Iterable[Grant]) -> Iterator[None]:

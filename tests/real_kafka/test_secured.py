@@ -16,7 +16,12 @@ from typing import Final, NamedTuple
 import pytest
 
 import streamer
+from streamer.errors import SourceError
+from streamer.kafka.access import check_access
+from streamer.kafka.letter_journal import LetterJournal
 from streamer.kafka.permissions import Need, Resource, needs_of
+from streamer.kafka.replay_group import ReplayGroup
+from streamer.kafka.topic_reader import TopicReader
 from streamer.outcomes import Fate
 from streamer.standins.composer import MadeEvent
 from streamer.standins.demo_pipeline import free_port
@@ -75,7 +80,7 @@ def secured(locked: SecuredKafka, planhat: SandboxProcess, tmp_path: Path) -> It
             made = Pipeline(
                 locked, planhat, tmp_path, partitions=2, kafka_bootstrap_servers=_bootstrap(locked, way),
                 kafka_properties=None, kafka_properties_file=str(folder), commit_interval_seconds="0.1",
-                session_timeout_seconds="6",
+                session_timeout_seconds="6", linger_seconds="0.02",
             )  # fmt: skip
             stack.enter_context(locked.allowing(_grants(made)))
             return stack.enter_context(made)
@@ -307,6 +312,37 @@ def test_without_any_right_all_are_named_at_once(secured: Pipelines, locked: Sec
     said = plain(member.text())
     assert f"not allowed at {locked.tls_bootstrap}: {', '.join(map(str, _needs(pipeline).values()))}." in said
     assert "partitions_assigned" not in said
+
+
+def test_the_list_suffices_for_dead_letters_and_no_less_does(
+    secured: Pipelines, locked: SecuredKafka
+) -> None:
+    """Allowed what is listed for `dead-letters replay`, one reads, notes and is alone; each row is needed."""
+    pipeline = secured("scram")
+    group = f"{pipeline.group}.replay"
+    names = {
+        Resource.EVENTS: pipeline.topic,
+        Resource.LETTERS: pipeline.letter_topic,
+        Resource.REPLAY_GROUP: group,
+    }
+    needs = needs_of("dead-letters replay", names)
+    locked.add_user("replayer", PASSWORD)
+    properties = {**_properties(locked, "scram"), "sasl.username": "replayer"}
+    place = locked.scram_bootstrap, group
+    with locked.allowing(Grant("replayer", *need) for need in needs):
+        check_access(*place, needs, properties)
+        LetterJournal(place[0], pipeline.letter_topic, properties).write([(0, b"{}")], [])
+        with ReplayGroup(*place, pipeline.letter_topic, 1, properties) as alone:
+            alone.join(lambda _: None)
+        for topic, count in ((pipeline.letter_topic, 1), (pipeline.topic, 0)):
+            with TopicReader(*place, topic, properties) as reader:
+                assert sum(map(len, reader.read(reader.stretches()))) == count
+        for need in needs:
+            locked.forbid([Grant("replayer", *need)])
+            with pytest.raises(SourceError) as refused:
+                check_access(*place, needs, properties)
+            assert f": {need}. streamer stops" in str(refused.value)
+            locked.allow([Grant("replayer", *need)])
 
 
 @pytest.mark.parametrize("resource", [Resource.EVENTS, Resource.GROUP])
