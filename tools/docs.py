@@ -20,6 +20,7 @@ PAGES = (
     "docs/alerts.md",
     "docs/commands.md",
     "docs/decisions/README.md",
+    "docs/logs.md",
     "docs/metrics.md",
     "docs/outcomes.md",
     "docs/secured-kafka.md",
@@ -39,6 +40,15 @@ def metrics() -> str:
     from streamer.metrics import metrics_markdown_table  # noqa: PLC0415 - as above
 
     return metrics_markdown_table()
+
+
+def log_lines() -> str:
+    """The table of log lines."""
+    from streamer.logs import LINES  # noqa: PLC0415 - as above
+
+    rows = ["| event | level | meaning |", "|---|---|---|"]
+    rows += [f"| `{event}` | {line.level} | {line.meaning} |" for event, line in LINES.items()]
+    return "\n".join(rows) + "\n"
 
 
 def acls() -> str:
@@ -149,6 +159,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "alerts": alerts,
     "commands": commands,
     "decisions": decisions,
+    "log-lines": log_lines,
     "acls": acls,
     "acl-commands": acl_commands,
     "skip-reasons": lambda: outcomes("SkipReason"),

@@ -224,10 +224,15 @@ class HoldReason(StrEnum):
     """Why nothing is sent until a person acts; the `reason` label of `streamer_hold`."""
 
     CREDENTIALS = "credentials"
+    """Planhat does not accept the API token."""
     PERMISSION = "permission"
+    """Planhat knows the token, and does not let it write."""
     NOT_FOUND = "not_found"
+    """Where bulks go there is no such collection: not Planhat's address."""
     EVERYTHING_REFUSED = "everything_refused"
+    """Planhat refuses every operation alike: the fault is in what they share."""
     DEAD_LETTERS = "dead_letters"
+    """Too many records can never be delivered: the fault is not in the records."""
 
 
 @dataclass(frozen=True, slots=True)
