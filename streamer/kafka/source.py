@@ -10,7 +10,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 
@@ -19,13 +19,14 @@ from streamer.errors import SourceError
 from streamer.kafka.backlog import Backlog
 from streamer.kafka.commits import Finished, commit_result, finished
 from streamer.kafka.configuration import consumer_configuration, logger, onlooker_configuration
-from streamer.kafka.faults import error_of, never_works, offset_gone, source_error, text_of
+from streamer.kafka.faults import error_of, never_works, source_error, text_of
 from streamer.kafka.kept_back import KeptBack
 from streamer.kafka.log_ends import LogEnd, LogEnds
 from streamer.kafka.nouns import kafka_offsets, kafka_partitions, our_partitions, record_of
 from streamer.kafka.permissions import denied
 from streamer.kafka.retention import Retention
 from streamer.kafka.statistics import Statistics, read_statistics
+from streamer.kafka.unplaced import Unplaced
 from streamer.records import Record, TopicPartition
 
 COMMIT_SECONDS: Final = 3.0
@@ -60,7 +61,6 @@ class KafkaSource:
         self._assigned: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
         self._backlog = Backlog(topic)
-        self._unplaced: set[TopicPartition] = set()
         self._kept_back = KeptBack()
         self._finished: list[Finished] = []
         self._denied_commits = 0
@@ -77,6 +77,7 @@ class KafkaSource:
         configuration["stats_cb"] = self._on_statistics
         configuration["error_cb"] = self._on_error
         self._consumer = Consumer(configuration)
+        self._unplaced = Unplaced(self._consumer, bootstrap_servers, group_id)
 
     # --- what the engine calls ---------------------------------------------------------------------
 
@@ -112,7 +113,7 @@ class KafkaSource:
             records = [*(each for each in kept if each.source in self._assigned), *records]
         self._backlog.given(records)
         if self._unplaced:
-            self._place()
+            self._unplaced.place(self._assigned, self._paused, self._backlog.position)
         return records
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
@@ -249,7 +250,7 @@ class KafkaSource:
     def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
         try:
             # No offset is named: librdkafka asks for the committed one by itself, again and again
-            # while the coordinator is away, and reports where there is none (see `_place`).
+            # while the coordinator is away, and reports where there is none (see `Unplaced`).
             consumer.incremental_assign(partitions)
             added = our_partitions(partitions)
             self._assigned |= added
@@ -377,36 +378,3 @@ class KafkaSource:
             raise self._refusal(error)
         elif code != KafkaError._PARTITION_EOF:  # noqa: SLF001
             logger.warning("kafka: %s", text_of(error))
-
-    def _place(self) -> None:
-        """Start partitions for which librdkafka found no usable offset, or say why that cannot be."""
-        wanted = sorted(self._unplaced & self._assigned)
-        if not wanted:
-            self._unplaced.clear()
-            return
-        try:
-            committed = self._consumer.committed(kafka_partitions(wanted), timeout=_LOOKUP_SECONDS)
-            for each in committed:
-                partition = TopicPartition(each.topic, each.partition)
-                given = self._backlog.position(partition)
-                position = each.offset if given is None else given
-                if position >= 0:
-                    raise self._out_of_range(partition, position)
-        except KafkaException as exception:
-            logger.warning("kafka: no offset yet for new partitions: %s", text_of(exception))
-            return  # asked again at the next poll
-        fresh = kafka_partitions(wanted)
-        self._consumer.incremental_unassign(fresh)
-        for each in fresh:
-            each.offset = OFFSET_BEGINNING
-        self._consumer.incremental_assign(fresh)
-        paused = [each for each in wanted if each in self._paused]
-        if paused:
-            self._consumer.pause(kafka_partitions(paused))
-        self._unplaced.clear()
-
-    def _out_of_range(self, partition: TopicPartition, position: int) -> SourceError:
-        low, high = self._consumer.get_watermark_offsets(
-            kafka_partitions([partition])[0], timeout=_LOOKUP_SECONDS
-        )
-        return offset_gone(partition, position, (low, high), self._group_id, self._bootstrap_servers)
