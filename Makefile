@@ -12,7 +12,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts requirements bench wheel up down clean
+.PHONY: help setup demo test test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ docs: $(INSTALLED) ## write the generated tables in docs/ anew
 
 alerts: $(INSTALLED) ## write the PrometheusRule anew from the alert rules
 	$(BIN)/python tools/alerts.py write
+
+dashboard: $(INSTALLED) ## write Grafana's dashboard anew from its table of panels
+	$(BIN)/python tools/dashboard.py write
 
 requirements: $(INSTALLED) ## write the pinned requirements anew (ARGS=--upgrade for newer versions)
 	$(BIN)/python tools/requirements.py compile $(ARGS)
