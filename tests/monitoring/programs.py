@@ -8,7 +8,7 @@ import pytest
 
 
 def program(name: str) -> Path:
-    """Where this program is: prometheus, promtool or alertmanager; skips without it (fails with CI=true)."""
+    """Where prometheus, promtool, alertmanager or amtool is; skips without it (fails with CI=true)."""
     found = shutil.which(name) or shutil.which(f"prometheus-{name}")
     if found is None:
         why = f"monitoring: NOT RUN (no {name} on the PATH): see CONTRIBUTING"

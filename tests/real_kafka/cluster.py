@@ -134,7 +134,7 @@ class RealKafka:
         self._external = os.environ.get("STREAMER_TEST_BOOTSTRAP")
         self._directory = directory
         self._protocols = {"PLAINTEXT": "PLAINTEXT", **(listeners or {})}
-        self._port, self._controller_port, *ports = _free_ports(len(self._protocols) + 1)
+        self._port, self._controller_port, *ports = free_ports(len(self._protocols) + 1)
         self._ports = dict(zip(self._protocols, [self._port, *ports], strict=True))
         self._settings = dict(settings or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -350,7 +350,8 @@ def _java_version() -> int | None:
     return int(found.group(1)) if found else None
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
     # All are held at once, else the same one could be given twice.
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in held]

@@ -381,6 +381,19 @@ def test_faults_can_be_seen_and_cleared(sandbox: SandboxProcess) -> None:
     assert sandbox.view()["faults"] == []
 
 
+def test_a_revoked_token_is_refused(planhat: httpx.Client, sandbox: SandboxProcess) -> None:
+    """Once another API token was made, the old one is answered with 401 and the new one is good."""
+    old = sandbox.api_token
+    sandbox.change_api_token("made-anew")
+    refused = planhat.put("/companies", json=COMPANIES)
+    accepted = planhat.put("/companies", json=COMPANIES, headers={"Authorization": "Bearer made-anew"})
+    sandbox.change_api_token(old)
+
+    assert (refused.status_code, accepted.status_code) == (401, 200)
+    with pytest.raises(SandboxUnusable):
+        sandbox.change_api_token("")
+
+
 def test_reset_forgets_everything(planhat: httpx.Client, sandbox: SandboxProcess) -> None:
     """After a reset the sandbox is as it was started, switches included."""
     sandbox.switch({"error_shape": "text"})

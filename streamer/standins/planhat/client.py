@@ -63,6 +63,10 @@ class SandboxClient:
         """Set switches by name, such as `{"error_shape": "text"}`; all or none."""
         self._ask("POST", "/sandbox/switches", msgspec.json.encode(dict(changes)))
 
+    def change_api_token(self, token: str) -> None:
+        """Take this API token and no other from now on: the one in use is revoked."""
+        self._ask("POST", "/sandbox/api-token", msgspec.json.encode(token))
+
     def reset(self) -> None:
         """Forget everything, faults and changed switches included."""
         self._ask("POST", "/sandbox/reset")

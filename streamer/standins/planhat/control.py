@@ -35,6 +35,7 @@ def add_control_routes(app: web.Application, sandbox: Sandbox) -> None:
     app.router.add_delete("/sandbox/faults", control.clear_faults)
     app.router.add_get("/sandbox/switches", control.switches)
     app.router.add_post("/sandbox/switches", control.change_switches)
+    app.router.add_post("/sandbox/api-token", control.change_api_token)
     app.router.add_post("/sandbox/reset", control.reset)
 
 
@@ -148,6 +149,17 @@ class Control:
         except UsageError as error:
             return _problem(str(error))
         return await self.switches(request)
+
+    async def change_api_token(self, request: web.Request) -> web.Response:
+        """Take another API token from now on, as when one is revoked: a JSON text."""
+        try:
+            token = await _body(request)
+        except UsageError as error:
+            return _problem(str(error))
+        if not isinstance(token, str) or not token:
+            return _problem("an API token is a text")
+        self._sandbox.api_token = token
+        return _json({"ok": True})
 
     async def reset(self, _: web.Request) -> web.Response:
         """Forget everything, faults and changed switches included."""
