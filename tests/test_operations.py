@@ -62,8 +62,10 @@ def test_commands_in_blocks_of_code_exist(page: Path) -> None:
     for words in _commands(page):
         assert words[0] in docs.command_names(), words
         ours = words[: words.index("|")] if "|" in words else words
+        inner = [word for word in ours[1:2] if docs.command_names(words[0])]
+        assert set(inner) <= set(docs.command_names(words[0])), words
         for option in (word.partition("=")[0] for word in ours if word.startswith("--")):
-            assert option in docs.help_text(words[0]), words
+            assert option in docs.help_text(words[0], *inner), words
 
 
 def test_commands_are_found() -> None:

@@ -61,6 +61,13 @@ PERMISSIONS: Final = (
     Permission(("run", "check"), "Read", Resource.EVENTS, "read events, look up offsets, commit them"),
     Permission(("run", "check"), "Write", Resource.LETTERS, "produce dead letters, idempotently"),
     Permission(("run", "check"), "Read", Resource.GROUP, "join the group, look up its offsets, commit them"),
+    Permission(
+        ("run",),
+        "DescribeConfigs",
+        Resource.EVENTS,
+        "tell the topic's retention in a metric",
+        is_needed=False,
+    ),
     Permission(_LOOKING, "Read", Resource.LETTERS, "read letters, and what replays noted of them"),
     Permission(_LOOKING[1:], "Read", Resource.EVENTS, "read the record a letter stands for, and later ones"),
     Permission(_REPLAY, "Write", Resource.LETTERS, "note what becomes of each letter"),

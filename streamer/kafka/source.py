@@ -19,6 +19,7 @@ from streamer.errors import SourceError
 from streamer.kafka.backlog import Backlog
 from streamer.kafka.commits import Finished, commit_result, finished
 from streamer.kafka.configuration import consumer_configuration, logger, onlooker_configuration
+from streamer.kafka.denials import CommitDenials
 from streamer.kafka.faults import error_of, never_works, source_error, text_of
 from streamer.kafka.kept_back import KeptBack
 from streamer.kafka.log_ends import LogEnd, LogEnds
@@ -34,10 +35,6 @@ COMMIT_SECONDS: Final = 3.0
 
 CLOSE_SECONDS: Final = 10.0
 """How long `close` may take; one that cannot say goodbye is missed after the session time-out."""
-
-DENIED_COMMITS: Final = 10
-"""Commits in a row that the cluster does not allow us, after which we stop (5 s by default). Each one more
-is deliveries that will be repeated; and ACLs that are being replaced are gone for a moment only."""
 
 _LOOKUP_SECONDS: Final = 5.0
 
@@ -63,7 +60,7 @@ class KafkaSource:
         self._backlog = Backlog(topic)
         self._kept_back = KeptBack()
         self._finished: list[Finished] = []
-        self._denied_commits = 0
+        self._denials = CommitDenials(bootstrap_servers, topic, group_id)
         self._carried: Exception | None = None
         self._statistics = Statistics()
         admin = AdminClient(onlooker_configuration(bootstrap_servers, properties))
@@ -331,19 +328,9 @@ class KafkaSource:
         return self._refusal(error)
 
     def _look_for_denial(self, error: KafkaError | None) -> None:
-        """Stop where the cluster does not let us commit any more.
-
-        Nothing else would end that: fetching goes on, and what is delivered meanwhile is delivered again.
-        """
-        need = None if error is None else denied(error, self._topic, self._group_id)
-        if error is None or need is None:
-            self._denied_commits = 0
-            return
-        self._denied_commits += 1
-        logger.warning("kafka: a commit was refused: %s. Allow this user %s", text_of(error), need)
-        if self._denied_commits >= DENIED_COMMITS:
-            what = f"committing offsets of group {self._group_id}"
-            self._carry(source_error(error, self._bootstrap_servers, what, need))
+        stop = self._denials.look(error)
+        if stop is not None:
+            self._carry(stop)
 
     def _refusal(self, error: KafkaError) -> SourceError:
         need = denied(error, self._topic, self._group_id)

@@ -250,18 +250,22 @@ def attempts(
 
 @pytest.mark.usefixtures("attempts")
 @pytest.mark.parametrize("way", ["scram", "pem"])
-def test_the_page_s_settings_let_check_and_run_in(
-    secured: Pipelines, planhat: SandboxProcess, way: str
-) -> None:
+def test_the_page_s_settings_let_check_and_run_in(secured: Pipelines, locked: SecuredKafka, way: str) -> None:
     """Told what the page shows and allowed what it lists: `check` is content, `run` delivers everything.
 
-    Dead letters are among it. No secret is in anything that either of them says.
+    Dead letters are among it. No secret is in anything that either of them says. The topic's retention is
+    known only where the optional row is granted too.
     """
     pipeline = secured(way)
+    if way == "scram":
+        locked.allow([Grant(USER, "DescribeConfigs", "topic", pipeline.topic)])
     checked = _end(_start("check", pipeline.settings()))
     assert checked.code == 0, checked.said
     member = pipeline.member()
     _begin(pipeline, 3)
+    told = member.get("/metrics")[1]
+    assert f'streamer_undelivered_records{{partition="0",topic="{pipeline.topic}"}}' in told
+    assert (f'streamer_topic_retention_seconds{{topic="{pipeline.topic}"}}' in told) is (way == "scram")
     assert member.stop() == 0
     assert pipeline.account().lines() == []
     assert pipeline.expected.letters
