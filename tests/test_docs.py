@@ -342,7 +342,7 @@ def test_named_variables_are_settings(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, ROOT / "k8s/base/configmap.yaml", ROOT / "docker-compose.yml"], ids=_id
+    "page", [*PAGES, ROOT / "k8s/base/streamer.env", ROOT / "docker-compose.yml"], ids=_id
 )
 def test_the_budget_of_calls_is_said_to_be_each_replicas(page: Path) -> None:
     """Until replicas share it, whoever names the budget of calls says that each of them has the whole."""

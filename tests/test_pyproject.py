@@ -51,7 +51,7 @@ def test_the_source_distribution_is_the_whole_tree(tmp_path: Path) -> None:
 
     assert {
         "Makefile", "requirements-dev.txt", "docker-compose.yml", "tests/mutants.toml", "tools/bootstrap.sh",
-        "benchmarks/pipeline.py", "compose/sample/events.py", "k8s/base/configmap.yaml", ".ci/run",
+        "benchmarks/pipeline.py", "compose/sample/events.py", "k8s/base/streamer.env", ".ci/run",
         "streamer/py.typed", "docs/design.md",
     } <= names  # fmt: skip
     assert not [name for name in names if name.startswith((".venv", ".git/", ".hypothesis"))]

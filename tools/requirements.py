@@ -37,6 +37,8 @@ class RequirementsFile:
     project: bool = True
     extras: tuple[str, ...] = ()
     group: str | None = None
+    alone: bool = False
+    """Installed into an environment of its own, so held to no other file's versions."""
 
     @property
     def path(self) -> Path:
@@ -69,6 +71,9 @@ FILES = (
     RequirementsFile("requirements.txt", "what `streamer run` needs"),
     RequirementsFile("requirements-demo.txt", "`streamer demo` and `streamer sandbox`", extras=("demo",)),
     RequirementsFile("requirements-build.txt", "what builds the wheel", project=False, group="build"),
+    RequirementsFile(
+        "requirements-policy.txt", "what judges the manifests", project=False, group="policy", alone=True
+    ),
 )
 
 
@@ -111,7 +116,7 @@ def problems_of(file: RequirementsFile, pyproject: dict[str, Any]) -> list[str]:
     problems += [
         f"{file.name}: no hash for {block.split()[0]}" for block in blocks if "--hash=sha256:" not in block
     ]
-    if file is not DEVELOPMENT and DEVELOPMENT.path.exists():
+    if file is not DEVELOPMENT and not file.alone and DEVELOPMENT.path.exists():
         tested = pins(DEVELOPMENT.path.read_text(encoding="utf-8"))
         problems += [
             f"{file.name}: {name}=={version} is not the version the tests run with ({tested.get(name)})"
@@ -169,7 +174,7 @@ def compile_all(*, upgrade: bool) -> int:
         ]
         command += ["--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url"]
         command += ["--no-emit-find-links", "--output-file", file.name, *file.options()]
-        if file is not DEVELOPMENT:
+        if file is not DEVELOPMENT and not file.alone:
             command += ["--constraints", DEVELOPMENT.name]
         if upgrade:
             command.append("--upgrade")

@@ -45,9 +45,16 @@ def compose() -> Any:
     return yaml_of(ROOT / "docker-compose.yml")
 
 
+def variables_of(path: Path) -> dict[str, str]:
+    """The variables of an env file as kustomize reads them: a name and its text a line, # for comments."""
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name: text for name, _, text in pairs}
+
+
 def pod_settings(folder: Path) -> Settings:
-    """The settings a pod would start with, its Secret replaced by files in `folder`."""
-    environ = dict(yaml_of(BASE / "configmap.yaml")["data"])
+    """The settings a pod of the base would start with, its Secret replaced by files in `folder`."""
+    environ = variables_of(BASE / "streamer.env")
     for variable in container()["env"]:
         path = folder / variable["name"]
         path.write_text(TOKEN_FILES[variable["name"]], encoding="utf-8")
