@@ -80,11 +80,11 @@ bench: $(INSTALLED) ## measure the pipeline alone on a backlog in a real Kafka (
 wheel: $(INSTALLED) ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
 
-up: ## the whole picture in containers: Kafka, sandbox, streamer, Prometheus, Grafana
-	docker compose up --build --detach
+up: ## the whole picture in containers: Kafka, registry, sandbox, streamer, Prometheus, Grafana
+	docker compose --profile load --profile monitoring up --build --detach
 
 down: ## stop those containers and forget what they hold
-	docker compose down --volumes
+	docker compose --profile load --profile monitoring down --volumes
 
 clean: ## remove .venv, caches and builds
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

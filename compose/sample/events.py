@@ -1,4 +1,6 @@
-"""Prints Segment calls as JSON lines: `python events.py 200`. Needs Python alone.
+"""Prints Segment calls as JSON lines: `python events.py 200`, or of one type: `... 20 track`.
+
+Needs Python alone.
 
 Sample traffic for docker-compose.yml: a few companies, skewed users, every call type that
 streamer sends, and now and then a call that it must skip or set aside.
@@ -13,6 +15,7 @@ from datetime import UTC, datetime
 COMPANIES = ["acme", "acme-2", "acme-3", "acme-4", "acme-5"]
 EVENTS = ["Signed In", "Report Viewed", "Invoice Paid", "Teammate Invited", "Export Started"]
 USERS_PER_COMPANY = 40
+SHARES = {"track": 60, "page": 20, "identify": 14, "group": 5, "alias": 1}
 
 
 def user_of(company: str) -> str:
@@ -53,9 +56,11 @@ def call_of(kind: str) -> dict[str, object]:
 
 
 def main() -> None:
-    """Print as many calls as the first argument says."""
+    """Print as many calls as the first argument says; the second may name their type."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    kinds = random.choices(["track", "page", "identify", "group", "alias"], [60, 20, 14, 5, 1], k=count)
+    kinds = sys.argv[2:3] * count or random.choices(
+        ["track", "page", "identify", "group", "alias"], [60, 20, 14, 5, 1], k=count
+    )
     for kind in kinds:
         call = call_of(kind)
         if kind == "track" and random.random() < 0.005:

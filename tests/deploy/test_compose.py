@@ -14,6 +14,8 @@ from streamer.outcomes import InvalidReason
 from streamer.standins.planhat import command as sandbox_command
 from streamer.transform import Rules, transform
 from tests.deploy.shipped import ROOT, TOOLS, compose, yaml_of
+from tests.real_kafka.cluster import KAFKA_VERSION
+from tools import alerts
 
 
 def test_compose_file_follows_the_compose_specification() -> None:
@@ -97,6 +99,42 @@ def test_prometheus_scrapes_streamer() -> None:
     (job,) = yaml_of(ROOT / "compose" / "prometheus.yml")["scrape_configs"]
 
     assert job["static_configs"] == [{"targets": [f"streamer:{settings.http_port}"]}]
+
+
+def test_prometheus_judges_by_the_alert_rules() -> None:
+    """The rules file that is mounted is the one source, and Prometheus sends to the Alertmanager there is."""
+    services = compose()["services"]
+    config = yaml_of(ROOT / "compose" / "prometheus.yml")
+    (mount,) = (each for each in services["prometheus"]["volumes"] if "alerts" in each)
+    source, target, _ = mount.split(":")
+
+    assert list((ROOT / source).glob(config["rule_files"][0].removeprefix("alerts/"))) == [alerts.RULES]
+    assert target == "/etc/prometheus/alerts"
+    (manager,) = config["alerting"]["alertmanagers"]
+    assert manager["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    assert services["alertmanager"]["ports"] == ["127.0.0.1:9093:9093"]
+
+
+def test_what_runs_elsewhere_is_the_version_tests_run() -> None:
+    """The broker of the compose file is the very version of Kafka that tests run."""
+    services = compose()["services"]
+
+    assert services["kafka"]["image"] == services["topics"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
+
+
+def test_every_service_says_how_it_is() -> None:
+    """Each service that stays has a health check, or says that it has none; one-shots need none."""
+    for name, service in compose()["services"].items():
+        is_built = service.get("build", {}).get("target") == "runtime"  # the image brings its own
+        assert is_built or service.get("restart") == "no" or "healthcheck" in service, name
+
+
+def test_profiles_are_those_that_make_starts() -> None:
+    """`make up` starts every profile there is."""
+    profiles = {each for service in compose()["services"].values() for each in service.get("profiles", [])}
+    (line,) = re.findall(r"docker compose (.*) up ", (ROOT / "Makefile").read_text(encoding="utf-8"))
+
+    assert set(re.findall(r"--profile (\w+)", line)) == profiles
 
 
 def test_sandbox_takes_its_command_line_and_the_tokens_of_streamer() -> None:

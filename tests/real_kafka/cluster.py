@@ -46,12 +46,24 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
       <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{KAFKA_VERSION}</version>
     </dependency>
     <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>{KAFKA_VERSION}</version>
+    </dependency>
+    <dependency>
       <groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId>
       <version>{LOG4J_VERSION}</version>
     </dependency>
   </dependencies>
 </project>
 """
+
+_TOOLS = {
+    "kafka-acls.sh": "kafka.admin.AclCommand",
+    "kafka-broker-api-versions.sh": "org.apache.kafka.tools.BrokerApiVersionsCommand",
+    "kafka-configs.sh": "kafka.admin.ConfigCommand",
+    "kafka-consumer-groups.sh": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
+}
+"""The class that each script of Kafka's runs."""
 
 _LOGGING = """rootLogger.level = INFO
 rootLogger.appenderRefs = stdout
@@ -83,7 +95,7 @@ def unavailable_reason() -> str | None:
 def cache_directory() -> Path:
     """Where the jars are kept."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "segment-planhat-streamer" / f"kafka-{KAFKA_VERSION}"
+    return Path(base) / "segment-planhat-streamer" / f"kafka-{KAFKA_VERSION}-with-tools"
 
 
 def fetch_jars() -> Path:
@@ -340,6 +352,11 @@ class RealKafka:
 
 def _is_cached(directory: Path) -> bool:
     return (directory / "lib" / f"kafka_2.13-{KAFKA_VERSION}.jar").exists()
+
+
+def kafka_tool(jars: Path, script: str) -> list[str]:
+    """The command line that Kafka's own shell script of this name comes to."""
+    return ["java", *_JAVA_OPTIONS, "-cp", f"{jars}/*", _TOOLS[script]]
 
 
 def _java_version() -> int | None:
