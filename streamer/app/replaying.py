@@ -94,7 +94,7 @@ def replay_letters(settings: Settings, wanted: Wanted, screen: Screen) -> Report
         answered = probe_planhat(settings)
         if ends_start(answered):
             raise refused(settings, answered)
-        shelf = stack.enter_context(Shelf(settings))
+        shelf = stack.enter_context(Shelf(settings, "dead-letters replay"))
         group = ReplayGroup(
             settings.kafka_bootstrap_servers,
             settings.kafka_group_id + GROUP_SUFFIX,
@@ -126,7 +126,7 @@ def replay_letters(settings: Settings, wanted: Wanted, screen: Screen) -> Report
 
 def rehearse(settings: Settings, wanted: Wanted, screen: Screen) -> Report:
     """What a replay would send, hold back, skip and fail on; nothing is sent or noted."""
-    with Shelf(settings) as shelf:
+    with Shelf(settings, "dead-letters show") as shelf:  # it writes nothing and joins no group
         letters = _Letters(settings, wanted, shelf, screen, _nothing)
         report = letters.report
         report.is_dry = True

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from streamer.app.building import consumer_properties, decoder_of
+from streamer.app.verifying import verify_access
 from streamer.config import Settings
 from streamer.engine.intake import Interpreted, interpret
 from streamer.engine.ports import AwaitingSchema, Decoded
@@ -30,7 +31,9 @@ Found = TypeVar("Found")
 class Shelf:
     """Reads letters, and the events they were. Raises SourceError where a topic cannot be read."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, command: str) -> None:
+        """`command` is who asks, as the list of ACLs knows it: what it may not do is told at once."""
+        verify_access(settings, command)
         self._settings = settings
         self._stack = ExitStack()
         self._readers: dict[str, TopicReader] = {}

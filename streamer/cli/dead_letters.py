@@ -98,7 +98,7 @@ def list_letters(settings: Settings, args: argparse.Namespace) -> int:
     from streamer.app.shelf import Shelf, newest_last  # noqa: PLC0415 - slow to load
 
     selection = _selection(args, is_settled_too=args.all)
-    with Shelf(settings) as shelf:
+    with Shelf(settings, "dead-letters list") as shelf:
         history = shelf.history()
     found = newest_last(filed for filed in history if selection.accepts(filed))
     shown = found[-args.limit :] if args.limit else found
@@ -123,7 +123,7 @@ def show_letter(settings: Settings, args: argparse.Namespace) -> int:
     letter_id = read_letter_id(args.letter)
     if letter_id is None:
         raise UsageError(f"{args.letter!r} is no letter: give partition:offset, as `list` shows it")
-    with Shelf(settings) as shelf:
+    with Shelf(settings, "dead-letters show") as shelf:
         filed = shelf.history().find(letter_id)
         if filed is None:
             raise UsageError(

@@ -129,7 +129,7 @@ def _root(schema: Any) -> Any:
 
 def _crds() -> Iterable[Any]:
     versions = [version for _, version in GO_MODULES]
-    folder = kept("-".join(["crds", *versions, STRIMZI_API]), _fetch)
+    folder = kept("-".join(["crds", *versions, STRIMZI_API, STRIMZI_GENERATOR]), _fetch)
     return [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.yaml"))]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import promql_parser
 import pytest
 
+from streamer.kafka.permissions import PERMISSIONS, Resource
 from streamer.metrics import CATALOGUE
 from tests.deploy.agreement import container_of, pod_of, settings_of
 from tests.deploy.kustomize import only
@@ -13,15 +14,6 @@ from tests.deploy.renderings import PRODUCTIONS, WITH_ALL, rendering
 from tests.deploy.shipped import compose
 
 PORTS_OF_NEIGHBOURS = {"kube-system": {53}, "kafka": {9092, 9093}, "schema-registry": {8081}}
-# What the user may do, and what for: `run` is what the documentation on a locked Kafka asks for.
-GRANTED = {
-    ("topic", "segment.events", "Read"): "run",
-    ("topic", "segment.events", "DescribeConfigs"): "run: the retention, for an alert",
-    ("topic", "segment.events.dead-letters", "Write"): "run",
-    ("topic", "segment.events.dead-letters", "Read"): "dead-letters list, show, replay",
-    ("group", "planhat-streamer", "Read"): "run",
-    ("group", "planhat-streamer.replay", "Read"): "dead-letters replay",
-}
 
 
 def _partitions_in_compose() -> dict[str, int]:
@@ -125,7 +117,7 @@ def test_what_may_be_in_flight_is_no_backlog(scaled: Any, tmp_path: Path) -> Non
 def test_nothing_is_taken_away_blindly(scaled: Any) -> None:
     """Without Prometheus, or without its number, as many replicas stay as there are, at least the fewest."""
     assert scaled["triggers"][0]["metadata"]["ignoreNullValues"] == "false"
-    assert scaled["triggers"][0]["metricType"] == "AverageValue"  # KEDA falls back for no other
+    assert scaled["triggers"][0]["metricType"] == "AverageValue"
     assert scaled["fallback"] == {
         "failureThreshold": 3,
         "behavior": "currentReplicasIfHigher",
@@ -220,16 +212,14 @@ def test_the_user_may_do_what_it_needs_and_no_more(tmp_path: Path) -> None:
         for acl in user["spec"]["authorization"]["acls"]
         for operation in acl["operations"]
     }
-    assert granted == GRANTED.keys()
+    names = {
+        Resource.EVENTS: settings.kafka_topic,
+        Resource.LETTERS: settings.kafka_dead_letter_topic,
+        Resource.GROUP: settings.kafka_group_id,
+        Resource.REPLAY_GROUP: f"{settings.kafka_group_id}.replay",
+    }
+    assert granted == {(row.resource.kind, names[row.resource], row.operation) for row in PERMISSIONS}
     assert all(acl["resource"]["patternType"] == "literal" for acl in user["spec"]["authorization"]["acls"])
-    assert {name for kind, name, _ in granted if kind == "topic"} == {
-        settings.kafka_topic,
-        settings.kafka_dead_letter_topic,
-    }
-    assert {name for kind, name, _ in granted if kind == "group"} == {
-        settings.kafka_group_id,
-        f"{settings.kafka_group_id}.replay",
-    }
 
 
 def test_the_user_is_the_one_that_connects(tmp_path: Path) -> None:

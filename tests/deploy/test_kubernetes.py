@@ -9,6 +9,7 @@ import pytest
 import streamer
 from streamer.app.running import LIVE_MARGIN_SECONDS
 from streamer.config import Settings
+from streamer.kafka.start import ANSWER_SECONDS
 from tests.deploy.agreement import (
     bytes_of,
     container_of,
@@ -31,8 +32,8 @@ from tests.deploy.shipped import (
     yaml_of,
 )
 
-# Requests to Kafka and to the registry at start have deadlines of their own: docs/operations.md.
-SLOWEST_START_SECONDS = 60
+SLOWEST_START_SECONDS = 3 * ANSWER_SECONDS
+"""Kafka is asked about access, topics and start, and may take its time for each."""
 
 
 @pytest.mark.parametrize("version", KUBERNETES)
@@ -114,7 +115,6 @@ def test_probes_are_as_patient_as_the_settings(name: str, tmp_path: Path) -> Non
     stale = settings.drain_seconds + LIVE_MARGIN_SECONDS
 
     assert start["periodSeconds"] * start["failureThreshold"] >= 2 * SLOWEST_START_SECONDS
-    assert stale > settings.drain_seconds
     assert stale + patience < settings.max_poll_interval_seconds
     assert all(probe["timeoutSeconds"] <= probe["periodSeconds"] for probe in (live, start))
 
