@@ -552,6 +552,14 @@ def test_every_wrong_filter_is_told_at_once(capsys: Capture, monkeypatch: pytest
         assert words in said
 
 
+def test_a_limit_of_nothing_is_refused(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--limit 0` is a slip of the pen, and told as one."""
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+
+    assert main(["dead-letters", "list", "--limit", "0"]) == 2
+    assert "--limit cannot be 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [("--rate", "0"), ("--calls-per-minute", "-1")])
 def test_wrong_numbers_of_a_replay_are_refused(
     words: tuple[str, str], capsys: Capture, monkeypatch: pytest.MonkeyPatch

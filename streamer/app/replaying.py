@@ -244,9 +244,11 @@ class _Letters:
     def _look(self, topic: str, wanted: dict[int, Stretch]) -> None:
         total = sum(each.high - each.low for each in wanted.values())
         seen = 0
+        reached = {number: each.low for number, each in wanted.items()}
         for records in self._shelf.reader(topic).read(wanted):
             for record in records:
                 place = Place(record.topic, record.partition, record.offset)
+                reached[record.partition] = record.offset + 1
                 filed = self._history.at(place)
                 if filed is None or not filed.state.is_open:  # an open letter was never delivered
                     self._standing.see(place, self._keys(record)[0])
@@ -254,8 +256,10 @@ class _Letters:
             if total > PASS_LETTERS:
                 self._screen.show(f"looking for later calls in {topic}", min(seen, total), total)
             self._meanwhile()
-        for number, each in wanted.items():
-            self._looked_at[TopicPartition(topic, number)] = each.high
+        # Not the ends that were wanted: a transaction that is open now hides what it holds until it is
+        # committed, and that must not be passed over.
+        for number, offset in reached.items():
+            self._looked_at[TopicPartition(topic, number)] = offset
 
     def fetch(self, places: Sequence[Place]) -> Sequence[Chosen]:
         """Later calls, to be sent once more."""

@@ -98,6 +98,8 @@ def list_letters(settings: Settings, args: argparse.Namespace) -> int:
     from streamer.app.shelf import Shelf, newest_last  # noqa: PLC0415 - slow to load
 
     selection = _selection(args, is_settled_too=args.all)
+    if args.limit is not None and args.limit < 1:
+        raise UsageError(f"--limit cannot be {args.limit}; 1 or more can")
     with Shelf(settings, "dead-letters list") as shelf:
         history = shelf.history()
     found = newest_last(filed for filed in history if selection.accepts(filed))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from streamer.errors import SourceError
@@ -78,52 +78,58 @@ class TopicReader:
         refuses, or says nothing for `SILENCE_SECONDS`.
         """
         left = {number: each.high for number, each in wanted.items() if each.low < each.high}
-        places = [KafkaPartition(self._topic, number, wanted[number].low) for number in left]
         try:
-            self._consumer.assign(places)
-            yield from self._read(left)
+            yield from self._read(left, {number: wanted[number].low for number in left})
         except KafkaException as exception:
             raise self._fault(exception) from exception
         finally:
             self._consumer.unassign()
 
-    def _read(self, left: dict[int, int]) -> Iterator[Sequence[Record]]:
-        """Records before the ends in `left`, from which partitions are taken as they come to theirs."""
+    def _read(self, left: dict[int, int], places: dict[int, int]) -> Iterator[Sequence[Record]]:
+        """Records from `places` to the ends in `left`, from which partitions go as they come to theirs."""
+        self._begin_at(places, left)
         heard_at = time.monotonic()
         while left:
-            fetched = self._consumer.consume(_AT_ONCE, _LOOK_SECONDS)
-            records = []
-            for each in fetched:
+            records, cut = [], set()
+            for each in self._consumer.consume(_AT_ONCE, _LOOK_SECONDS):
                 number, offset = each.partition(), each.offset()
-                if number is None or number not in left:
+                if number is None or offset is None or number not in left:
                     continue
                 heard_at = time.monotonic()
                 error = each.error()
                 if error is not None:
-                    self._look_at(error, each, number, left)
-                    continue
-                if offset is not None and offset < left[number]:
-                    records.append(record_of(each))
-                if offset is not None and offset + 1 >= left[number]:
+                    code = self._code(error)
+                    if code == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's own name for it
+                        cut.add(number)
+                    elif code == KafkaError._PARTITION_EOF:  # noqa: SLF001 - as above
+                        places[number] = left[number]
+                else:
+                    if offset < left[number]:
+                        records.append(record_of(each))
+                    places[number] = offset + 1
+                if places[number] >= left[number]:
                     del left[number]
+            if cut:
+                # Deleted by retention, or the topic was made anew: what is left begins where the log does.
+                places |= {number: self.stretch(number).low for number in cut}
+                self._begin_at(places, left)
             if records:
                 yield records
                 heard_at = time.monotonic()  # whoever takes them may take their time
             if time.monotonic() - heard_at > SILENCE_SECONDS:
                 raise unreachable(self._bootstrap_servers, SILENCE_SECONDS, self._seen)
 
-    def _look_at(self, error: KafkaError, report: Message, number: int, left: dict[int, int]) -> None:
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own name for it
-            del left[number]
-        elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - as above
-            # Deleted by retention, or the topic was made anew: what is left begins where the log does.
-            low = self.stretch(number).low
-            if low >= left[number]:
-                del left[number]
-            else:
-                self._consumer.seek(KafkaPartition(self._topic, number, low))
-        elif never_works(error):
+    def _code(self, error: KafkaError) -> int:
+        """The code of an error that reading can live with; raises SourceError for another."""
+        if never_works(error):
             raise source_error(error, self._bootstrap_servers, f"reading {self._topic}")
+        return int(error.code())
+
+    def _begin_at(self, places: Mapping[int, int], left: dict[int, int]) -> None:
+        """Read on from these places; partitions whose log begins after their end are done."""
+        for number in [each for each, end in left.items() if places[each] >= end]:
+            del left[number]
+        self._consumer.assign([KafkaPartition(self._topic, number, places[number]) for number in left])
 
     def _fault(self, exception: KafkaException) -> SourceError:
         error = error_of(exception)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from streamer.letters.history import Filed
+from streamer.letters.history import Filed, State
 from streamer.letters.letter import LetterId
 
 _SPAN: Final = re.compile(r"(\d{1,6})([smhd])")
@@ -24,14 +24,16 @@ class Selection:
     partition: int | None = None
     """Of the original."""
     ids: Collection[LetterId] = ()
+    """Letters that are named: also those that a replay skipped, to be tried once more."""
     is_settled_too: bool = False
     """Also those that a replay delivered or skipped."""
 
     def accepts(self, filed: Filed) -> bool:
         """Whether this letter is meant."""
         written = filed.letter.written_ms
+        is_named_again = bool(self.ids) and filed.state is State.SKIPPED
         return (
-            (self.is_settled_too or filed.state.is_open)
+            (self.is_settled_too or filed.state.is_open or is_named_again)
             and (not self.reasons or filed.reason in self.reasons)
             and (self.since_ms is None or written >= self.since_ms)
             and (self.until_ms is None or written < self.until_ms)

@@ -129,6 +129,9 @@ def test_filters_are_all_kept() -> None:
     history.note(ended("a", 1, 0, ReplayFate.SKIPPED))
     assert not Selection().accepts(one)
     assert Selection(is_settled_too=True).accepts(one)
+    assert Selection(ids={LetterId(0, 0)}).accepts(one), "skipped, and named to be tried again"
+    history.note(ended("a", 2, 0, ReplayFate.DELIVERED))
+    assert not Selection(ids={LetterId(0, 0)}).accepts(one), "delivered is delivered"
 
 
 def test_moments_are_times_or_spans() -> None:
