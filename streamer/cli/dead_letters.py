@@ -23,7 +23,7 @@ from streamer.errors import MASK, UsageError
 from streamer.outcomes import InvalidReason
 
 if TYPE_CHECKING:
-    from streamer.app.replaying import Wanted
+    from streamer.app.replay_letters import Wanted
     from streamer.letters.selection import Selection
 
 EXIT_CLEAN: Final = 0
@@ -165,7 +165,8 @@ def show_letter(settings: Settings, args: argparse.Namespace) -> int:
 
 def replay(settings: Settings, args: argparse.Namespace) -> int:
     """Deliver letters straight through the engine."""
-    from streamer.app.replaying import Wanted, rehearse, replay_letters  # noqa: PLC0415 - slow to load
+    from streamer.app.replay_letters import Wanted  # noqa: PLC0415 - slow to load
+    from streamer.app.replaying import rehearse, replay_letters  # noqa: PLC0415 - as above
     from streamer.cli.replay_screen import ReplayScreen  # noqa: PLC0415 - as above
 
     wanted = Wanted(_selection(args), args.calls_per_minute, args.rate, args.force)

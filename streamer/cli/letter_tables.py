@@ -10,7 +10,7 @@ from streamer.errors import MASK
 from streamer.letters.journal import time_of
 
 if TYPE_CHECKING:
-    from streamer.app.replaying import Report
+    from streamer.app.replay_letters import Report
     from streamer.engine.intake import Interpreted
     from streamer.letters.history import Filed, History
 

@@ -11,7 +11,7 @@ _LINE_EVERY_SECONDS: Final = 5.0
 
 
 class ReplayScreen:
-    """Satisfies `app.replaying.Screen`."""
+    """Satisfies `app.replay_letters.Screen`."""
 
     def __init__(self, *, is_quiet: bool) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import streamer
-from streamer.app.replaying import AT_ONCE
+from streamer.app.replay_letters import AT_ONCE
 from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
@@ -263,6 +263,27 @@ def _event_of(record: Record) -> dict[str, Any]:
     found = Decoder(load_schemas()).decode(record.value or b"")
     assert isinstance(found, Decoded)
     return dict(found.value)
+
+
+def test_newer_calls_that_come_meanwhile_win(scene: Scene, sandbox: SandboxProcess) -> None:
+    """Calls delivered while their users' letters are replayed are not overwritten, whichever came first."""
+    users = range(12)
+    originals = scene.publish([identify(user, user) for user in users])
+    scene.store(companies())
+    scene.dead_letter(originals)
+    sandbox.switch({"service_seconds": 0.4})
+    child = scene.start("replay", "--json", "--rate", "4", "--calls-per-minute", "6000")
+    wait_until(lambda: len(levels(sandbox)) >= 3, 60, "the replay is at work")
+    newer = [identify(user, NEWER + user) for user in users]
+    scene.publish(newer)
+    scene.store(newer)
+    out, words = child.communicate(timeout=SECONDS)
+
+    account = json.loads(out)
+    assert child.returncode == 0, words
+    assert account["delivered"] + len(account["held_back"]) == len(users)
+    assert account["held_back"], "the later letters met newer calls"
+    assert levels(sandbox) == {f"u-{user}": NEWER + user for user in users}
 
 
 def test_filters_leave_the_others_open(scene: Scene, sandbox: SandboxProcess) -> None:
