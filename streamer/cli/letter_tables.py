@@ -155,10 +155,10 @@ def print_account(report: "Report") -> None:
     lines = [f"{report.selected:,} letters selected" + (", nothing sent (dry run)" if report.is_dry else "")]
     if not report.selected:
         lines = ["no dead letter is selected: nothing to replay"]
-    verb = "would be delivered" if report.is_dry else "delivered"
-    counts: list[tuple[str, int]] = [(verb, told.delivered)]
-    counts += [(f"skipped: {reason}", count) for reason, count in told.skipped.most_common()]
-    counts += [(f"failed again: {reason}", count) for reason, count in told.failed.most_common()]
+    would, fail = ("would be ", "would fail") if report.is_dry else ("", "failed")
+    counts: list[tuple[str, int]] = [(f"{would}delivered", told.delivered)]
+    counts += [(f"{would}skipped: {reason}", count) for reason, count in told.skipped.most_common()]
+    counts += [(f"{fail} again: {reason}", count) for reason, count in told.failed.most_common()]
     counts += [
         ("held back: older than a later call of the same object (--force sends them)", len(told.held_back)),
         ("the original is gone from its topic", len(told.gone)),
