@@ -110,10 +110,19 @@ def _starve_quota(plant: Plant) -> Row:
         ("Age of the oldest undelivered (stat)", lambda value: value > 15),
         ("Operations waiting (timeseries)", lambda value: value > 50),
     )
-    return _judge(
-        plant, "the quota is starved", "StreamerNotDraining", shown,
-        lambda: plant.repair("StreamerNotDraining", "repair", "set env", CALLS="6000"),
-    )  # fmt: skip
+
+    def repair() -> str:
+        command = plant.repair("StreamerNotDraining", "repair", "set env", CALLS="6000")
+        wait_until(lambda: _waiting(plant) < 50, QUIET_SECONDS, "what waited is delivered")
+        return command
+
+    return _judge(plant, "the quota is starved", "StreamerNotDraining", shown, repair)
+
+
+def _waiting(plant: Plant) -> float:
+    """Records undelivered now; many while nobody tells."""
+    found = plant.prometheus.query("sum(streamer_undelivered_records)")
+    return float(found[0]["value"][1]) if found else float("inf")
 
 
 def _poison(plant: Plant) -> Row:
@@ -179,7 +188,8 @@ def test_each_fault_is_told_shown_and_repaired(tmp_path: Path, show: Callable[[s
     began = time()
     with Plant(tmp_path) as plant:
         settle(HEALTHY_SECONDS)
-        assert [told.name for told in plant.receiver.told] == [], "a healthy plant is quiet"
+        told = [(each.name, each.labels.get("reason"), each.status) for each in plant.receiver.told]
+        assert told == [], f"a healthy plant is quiet\n{plant.member.tail()}"
         rows = [fault(plant) for fault in (_kill_planhat, _kill_broker, _take_token, _starve_quota, _poison)]
         queries = _every_query_finds(plant, time() - began)
         show(_table(rows, queries))
