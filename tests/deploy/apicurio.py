@@ -1,5 +1,6 @@
 """The schema registry of the compose file as a process: Apicurio's application, from Maven."""
 
+import os
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ def apicurio(version: str, log: Path) -> Iterator[int]:
     port, management = free_ports(2)
     environ = {
         "QUARKUS_HTTP_HOST": "127.0.0.1", "QUARKUS_HTTP_PORT": str(port),
-        "QUARKUS_MANAGEMENT_PORT": str(management), "PATH": "/usr/bin:/bin",
+        "QUARKUS_MANAGEMENT_PORT": str(management), "PATH": os.environ["PATH"],
     }  # fmt: skip
     (runner,) = folder.glob("*-runner.jar")
     with log.open("wb") as lines:

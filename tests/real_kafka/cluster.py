@@ -223,7 +223,10 @@ class RealKafka:
 
         Settings are topic settings with `_` for `.`: `max_message_bytes="1000"`.
         """
-        topic = f"{name}.{uuid.uuid4().hex[:8]}"
+        return self.create_topic_named(f"{name}.{uuid.uuid4().hex[:8]}", partitions, **settings)
+
+    def create_topic_named(self, topic: str, partitions: int = 1, **settings: str) -> str:
+        """Create a topic of exactly this name, as `create_topic` does."""
         config = {key.replace("_", "."): value for key, value in settings.items()}
         admin = self.admin()
         admin.create_topics([NewTopic(topic, partitions, 1, config=config)])[topic].result(30)
@@ -356,7 +359,7 @@ def _is_cached(directory: Path) -> bool:
 
 def kafka_tool(jars: Path, script: str) -> list[str]:
     """The command line that Kafka's own shell script of this name comes to."""
-    return ["java", *_JAVA_OPTIONS, "-cp", f"{jars}/*", _TOOLS[script]]
+    return [shutil.which("java") or "java", *_JAVA_OPTIONS, "-cp", f"{jars}/*", _TOOLS[script]]
 
 
 def _java_version() -> int | None:
