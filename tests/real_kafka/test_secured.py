@@ -5,6 +5,7 @@ The settings are those of docs/secured-kafka.md, with this test's files and pass
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ import streamer
 from streamer.errors import SourceError
 from streamer.kafka.access import check_access
 from streamer.kafka.letter_journal import LetterJournal
-from streamer.kafka.permissions import Need, Resource, needs_of
+from streamer.kafka.permissions import PERMISSIONS, Need, Resource, acl_commands, needs_of
 from streamer.kafka.replay_group import ReplayGroup
 from streamer.kafka.topic_reader import TopicReader
 from streamer.outcomes import Fate
@@ -27,7 +28,7 @@ from streamer.standins.composer import MadeEvent
 from streamer.standins.demo_pipeline import free_port
 from streamer.standins.generator import Generator
 from streamer.standins.planhat.child import SandboxProcess
-from tests.real_kafka.cluster import RealKafka
+from tests.real_kafka.cluster import RealKafka, fetch_jars, kafka_tool
 from tests.real_kafka.member import plain, wait_until
 from tests.real_kafka.pipeline import KAFKA_PROPERTIES, SANDBOX_SWITCHES, Pipeline
 from tests.real_kafka.secured import Certificates, Grant, SecuredKafka
@@ -431,3 +432,27 @@ def test_who_is_not_let_in_is_told_what_to_mend(
     for word in words:
         assert word in ended.said
     assert not any(secret in ended.said for secret in SECRETS)
+
+
+def test_kafka_understands_the_commands_that_grant(locked: SecuredKafka, tmp_path: Path) -> None:
+    """Every command that an error or the page names is taken by Kafka's own tool, and grants what it says."""
+    names = {each: f"granted-{each.name.lower()}" for each in Resource}
+    needs = [Need(row.operation, row.resource.kind, names[row.resource]) for row in PERMISSIONS]
+    properties = tmp_path / "admin.properties"
+    properties.write_text("")  # the plain listener's user may do everything
+    said = ""
+    for command in acl_commands(needs, locked.bootstrap, "User:granted"):
+        script, *options = shlex.split(command.replace("admin.properties", str(properties)))
+        ended = subprocess.run(
+            [*kafka_tool(fetch_jars(), script), *options], capture_output=True, text=True,
+            timeout=END_SECONDS, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        said += ended.stdout
+
+    for need in needs:
+        assert need.name in said
+        assert (
+            f"operation={need.operation}".upper().replace("DESCRIBECONFIGS", "DESCRIBE_CONFIGS")
+            in said.upper()
+        )
