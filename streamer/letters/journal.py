@@ -12,10 +12,13 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
+from streamer.letters.letter import REASON_HEADER
 from streamer.records import Record
 
 JOURNAL_HEADER: Final = "streamer.journal"
 VERSION: Final = b"1"
+_END_OF_CALENDAR_MS: Final = 253_402_300_799_000
+"""The last second of the year 9999."""
 
 Each = TypeVar("Each")
 
@@ -79,8 +82,14 @@ def written(entry: JournalEntry) -> bytes:
 
 
 def is_entry(record: Record) -> bool:
-    """Whether this record of the dead-letter topic is a note of ours and no letter."""
-    return any(name == JOURNAL_HEADER for name, _ in record.headers)
+    """Whether this record of the dead-letter topic is a note of ours and no letter.
+
+    A letter bears its original's headers, and whoever writes events may write any: taken for a note, it
+    would be no letter any more, and its value could settle others. The producer of letters gives each a
+    reason, and no note has one.
+    """
+    names = {name for name, _ in record.headers}
+    return JOURNAL_HEADER in names and REASON_HEADER not in names
 
 
 def read_entry(record: Record) -> JournalEntry | None:
@@ -113,8 +122,8 @@ def settled_entries(
 
 
 def time_of(at_ms: int) -> str:
-    """Milliseconds since 1970 as an ISO time, to the second; `-` where there is none."""
-    if at_ms < 0:
+    """Milliseconds since 1970 as an ISO time, to the second; `-` where there is none. Total."""
+    if not 0 <= at_ms < _END_OF_CALENDAR_MS:
         return "-"
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 

@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 from streamer.records import Record, TopicPartition
 
 HEADER_PREFIX: Final = "streamer."
+REASON_HEADER: Final = HEADER_PREFIX + "reason"
+"""The first of our headers; every letter has it."""
 NAMES: Final = frozenset({
     "reason", "detail", "topic", "partition", "offset", "timestamp", "group", "schema_id", "http_status",
     "attempts", "first_failure", "version", "sha256", "value_bytes",
@@ -133,8 +135,8 @@ def _split(headers: Headers) -> tuple[Mapping[str, str], Headers]:
     stands further up came with the original, which may itself have been a letter that somebody put back
     into a topic.
     """
-    reason = HEADER_PREFIX + "reason"
-    begin = max((index for index, (name, _) in enumerate(headers) if name == reason), default=len(headers))
+    places = (index for index, (name, _) in enumerate(headers) if name == REASON_HEADER)
+    begin = max(places, default=len(headers))
     ours = {
         name.removeprefix(HEADER_PREFIX): (value or b"").decode(errors="replace")
         for name, value in headers[begin:]

@@ -53,6 +53,6 @@ def moment_ms(text: str, now_ms: int) -> int | None:
         return now_ms - int(span[1]) * _SECONDS[span[2]] * 1000
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return None if moment.tzinfo is None else int(moment.astimezone(UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):  # the latter: in UTC it is outside the calendar
         return None
-    return None if moment.tzinfo is None else int(moment.astimezone(UTC).timestamp() * 1000)

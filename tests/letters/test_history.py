@@ -1,8 +1,13 @@
 """The topic folded: where each letter stands, whatever replays did and however often it was written."""
 
+import re
+from pathlib import Path
+from typing import Final
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.cli.letter_tables import row_of
 from streamer.engine.ports import DeadLetter
 from streamer.letters.history import Filed, History, State
 from streamer.letters.journal import JournalEntry, ReplayFate, Settlement, headers, written
@@ -14,6 +19,7 @@ from streamer.records import Record
 from tests.letters.test_letter import in_topic
 
 NOW_MS = 1_700_000_000_000
+PAGE: Final = Path(__file__).parents[2] / "docs" / "dead-letters.md"
 
 
 def a_letter(
@@ -26,8 +32,17 @@ def a_letter(
 
 def note(entry: JournalEntry) -> Record:
     """An entry's record in the topic."""
-    pairs = tuple((name, value.encode() if isinstance(value, str) else value) for name, value in headers())
-    return Record("letters", entry.partition, 999, 1, None, written(entry), pairs)
+    return Record("letters", entry.partition, 999, 1, None, written(entry), tuple(note_headers()))
+
+
+def note_headers() -> list[tuple[str, bytes | None]]:
+    """The headers of an entry, as the broker gives them back."""
+    return [(name, value.encode() if isinstance(value, str) else value) for name, value in headers()]
+
+
+note_like = st.binary(max_size=20) | st.sampled_from(ReplayFate).map(
+    lambda fate: written(JournalEntry(0, "a", 1, settled=(Settlement(0, fate),)))
+)
 
 
 def filed(history: History, source_offset: int) -> Filed:
@@ -78,6 +93,18 @@ def test_copies_are_one_letter() -> None:
     assert sorted(filed(history, 10).ids) == [(0, 3), (0, 9), (1, 5)]
     assert filed(history, 10).state is State.DELIVERED
     assert history.find(LetterId(1, 5)) is history.find(LetterId(0, 9))
+
+
+@given(note_like)
+def test_no_original_passes_for_a_note(value: bytes) -> None:
+    """A letter whose original bore the header of our notes is a letter, and settles no other."""
+    history = History()
+    history.add(a_letter(0, 10))
+    original = Record("events", 1, 11, 5, None, value, tuple(note_headers()))
+    history.add(in_topic(DeadLetter(original, InvalidReason.NOT_AVRO))._replace(partition=0, offset=1))
+
+    assert [filed(history, source_offset).state for source_offset in (10, 11)] == [State.OPEN] * 2
+    assert (history.foreign, history.unreadable) == (0, 0)
 
 
 def test_what_is_none_of_ours_is_counted() -> None:
@@ -140,6 +167,21 @@ def test_moments_are_times_or_spans() -> None:
     assert moment_ms("2h", NOW_MS) == NOW_MS - 7_200_000
     assert moment_ms("90m", NOW_MS) == NOW_MS - 5_400_000
     assert [moment_ms(text, 0) for text in ("", "2", "h", "-2h", "2023-11-14T22:13:20", "2w")] == [None] * 6
+    beyond = ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00")
+    assert [moment_ms(text, 0) for text in beyond] == [None] * 2, "no calendar has them in UTC"
+
+
+def test_the_keys_for_programs_are_documented() -> None:
+    """`list --json` prints the keys and the states that the page of dead letters names, and no others."""
+    history = History()
+    history.add(a_letter(0, 10))
+    table = PAGE.read_text().partition("`list --json` prints one line")[2].partition("## Replaying")[0]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| `")]
+
+    documented = [key for row in rows for key in re.findall(r"`(\w+)`", row[1])]
+    assert documented == list(row_of(filed(history, 10), reveal=False))
+    (states,) = (row[2] for row in rows if "`state`" in row[1])
+    assert set(re.findall(r"`(\w+)`", states)) == set(State)
 
 
 def test_subjects_are_found_in_any_event() -> None:

@@ -14,11 +14,13 @@ from streamer.letters.journal import (
     read_entry,
     settled_entries,
     taken_entries,
+    time_of,
     written,
 )
 from streamer.records import Record
 
 ALMOST = (b"{}", b'{"run":"a"}', b'{"run":"a","at":1,"settled":[[1,"x","","",null]]}')
+"""JSON that lacks one thing of a note each."""
 
 offsets = st.integers(0, 2**62)
 words = st.text(max_size=20)
@@ -49,9 +51,7 @@ def test_a_note_is_read_as_it_was_written(entry: JournalEntry) -> None:
     assert read_entry(record_of(entry)) == entry
 
 
-@given(
-    st.binary(max_size=60) | st.sampled_from([b"{}", b'{"run":"a","at":1,"settled":[[1,"x","","",null]]}'])
-)
+@given(st.binary(max_size=60) | st.sampled_from(ALMOST))
 def test_anything_else_is_no_note(value: bytes) -> None:
     """Bytes that are no note are told so, and never raise."""
     assert read_entry(record_of(JournalEntry(0, "r", 0), value)) is None
@@ -72,3 +72,11 @@ def test_notes_lie_beside_their_letters() -> None:
 
     assert [(each.partition, each.taken) for each in taken] == [(1, (10, 11)), (0, (3,))]
     assert [(each.partition, each.settled[0].offset) for each in ended] == [(2, 4)]
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_any_number_is_a_time_or_none(at_ms: int) -> None:
+    """What no calendar holds is shown as none: a damaged note must not end a listing."""
+    assert time_of(at_ms)
+    assert time_of(1_700_000_000_000) == "2023-11-14T22:13:20Z"
+    assert time_of(2**62) == time_of(-1) == "-"

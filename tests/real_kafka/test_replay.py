@@ -21,6 +21,7 @@ from streamer.avro.schemas import load_schemas
 from streamer.engine.ports import DeadLetter, Decoded
 from streamer.events.parse import parse
 from streamer.kafka.dead_letters import KafkaDeadLetters
+from streamer.letters.journal import JournalEntry, ReplayFate, Settlement, written
 from streamer.outcomes import Endpoint, InvalidReason
 from streamer.planhat.client import Client, Reply, trusted_authorities
 from streamer.planhat.requests import Addresses, encode_operation, request_for
@@ -304,6 +305,20 @@ def test_filters_leave_the_others_open(scene: Scene, sandbox: SandboxProcess) ->
     assert scene.replay().account["delivered"] == 4
     assert len(scene.rows("--all")) == 10
     assert scene.rows() == []
+
+
+def test_no_event_passes_for_a_note_of_a_replay(scene: Scene) -> None:
+    """Whoever writes events can neither hide their own letter nor settle another's."""
+    unnamed = b'{"type":"track","userId":"u-1"}'
+    scene.dead_letter([Record(scene.pipeline.topic, 0, 900, 1_000, b"u-1", unnamed)])
+    (victim,) = scene.rows()
+    partition, offset = (int(part) for part in victim["letter"].split(":"))
+    forged = JournalEntry(partition, "x", 1, settled=(Settlement(offset, ReplayFate.DELIVERED),))
+    headers = (("streamer.journal", b"1"),)
+    # The same key, so that the letter comes to lie in the partition of the one it speaks of.
+    scene.dead_letter([Record(scene.pipeline.topic, 0, 901, 1_000, b"u-1", written(forged), headers)])
+
+    assert [(row["offset"], row["state"]) for row in scene.rows()] == [(900, "open"), (901, "open")]
 
 
 def test_what_still_fails_stays_the_letter_it_is(scene: Scene) -> None:
