@@ -157,7 +157,7 @@ SECTIONS: Final = (
                 "{{endpoint}} {{result}}",
             ),
         ), "reqps"),
-        Lines("Calls to the main API, a minute", "Against the budget, and what Planhat says is left of it.", (
+        Lines("Calls to the main API, a minute", "Made, allowed now, and left by Planhat's word.", (
             Query(
                 f'60 * sum(rate(streamer_deliveries_total{{endpoint=~"companies|endusers"}}{_RATE}))', "calls"
             ),

@@ -58,9 +58,7 @@ def call_of(kind: str) -> dict[str, object]:
 def main() -> None:
     """Print as many calls as the first argument says; the second may name their type."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    kinds = sys.argv[2:3] * count or random.choices(
-        ["track", "page", "identify", "group", "alias"], [60, 20, 14, 5, 1], k=count
-    )
+    kinds = sys.argv[2:3] * count or random.choices(list(SHARES), list(SHARES.values()), k=count)
     for kind in kinds:
         call = call_of(kind)
         if kind == "track" and random.random() < 0.005:

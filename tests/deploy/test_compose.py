@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections import Counter
 
+import yaml
+
 from streamer.config import load_settings
 from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
@@ -113,6 +115,17 @@ def test_prometheus_judges_by_the_alert_rules() -> None:
     (manager,) = config["alerting"]["alertmanagers"]
     assert manager["static_configs"] == [{"targets": ["alertmanager:9093"]}]
     assert services["alertmanager"]["ports"] == ["127.0.0.1:9093:9093"]
+
+
+def test_the_page_s_inhibitions_are_those_of_compose() -> None:
+    """What the page of alerts tells to put into Alertmanager is what a real one loads in a test."""
+    page = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+    blocks = [
+        yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    ]
+    told = [block["inhibit_rules"] for block in blocks if "inhibit_rules" in block]
+
+    assert told == [yaml_of(ROOT / "compose" / "alertmanager.yml")["inhibit_rules"]]
 
 
 def test_what_runs_elsewhere_is_the_version_tests_run() -> None:

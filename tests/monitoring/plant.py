@@ -110,7 +110,7 @@ class Plant:
     def __enter__(self) -> Self:
         enter = self._stack.enter_context
         self.kafka = enter(RealKafka(self.folder / "kafka"))
-        self.sandbox = enter(SandboxProcess({"calls_per_minute": 0, "calls_per_second": 0}))
+        self.sandbox = enter(SandboxProcess({"calls_per_minute": 100_000, "calls_per_second": 0}))
         self.relay = enter(Relay(self.sandbox.url))
         self.token_file.write_text(self.sandbox.api_token)
         (self._port,) = free_ports(1)
