@@ -1,19 +1,20 @@
 """The letters of one replay: which they are, in what portions, and what their topics hold after them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from streamer.app.shelf import Shelf
+from streamer.app.shelf import Shelf, upserted
 from streamer.config import Settings
+from streamer.errors import SourceError, UsageError
 from streamer.kafka.topic_reader import Stretch
 from streamer.letters.history import Filed, History, State
 from streamer.letters.letter import LetterId, Place, read_letter
 from streamer.letters.replay import Chosen, Replay, Told
 from streamer.letters.selection import Selection
 from streamer.letters.standing import Keys, Standing
-from streamer.outcomes import Endpoint, Fate
+from streamer.outcomes import Fate
 from streamer.records import Record, TopicPartition
 
 AT_ONCE: Final = 100
@@ -43,13 +44,15 @@ class Wanted:
     calls_per_minute: float
     per_second: float | None = None
     is_forced: bool = False
+    group: str | None = None
+    """Whose letters, where they are not of the settings' own group."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What a replay came to, or would."""
+    """What a replay came to, or would; filled while it runs, so that it can be told however it ends."""
 
-    selected: int
+    selected: int = 0
     told: Told = field(default_factory=Told)
     uncertain: list[tuple[LetterId, str]] = field(default_factory=list)
     """Letters, with the type of their call, that an earlier replay took and did not live to note."""
@@ -72,6 +75,7 @@ class ReplayLetters:
         wanted: Wanted,
         shelf: Shelf,
         screen: Screen,
+        report: Report,
         meanwhile: Callable[[], None],
     ) -> None:
         self._settings = settings
@@ -79,16 +83,19 @@ class ReplayLetters:
         self._shelf = shelf
         self._screen = screen
         self._meanwhile = meanwhile
-        self._history = shelf.history(meanwhile=meanwhile)
+        self._history = shelf.history(rules=settings.rules, meanwhile=meanwhile)
+        _check_ids(wanted.selection.ids, self._history)
         selected = [filed for filed in self._history if wanted.selection.accepts(filed)]
         selected.sort(key=lambda filed: filed.letter.place)
+        self._selected = {filed.letter.place for filed in selected}
         self._passes = _passes(selected)
         self._standing = Standing()
         self._looked_at: dict[TopicPartition, int] = {}
         """By source partition: up to where it was looked at for later calls."""
         self.replay = Replay(self._standing, at_once=AT_ONCE, is_forced=wanted.is_forced)
-        self.report = Report(len(selected), self.replay.told)
-        self.report.uncertain = [
+        self.report = report
+        report.selected, report.told = len(selected), self.replay.told
+        report.uncertain = [
             (filed.letter.id, filed.subject.call) for filed in selected if filed.state is State.TAKEN
         ]
 
@@ -114,42 +121,50 @@ class ReplayLetters:
         stretches = {
             number: Stretch(min(offsets), max(offsets) + 1) for number, offsets in by_partition.items()
         }
-        chosen: list[Chosen] = []
+        found: dict[LetterId, Record] = {}
         for records in reader.read(stretches):
             for record in records:
-                if LetterId(record.partition, record.offset) in wanted:
-                    chosen += self._read(record)
+                letter_id = LetterId(record.partition, record.offset)
+                if letter_id in wanted:
+                    found[letter_id] = record
             self._meanwhile()
+        chosen = [each for one in filed for each in self._read(one, found.get(one.letter.id))]
         chosen.sort(key=lambda each: each.place)
         if not self._is_forced:
-            for each in chosen:
-                self._watch(each)
+            self._watch(chosen)
         return chosen
 
-    def _read(self, record: Record) -> Iterator[Chosen]:
-        letter = read_letter(record)
+    def _read(self, filed: Filed, record: Record | None) -> Iterator[Chosen]:
+        letter = None if record is None else read_letter(record)
         whole = None if letter is None else self._shelf.whole(letter)
-        if whole is not None:
-            keys, call = self._keys(whole.record)
-            yield Chosen(whole.id, whole.record, keys, call)
-        elif letter is not None:
-            self.replay.told.gone.append(letter.id)
-
-    def _watch(self, chosen: Chosen) -> None:
-        if not chosen.keys:
+        if whole is None:
+            self.replay.told.gone.append(filed.letter.id)
             return
-        self._standing.watch(chosen.place, chosen.keys)
-        source, after = chosen.place.source, chosen.place.offset + 1
-        # Of a later pass: what was looked at before was looked at for others.
-        self._looked_at[source] = min(after, self._looked_at.get(source, after))
-
-    def _keys(self, record: Record) -> tuple[Keys, str]:
-        """What a record upserts by the rules in force, and the type of its call."""
-        found = self._shelf.interpreted(record, self._settings.rules)
+        found = self._shelf.interpreted(whole.record, self._settings.rules)
         if found is None:
-            return (), ""
-        upserts = [each for each in found.operations if each.endpoint is not Endpoint.ACTIVITIES]
-        return tuple(key for each in upserts for key in each.keys), found.call.value
+            # What it upserts cannot be told, so neither can whether it may go.
+            self.replay.told.unread.append(filed.letter.id)
+            return
+        ids = tuple(sorted(filed.ids))
+        yield Chosen(ids, whole.record, upserted(found), found.call.value, filed.state is State.TAKEN)
+
+    def _watch(self, chosen: Sequence[Chosen]) -> None:
+        """Look out for later calls of what these upsert: in the source topics, and among the letters."""
+        for each in chosen:
+            if each.keys:
+                self._standing.watch(each.place, each.keys)
+                source, after = each.place.source, each.place.offset + 1
+                # Of a later pass: what was looked at before was looked at for others.
+                self._looked_at[source] = min(after, self._looked_at.get(source, after))
+        for filed in self._history:
+            # A letter's original may be gone from its topic, and yet it was delivered.
+            if self._is_later_call(filed):
+                self._standing.see(filed.letter.place, filed.keys)
+
+    def _is_later_call(self, filed: Filed) -> bool:
+        """Whether a letter was delivered, or may have been: what is to come in this replay was not yet."""
+        is_to_come = filed.letter.place in self._selected
+        return filed.state is State.DELIVERED or (filed.state is State.TAKEN and not is_to_come)
 
     def catch_up(self) -> None:
         """Look at the source partitions of watched letters, up to their present ends."""
@@ -157,10 +172,15 @@ class ReplayLetters:
             reader = self._shelf.reader(topic)
             wanted = {}
             for source, begin in self._looked_at.items():
-                if source.topic == topic:
-                    held = reader.stretch(source.partition)
-                    if held.high > begin:
-                        wanted[source.partition] = Stretch(max(begin, held.low), held.high)
+                if source.topic != topic:
+                    continue
+                held = reader.stretch(source.partition)
+                if held.high < begin:  # the topic was made anew: nothing of then is left
+                    self._standing.lose(source, begin)
+                elif held.low > begin:
+                    self._standing.lose(source, held.low)
+                if held.high > begin:
+                    wanted[source.partition] = Stretch(max(begin, held.low), held.high)
             if wanted:
                 self._look(topic, wanted)
 
@@ -173,8 +193,8 @@ class ReplayLetters:
                 place = Place(record.topic, record.partition, record.offset)
                 reached[record.partition] = record.offset + 1
                 filed = self._history.at(place)
-                if filed is None or not filed.state.is_open:  # an open letter was never delivered
-                    self._standing.see(place, self._keys(record)[0])
+                if filed is None or self._is_later_call(filed):
+                    self._standing.see(place, self._keys(record))
             seen += len(records)
             if total > PASS_LETTERS:
                 self._screen.show(f"looking for later calls in {topic}", min(seen, total), total)
@@ -184,16 +204,27 @@ class ReplayLetters:
         for number, offset in reached.items():
             self._looked_at[TopicPartition(topic, number)] = offset
 
+    def _keys(self, record: Record) -> Keys:
+        found = self._shelf.interpreted(record, self._settings.rules)
+        if found is None:
+            place = Place(record.topic, record.partition, record.offset)
+            raise SourceError(
+                f"{place} may be a later call of a letter's user or company, and the schema registry does "
+                "not give its schema. The replay stops; what it sent is noted. To do: bring the registry "
+                "back, or replay what you are sure of with --force."
+            )
+        return upserted(found)
+
     def fetch(self, places: Sequence[Place]) -> Sequence[Chosen]:
-        """Later calls, to be sent once more."""
+        """Later calls, to be sent once more; those that are gone are left out."""
         originals = [record for place in places if (record := self._shelf.original(place)) is not None]
-        return [Chosen(None, record, *self._keys(record)) for record in originals]
+        return [Chosen((), record, self._keys(record)) for record in originals]
 
     def rehearse(self, number: int, chosen: Chosen) -> None:
         """What the engine would make of it."""
         found = self._shelf.interpreted(chosen.record, self._settings.rules)
         if found is None:
-            self.replay.settle(number, Fate.RELEASED, "", "", None)
+            self.replay.settle(number, Fate.RELEASED, "", was_sent=False)
         elif found.invalid is not None:
             self.replay.settle(number, Fate.DEAD_LETTERED, found.invalid, found.detail, None)
         elif found.skipped is not None:
@@ -201,6 +232,14 @@ class ReplayLetters:
         else:
             self.report.operations.update(each.endpoint.value for each in found.operations)
             self.replay.settle(number, Fate.DELIVERED, "", "", None)
+
+
+def _check_ids(ids: Collection[LetterId], history: History) -> None:
+    missing = [str(each) for each in ids if history.find(each) is None]
+    if missing:
+        raise UsageError(
+            f"no letter of this group lies at {', '.join(missing)}: see `dead-letters list --all`"
+        )
 
 
 def _passes(selected: Sequence[Filed]) -> Iterator[list[Filed]]:

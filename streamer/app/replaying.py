@@ -7,7 +7,7 @@ import random
 import time
 import uuid
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -32,26 +32,42 @@ from streamer.records import Record
 GROUP_SUFFIX: Final = ".replay"
 
 
-def replay_letters(settings: Settings, wanted: Wanted, screen: Screen) -> Report:
-    """Replay what is wanted; returns at the end, or when told to stop. Raises StreamerError."""
-    with stop_on_signal() as request, ExitStack() as stack:
+class _Stopped(Exception):
+    """A signal came before there was anything to stop."""
+
+
+def replay_letters(settings: Settings, wanted: Wanted, screen: Screen, report: Report) -> None:
+    """Replay what is wanted; ends at the end, or when told to stop. `report` holds what it came to.
+
+    Raises StreamerError where it cannot go on; the report is good then too.
+    """
+    with stop_on_signal() as request, ExitStack() as stack, suppress(_Stopped):
+
+        def go_on() -> None:
+            if request.is_made:
+                raise _Stopped
+
         answered = probe_planhat(settings)
         if ends_start(answered):
             raise refused(settings, answered)
-        shelf = stack.enter_context(Shelf(settings, "dead-letters replay"))
+        shelf = stack.enter_context(Shelf(settings, "dead-letters replay", wanted.group))
         group = ReplayGroup(
             settings.kafka_bootstrap_servers,
-            settings.kafka_group_id + GROUP_SUFFIX,
+            shelf.group + GROUP_SUFFIX,
             settings.kafka_dead_letter_topic,
             len(shelf.letters().stretches()),
             settings.kafka_properties,
         )
         stack.enter_context(group)
-        group.join(screen.say)
-        letters = ReplayLetters(settings, wanted, shelf, screen, group.check)
-        report = letters.report
+        group.join(screen.say, go_on)
+
+        def meanwhile() -> None:
+            go_on()
+            group.check()
+
+        letters = ReplayLetters(settings, wanted, shelf, screen, report, meanwhile)
         if not report.selected:
-            return report
+            return
         doors = _doors(settings, letters, group, screen)
         source = ReplaySource(uuid.uuid4().hex, letters.replay, doors, per_second=wanted.per_second)
         streamer = _engine(settings, wanted, shelf, source, stack)
@@ -60,15 +76,13 @@ def replay_letters(settings: Settings, wanted: Wanted, screen: Screen) -> Report
         streamer.run()
         if source.problem is not None:
             raise source.problem
-    return report
 
 
-def rehearse(settings: Settings, wanted: Wanted, screen: Screen) -> Report:
+def rehearse(settings: Settings, wanted: Wanted, screen: Screen, report: Report) -> None:
     """What a replay would send, hold back, skip and fail on; nothing is sent or noted."""
-    with Shelf(settings, "dead-letters show") as shelf:  # it writes nothing and joins no group
-        letters = ReplayLetters(settings, wanted, shelf, screen, _nothing)
-        report = letters.report
-        report.is_dry = True
+    report.is_dry = True
+    with Shelf(settings, "dead-letters show", wanted.group) as shelf:  # it writes nothing, joins no group
+        letters = ReplayLetters(settings, wanted, shelf, screen, report, _nothing)
         while chosen := letters.more():
             letters.catch_up()
             letters.replay.add(chosen)
@@ -76,7 +90,6 @@ def rehearse(settings: Settings, wanted: Wanted, screen: Screen) -> Report:
                 for number, each in numbered:
                     letters.rehearse(number, each)
                 letters.replay.take_answers()
-    return report
 
 
 def _doors(settings: Settings, letters: ReplayLetters, group: ReplayGroup, screen: Screen) -> Doors:
@@ -129,10 +142,17 @@ class _ReplayObserver(Observers):
         self._source = source
 
     def settled(
-        self, record: Record, call: CallType, fate: Fate, reason: str, latency_seconds: float | None
+        self,
+        record: Record,
+        call: CallType,
+        fate: Fate,
+        reason: str,
+        latency_seconds: float | None,
+        *,
+        was_sent: bool = True,
     ) -> None:
         """For the books alone: the log would speak of a new dead letter."""
-        self._source.settled(record, call, fate, reason, latency_seconds)
+        self._source.settled(record, call, fate, reason, latency_seconds, was_sent=was_sent)
 
 
 def _engine(

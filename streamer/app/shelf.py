@@ -17,7 +17,9 @@ from streamer.errors import InvalidEvent
 from streamer.kafka.topic_reader import Stretch, TopicReader
 from streamer.letters.history import Filed, History
 from streamer.letters.letter import Letter, LetterId, Place, read_letter
+from streamer.letters.standing import Keys
 from streamer.letters.subjects import NOBODY, Subject, subject_of
+from streamer.outcomes import Endpoint
 from streamer.records import Record
 from streamer.transform.rules import Rules
 
@@ -31,10 +33,14 @@ Found = TypeVar("Found")
 class Shelf:
     """Reads letters, and the events they were. Raises SourceError where a topic cannot be read."""
 
-    def __init__(self, settings: Settings, command: str) -> None:
-        """`command` is who asks, as the list of ACLs knows it: what it may not do is told at once."""
+    def __init__(self, settings: Settings, command: str, group: str | None = None) -> None:
+        """`command` is who asks, as the list of ACLs knows it: what it may not do is told at once.
+
+        `group`: whose letters are meant, where they are not of the settings' own group.
+        """
         verify_access(settings, command)
         self._settings = settings
+        self.group = group or settings.kafka_group_id
         self._stack = ExitStack()
         self._readers: dict[str, TopicReader] = {}
         self.decoder = decoder_of(settings)
@@ -66,17 +72,21 @@ class Shelf:
         """A reader of the dead-letter topic."""
         return self.reader(self._settings.kafka_dead_letter_topic)
 
-    def history(self, *, meanwhile: Callable[[], None] | None = None) -> History:
-        """Every letter up to the end seen now, and what replays noted; `meanwhile` is called now and then."""
-        history = History()
+    def history(self, *, rules: Rules | None = None, meanwhile: Callable[[], None] | None = None) -> History:
+        """Every letter of the group up to the end seen now, and what replays noted.
+
+        With `rules` it is also told what each upserts. `meanwhile` is called now and then.
+        """
+        history = History(self.group)
         reader = self.letters()
         for records in reader.read(reader.stretches()):
             for record in records:
                 letter = history.add(record)
-                if letter is not None:
-                    filed = history.at(letter.place)
-                    if filed is not None and filed.subject is NOBODY:
-                        filed.subject = self.subject(letter)
+                filed = None if letter is None else history.at(letter.place)
+                if letter is not None and filed is not None and filed.subject is NOBODY:
+                    filed.subject = self.subject(letter)
+                    if rules is not None and letter.record.value is not None:
+                        filed.keys = upserted(self.interpreted(letter.record, rules))
             if meanwhile is not None:
                 meanwhile()
         return history
@@ -132,6 +142,13 @@ class Shelf:
                 self._silent_schemas.add(found.schema_id)
             time.sleep(_LOOK_SECONDS)
         return found
+
+
+def upserted(found: Interpreted | None) -> Keys:
+    """The objects that a record upserts."""
+    operations = () if found is None else found.operations
+    upserts = (each for each in operations if each.endpoint is not Endpoint.ACTIVITIES)
+    return tuple(key for each in upserts for key in each.keys)
 
 
 def newest_last(letters: Iterable[Filed]) -> list[Filed]:

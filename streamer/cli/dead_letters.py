@@ -43,6 +43,7 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--since", metavar="TIME", help=f"only those written from then on ({_MOMENT})")
     parser.add_argument("--until", metavar="TIME", help="only those written before then")
+    parser.add_argument("--group", metavar="NAME", help="letters of this group (STREAMER_KAFKA_GROUP_ID)")
     parser.add_argument(
         "--user", metavar="NAME", help="only those of this user id, e-mail address, company id or record key"
     )
@@ -62,6 +63,7 @@ def add_list(parser: argparse.ArgumentParser) -> None:
 
 def add_show(parser: argparse.ArgumentParser) -> None:
     """Arguments of `show`."""
+    parser.add_argument("--group", metavar="NAME", help="letters of this group (STREAMER_KAFKA_GROUP_ID)")
     parser.add_argument("letter", metavar="LETTER", help="partition:offset, as `list` shows it")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     _add_reveal(parser)
@@ -100,7 +102,7 @@ def list_letters(settings: Settings, args: argparse.Namespace) -> int:
     selection = _selection(args, is_settled_too=args.all)
     if args.limit is not None and args.limit < 1:
         raise UsageError(f"--limit cannot be {args.limit}; 1 or more can")
-    with Shelf(settings, "dead-letters list") as shelf:
+    with Shelf(settings, "dead-letters list", args.group) as shelf:
         history = shelf.history()
     found = newest_last(filed for filed in history if selection.accepts(filed))
     shown = found[-args.limit :] if args.limit else found
@@ -109,7 +111,7 @@ def list_letters(settings: Settings, args: argparse.Namespace) -> int:
             print_json(row_of(filed, reveal=args.reveal))
     else:
         print_table(shown, reveal=args.reveal)
-        sys.stdout.write("\n".join(closing_lines(found, len(shown), history)) + "\n")
+        sys.stdout.write("\n".join(closing_lines(found, len(shown), history, has_all=args.all)) + "\n")
     return EXIT_CLEAN
 
 
@@ -125,7 +127,7 @@ def show_letter(settings: Settings, args: argparse.Namespace) -> int:
     letter_id = read_letter_id(args.letter)
     if letter_id is None:
         raise UsageError(f"{args.letter!r} is no letter: give partition:offset, as `list` shows it")
-    with Shelf(settings, "dead-letters show") as shelf:
+    with Shelf(settings, "dead-letters show", args.group) as shelf:
         filed = shelf.history().find(letter_id)
         if filed is None:
             raise UsageError(
@@ -165,18 +167,20 @@ def show_letter(settings: Settings, args: argparse.Namespace) -> int:
 
 def replay(settings: Settings, args: argparse.Namespace) -> int:
     """Deliver letters straight through the engine."""
-    from streamer.app.replay_letters import Wanted  # noqa: PLC0415 - slow to load
+    from streamer.app.replay_letters import Report, Wanted  # noqa: PLC0415 - slow to load
     from streamer.app.replaying import rehearse, replay_letters  # noqa: PLC0415 - as above
     from streamer.cli.replay_screen import ReplayScreen  # noqa: PLC0415 - as above
 
-    wanted = Wanted(_selection(args), args.calls_per_minute, args.rate, args.force)
+    wanted = Wanted(_selection(args), args.calls_per_minute, args.rate, args.force, args.group)
     _check_numbers(wanted)
-    with ReplayScreen(is_quiet=args.json) as screen:
-        report = (rehearse if args.dry_run else replay_letters)(settings, wanted, screen)
-    if args.json:
-        print_json(account_of(report))
-    else:
-        print_account(report)
+    report = Report()
+    try:
+        with ReplayScreen(is_quiet=args.json) as screen:
+            (rehearse if args.dry_run else replay_letters)(settings, wanted, screen, report)
+    finally:
+        if report.selected or not sys.exc_info()[0]:
+            # However it ended: what was sent, and what is in doubt, must be told.
+            (print_json(account_of(report)) if args.json else print_account(report))
     return EXIT_CLEAN
 
 

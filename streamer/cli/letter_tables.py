@@ -32,6 +32,7 @@ def row_of(filed: "Filed", *, reveal: bool) -> dict[str, Any]:
         "state": filed.state.value,
         "replays": filed.attempts,
         "copies": len(filed.ids),
+        "perhaps_twice": filed.is_perhaps_twice,
         "http_status": letter.http_status,
         "schema_id": letter.schema_id,
     }
@@ -53,15 +54,20 @@ def print_table(found: Iterable["Filed"], *, reveal: bool) -> None:
     _console().print(table)
 
 
-def closing_lines(found: "list[Filed]", shown: int, history: "History") -> list[str]:
+def closing_lines(found: "list[Filed]", shown: int, history: "History", *, has_all: bool) -> list[str]:
     """What stands below the table of `list`: counts, and what is not in it."""
     reasons = Counter(filed.reason for filed in found)
     counted = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
     lines = [f"{len(found):,} dead letters" + (f": {counted}" if counted else "")]
     if shown < len(found):
         lines[0] += f"; the newest {shown:,} are shown"
-    if settled := sum(not filed.state.is_open for filed in history):
-        lines.append(f"{settled:,} more were settled by a replay (--all shows them)")
+    if twice := sum(filed.is_perhaps_twice for filed in found):
+        lines.append(f"{twice:,} of them may have been delivered twice (--json tells which)")
+    settled = sum(not filed.state.is_open for filed in history)
+    if settled and not has_all:
+        lines.append(f"{settled:,} letters were settled by replays (--all shows those that pass the filters)")
+    if history.others:
+        lines.append(f"{history.others:,} letters are of other groups (--group shows them)")
     if history.foreign:
         lines.append(f"{history.foreign:,} records of the topic are no letters of streamer's")
     if history.unreadable:
@@ -78,6 +84,7 @@ def history_of(filed: "Filed") -> list[dict[str, Any]]:
             "fate": each.settlement.fate.value if each.settlement is not None else "taken",
             "reason": each.settlement.reason if each.settlement is not None else "",
             "detail": each.settlement.detail if each.settlement is not None else "",
+            "http_status": each.settlement.http_status if each.settlement is not None else None,
         }
         for each in filed.tries
     ]
@@ -122,13 +129,16 @@ def print_letter(told: dict[str, Any]) -> None:
         if text:
             _add_row(table, name, text)
     for each in told["history"]:
-        words = " ".join(each[name] for name in ("at", "fate", "reason", "detail") if each[name])
+        words = " ".join(
+            str(each[name]) for name in ("at", "fate", "reason", "detail", "http_status") if each[name]
+        )
         _add_row(table, "replay", words)
     for name, value in told["headers"]:
         _add_row(table, f"header {name}", value)
     _console().print(table)
     if told["event"] is not None:
-        sys.stdout.write(json.dumps(told["event"], indent=2, ensure_ascii=False, default=str) + "\n")
+        # Escaped beyond ASCII: a key may hold what a terminal obeys.
+        sys.stdout.write(json.dumps(told["event"], indent=2, default=str) + "\n")
 
 
 def account_of(report: "Report") -> dict[str, Any]:
@@ -143,7 +153,9 @@ def account_of(report: "Report") -> dict[str, Any]:
         "held_back": [{"letter": str(each.letter), "later": str(each.later)} for each in told.held_back],
         "overtaken": [{"letter": str(each.letter), "later": str(each.later)} for each in told.overtaken],
         "uncertain": [{"letter": str(letter), "call": call} for letter, call in report.uncertain],
+        "held_back_unknown": [str(each) for each in told.unknown],
         "gone": [str(each) for each in told.gone],
+        "unread": [str(each) for each in told.unread],
         "left": report.left,
         "operations": dict(report.operations),
     }
@@ -161,18 +173,21 @@ def print_account(report: "Report") -> None:
     counts += [(f"{fail} again: {reason}", count) for reason, count in told.failed.most_common()]
     counts += [
         ("held back: older than a later call of the same object (--force sends them)", len(told.held_back)),
-        ("the original is gone from its topic", len(told.gone)),
+        ("held back: what came after them is gone from its topic (--force sends them)", len(told.unknown)),
+        ("nothing is left of them to send", len(told.gone)),
+        ("their schema cannot be had now", len(told.unread)),
         ("left, and open still", report.left),
     ]
     lines += [f"{count:>9,}  {words}" for words, count in counts if count]
     lines += [f"{count:>9,}  operations to {endpoint}" for endpoint, count in report.operations.items()]
     lines += _named("held back", (f"{each.letter}, later: {each.later}" for each in told.held_back))
+    lines += _named("held back, since what came after them is gone", map(str, told.unknown))
     lines += _named(
         "delivered while a later call came, which was sent once more behind it",
         (f"{each.letter}, later: {each.later}" for each in told.overtaken),
     )
     lines += _named(
-        "taken by a replay that did not live to note it, so perhaps delivered twice (activities count twice)",
+        "taken by an earlier replay that noted no end, so perhaps delivered before (activities count twice)",
         (f"{letter} {call}".strip() for letter, call in report.uncertain),
     )
     sys.stdout.write("\n".join(lines) + "\n")

@@ -115,6 +115,8 @@ class Dispatch:
             outbox.gate.is_probing = False
             self.put_back(outbox, kind, tickets, now)
             return False
+        for ticket in tickets:
+            ticket.entry.was_sent = True
         if endpoint.host is Host.MAIN:
             self.quota.called(now, is_extra=kind.is_extra)
         self.flights[number] = Flight(number, kind, tickets, now)

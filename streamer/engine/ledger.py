@@ -25,7 +25,7 @@ class Entry:
 
     __slots__ = (
         "attempts", "book", "call", "detail", "failed_at", "fate", "http_status",
-        "polled_at", "reason", "record", "schema_id", "size_bytes", "tickets",
+        "polled_at", "reason", "record", "schema_id", "size_bytes", "tickets", "was_sent",
     )  # fmt: skip
 
     def __init__(self, book: "Book", record: Record, polled_at: float) -> None:
@@ -43,6 +43,8 @@ class Entry:
         self.http_status: int | None = None
         self.attempts = 0
         self.failed_at: float | None = None
+        self.was_sent = False
+        """An operation of it went out, whatever was answered."""
 
     def worsen(self, fate: Fate, reason: str) -> None:
         """Remember the worst fate among the operations; of equals, the first reason stays."""

@@ -162,7 +162,7 @@ class Streamer:
         made_at = entry.record.timestamp_ms
         latency = max(0.0, self._clock.time() - made_at / 1000) if made_at >= 0 else None
         reason = entry.reason if entry.fate in {Fate.SKIPPED, Fate.DEAD_LETTERED} else ""
-        self._observer.settled(entry.record, entry.call, entry.fate, reason, latency)
+        self._observer.settled(entry.record, entry.call, entry.fate, reason, latency, was_sent=entry.was_sent)
 
     # --- hold -------------------------------------------------------------------------------------
 

@@ -267,11 +267,19 @@ class Observer(Protocol):
         ...
 
     def settled(
-        self, record: Record, call: CallType, fate: Fate, reason: str, latency_seconds: float | None
+        self,
+        record: Record,
+        call: CallType,
+        fate: Fate,
+        reason: str,
+        latency_seconds: float | None,
+        *,
+        was_sent: bool = True,
     ) -> None:
         """A record is finished with. `reason` is a SkipReason, an InvalidReason or empty.
 
-        `record` says where it stands; what it says must not be told on.
+        `record` says where it stands; what it says must not be told on. `was_sent`: an operation of it went
+        out, so that Planhat may have it even where it was released.
         """
         ...
 

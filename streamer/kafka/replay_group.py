@@ -2,7 +2,8 @@
 
 Offsets are not what the group is for (they would be forgotten after a week without members). Whoever
 finds the group without members joins it; whoever then holds every partition is alone, and notices when
-that ends. Looking first spares a replay that runs: a second member would be given its partitions.
+that ends. Looking first spares a replay that runs: a second member would be given its partitions. Of two
+that start at the very same moment both may end.
 """
 
 import time
@@ -61,17 +62,20 @@ class ReplayGroup:
     ) -> None:
         self._consumer.close()
 
-    def join(self, say: Callable[[str], None]) -> None:
+    def join(self, say: Callable[[str], None], go_on: Callable[[], None]) -> None:
         """Wait until this replay is alone; `say` is told when that takes a while.
+
+        `go_on` is called again and again meanwhile; what it raises ends the waiting.
 
         Raises SourceError when another one goes on.
         """
-        self._wait_until_empty(say)
+        self._wait_until_empty(say, go_on)
         self._consumer.subscribe(
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
         deadline = time.monotonic() + JOIN_SECONDS
         while len(self._held) < self._partitions:
+            go_on()
             self._look()
             if time.monotonic() > deadline:
                 raise self._another()
@@ -88,10 +92,11 @@ class ReplayGroup:
                 "again."
             )
 
-    def _wait_until_empty(self, say: Callable[[str], None]) -> None:
+    def _wait_until_empty(self, say: Callable[[str], None], go_on: Callable[[], None]) -> None:
         deadline = time.monotonic() + EMPTY_SECONDS
         is_said = False
         while self._members():
+            go_on()
             if time.monotonic() > deadline:
                 raise self._another()
             if not is_said:

@@ -48,8 +48,16 @@ class Try:
 
     run: str
     at_ms: int
+    partition: int
+    """Of the note. Within a partition notes are in order; between two, which hold copies of one letter, the
+    clocks of replays tell."""
     settlement: Settlement | None = None
     """None while it was only taken."""
+
+    @property
+    def state(self) -> State:
+        """Where it leaves the letter."""
+        return State.TAKEN if self.settlement is None else _AFTER[self.settlement.fate]
 
 
 @dataclass(slots=True)
@@ -61,10 +69,36 @@ class Filed:
     size_bytes: int
     """Of the original, as far as the letter carries it."""
     subject: Subject = NOBODY
+    keys: tuple[str, ...] = ()
+    """What it upserts by the rules in force; known where a replay asked."""
     ids: list[LetterId] = field(default_factory=list)
     """Where it lies: more than once if it was written more than once."""
     state: State = State.OPEN
     tries: list[Try] = field(default_factory=list)
+    """In the order in which they were read."""
+
+    @property
+    def is_perhaps_twice(self) -> bool:
+        """Whether Planhat may have had it from two replays.
+
+        A replay that took it and noted no end may have delivered it. Two of those, or one and a replay that
+        did deliver it, may have told Planhat twice.
+        """
+        ended = {each.run: each.settlement.fate for each in self.tries if each.settlement is not None}
+        begun = {each.run for each in self.tries if each.settlement is None}
+        delivered = sum(fate is ReplayFate.DELIVERED for fate in ended.values())
+        return len(begun - ended.keys()) + delivered > 1
+
+    def tell(self, told: Try) -> None:
+        """Take in one more word. What was delivered stays delivered, whatever else is noted."""
+        self.tries.append(told)
+        if self.state is State.DELIVERED:
+            return
+        if told.state is State.DELIVERED:
+            self.state = State.DELIVERED
+            return
+        newest = {each.partition: each for each in self.tries}
+        self.state = max(newest.values(), key=lambda each: each.at_ms).state
 
     @property
     def reason(self) -> str:
@@ -92,11 +126,15 @@ class Filed:
 class History:
     """Everything the dead-letter topic tells, folded record by record in the order of each partition."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: str | None = None) -> None:
+        """Of letters of this group alone, where one is named: several may share a topic."""
+        self._group = group
         self._filed: dict[Place, Filed] = {}
         self._by_id: dict[LetterId, Filed] = {}
         self.foreign = 0
         """Records that are neither letters nor notes of ours."""
+        self.others = 0
+        """Letters of other groups."""
         self.unreadable = 0
         """Notes that cannot be read: a later version wrote them, or they are damaged."""
 
@@ -127,16 +165,19 @@ class History:
         if letter is None:
             self.foreign += 1
             return None
+        if self._group is not None and letter.group != self._group:
+            self.others += 1
+            return None
         self._file(letter)
         return letter
 
     def note(self, entry: JournalEntry) -> None:
         """Take in what a replay noted. What it says of letters that are gone is of no account."""
         for offset in entry.taken:
-            self._tell(LetterId(entry.partition, offset), Try(entry.run, entry.at_ms))
+            self._tell(LetterId(entry.partition, offset), Try(entry.run, entry.at_ms, entry.partition))
         for settlement in entry.settled:
             letter_id = LetterId(entry.partition, settlement.offset)
-            self._tell(letter_id, Try(entry.run, entry.at_ms, settlement))
+            self._tell(letter_id, Try(entry.run, entry.at_ms, entry.partition, settlement))
 
     def _file(self, letter: Letter) -> None:
         filed = self._filed.get(letter.place)
@@ -149,11 +190,5 @@ class History:
 
     def _tell(self, letter_id: LetterId, told: Try) -> None:
         filed = self._by_id.get(letter_id)
-        if filed is None:
-            return
-        is_late = bool(filed.tries) and told.at_ms < filed.tries[-1].at_ms
-        filed.tries.append(told)
-        if is_late:  # of a copy in another partition: put where it belongs in time
-            filed.tries.sort(key=lambda each: each.at_ms)
-        newest = filed.tries[-1].settlement
-        filed.state = State.TAKEN if newest is None else _AFTER[newest.fate]
+        if filed is not None:
+            filed.tell(told)

@@ -8,6 +8,8 @@ SIGKILL leaves behind:
 - between the two notes: the letters are taken, and may have been delivered; the next replay sends them
   again and names them;
 - after the second: they are settled, and no replay takes them.
+
+At an orderly stop only what certainly was never sent is noted as given back; the rest stays taken.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,7 +19,7 @@ from streamer.engine.ports import Assignment, CommitResult, DeadLetter
 from streamer.errors import SourceError
 from streamer.letters.journal import JournalEntry, settled_entries, taken_entries
 from streamer.letters.letter import Place
-from streamer.letters.replay import Chosen, Replay
+from streamer.letters.replay import Chosen, Replay, noted
 from streamer.outcomes import CallType, Fate
 from streamer.records import Record, TopicPartition
 
@@ -79,8 +81,8 @@ class ReplaySource:
         self._commits: list[tuple[Mapping[TopicPartition, int], CommitResult]] = []
         self._failures: dict[int, tuple[str, int | None]] = {}
         self._letters: list[tuple[DeadLetter, bool]] = []
-        self._started_at = doors.monotonic()
-        self._handed_out = 0
+        self._allowance = 1.0
+        self._allowed_at = doors.monotonic()
         self._noted_at = doors.monotonic()
         self.problem: SourceError | None = None
         """Why the last notes could not be written, when the replay was ending anyway."""
@@ -155,19 +157,30 @@ class ReplaySource:
     # --- what the engine tells ------------------------------------------------------------------------
 
     def settled(
-        self, record: Record, call: CallType, fate: Fate, reason: str, latency_seconds: float | None
+        self,
+        record: Record,
+        call: CallType,
+        fate: Fate,
+        reason: str,
+        latency_seconds: float | None,
+        *,
+        was_sent: bool = True,
     ) -> None:
         """One letter is finished with; noted soon."""
         detail, http_status = self._failures.pop(record.offset, ("", None))
-        self._replay.settle(record.offset, fate, reason, detail, http_status)
+        self._replay.settle(record.offset, fate, reason, detail, http_status, was_sent=was_sent)
 
     # --- inside ------------------------------------------------------------------------------------
 
     def _allowed(self) -> int:
+        """Letters that the rate lets go now. What was not used is kept for a second at most: no bursts."""
         if self._per_second is None:
             return CHUNK
-        due = int((self._doors.monotonic() - self._started_at) * self._per_second) + 1
-        return max(0, due - self._handed_out)
+        now = self._doors.monotonic()
+        most = max(1.0, self._per_second)
+        self._allowance = min(most, self._allowance + (now - self._allowed_at) * self._per_second)
+        self._allowed_at = now
+        return int(self._allowance)
 
     def _hand_out(self, most: int) -> Sequence[Record]:
         if most <= 0:
@@ -179,10 +192,11 @@ class ReplaySource:
             return ()
         self._doors.catch_up()
         numbered = self._replay.hand_out(most)
-        letters = [each.chosen.id for each in numbered if each.chosen.id is not None]
+        self._fetch_later_calls()
+        letters = [letter_id for each in numbered for letter_id in each.chosen.ids]
         if letters:
             self._doors.write(taken_entries(self._run, self._now_ms(), letters))
-        self._handed_out += len(numbered)
+        self._allowance -= len(numbered)
         return [
             each.chosen.record._replace(topic=LANE.topic, partition=LANE.partition, offset=each.number)
             for each in numbered
@@ -196,12 +210,17 @@ class ReplaySource:
             return
         self._noted_at = now
         self._doors.catch_up()
-        notes, again = self._replay.take_answers()
+        notes = noted(self._replay.take_answers())
         if notes:
             self._doors.write(settled_entries(self._run, self._now_ms(), notes))
-        if again:
-            self._replay.add(self._doors.fetch(again))
+        if not is_due:  # at the end nothing goes any more, and the letters concerned stay taken
+            self._fetch_later_calls()
         self._doors.progress()
+
+    def _fetch_later_calls(self) -> None:
+        wanted = self._replay.take_wanted()
+        if wanted:
+            self._replay.add_later_calls(wanted, self._doors.fetch(wanted))
 
     def _now_ms(self) -> int:
         return int(self._doors.time() * 1000)

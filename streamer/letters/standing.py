@@ -21,6 +21,8 @@ class Standing:
     def __init__(self) -> None:
         self._latest: dict[tuple[TopicPartition, str], int] = {}
         """Offset of the latest delivered upsert seen; -1 while none was."""
+        self._unseen: dict[TopicPartition, int] = {}
+        """By source partition: below this offset records were deleted before they were looked at."""
 
     def watch(self, place: Place, keys: Keys) -> None:
         """Look out for later upserts of what is upserted there."""
@@ -33,6 +35,14 @@ class Standing:
             latest = self._latest.get((place.source, key))
             if latest is not None and place.offset > latest:
                 self._latest[place.source, key] = place.offset
+
+    def lose(self, source: TopicPartition, low: int) -> None:
+        """What stood below `low` is gone from its topic, and was not looked at."""
+        self._unseen[source] = max(low, self._unseen.get(source, 0))
+
+    def is_unknown(self, place: Place, keys: Keys) -> bool:
+        """Whether a later call may have stood where nobody can look any more."""
+        return bool(keys) and place.offset + 1 < self._unseen.get(place.source, 0)
 
     def later_than(self, place: Place, keys: Keys) -> Place | None:
         """The latest upsert of one of these objects that came after this place; None where none did."""

@@ -21,11 +21,18 @@ class Observers:
             observer.polled(records, null_keys)
 
     def settled(
-        self, record: Record, call: CallType, fate: Fate, reason: str, latency_seconds: float | None
+        self,
+        record: Record,
+        call: CallType,
+        fate: Fate,
+        reason: str,
+        latency_seconds: float | None,
+        *,
+        was_sent: bool = True,
     ) -> None:
         """Pass on."""
         for observer in self._observers:
-            observer.settled(record, call, fate, reason, latency_seconds)
+            observer.settled(record, call, fate, reason, latency_seconds, was_sent=was_sent)
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:
         """Pass on."""

@@ -52,7 +52,14 @@ class LogObserver:
         """Metrics count these."""
 
     def settled(
-        self, record: Record, call: CallType, fate: Fate, reason: str, latency_seconds: float | None
+        self,
+        record: Record,
+        call: CallType,
+        fate: Fate,
+        reason: str,
+        latency_seconds: float | None,
+        *,
+        was_sent: bool = True,
     ) -> None:
         """A dead letter is worth a line."""
         if fate is Fate.DEAD_LETTERED:

@@ -88,7 +88,14 @@ class Metrics:
         self._null_keys.add(count=null_keys)
 
     def settled(
-        self, record: Record, call: CallType, fate: Fate, reason: str, latency_seconds: float | None
+        self,
+        record: Record,
+        call: CallType,
+        fate: Fate,
+        reason: str,
+        latency_seconds: float | None,
+        *,
+        was_sent: bool = True,
     ) -> None:
         """Count one record by call and outcome, and by reason where it was not delivered."""
         self._events.add((call, fate.label))

@@ -271,7 +271,14 @@ class Told:
         self.reasons["polled"] += records
 
     def settled(
-        self, record: Record, call: CallType, fate: Fate, reason: str, latency_seconds: float | None
+        self,
+        record: Record,
+        call: CallType,
+        fate: Fate,
+        reason: str,
+        latency_seconds: float | None,
+        *,
+        was_sent: bool = True,
     ) -> None:
         self.calls[call] += 1
         self.fates[fate] += 1

@@ -107,6 +107,48 @@ def test_no_original_passes_for_a_note(value: bytes) -> None:
     assert (history.foreign, history.unreadable) == (0, 0)
 
 
+def test_what_was_delivered_stays_delivered_whatever_the_clocks_say() -> None:
+    """Notes of one partition are in order: a clock that was set back makes nothing open again."""
+    history = History()
+    history.add(a_letter(0, 10))
+    history.add(note(JournalEntry(0, "a", 1_000, taken=(0,))))
+    history.add(note(ended("a", 900, 0, ReplayFate.RELEASED)))
+    assert filed(history, 10).state is State.OPEN
+    history.add(note(JournalEntry(0, "b", 800, taken=(0,))))
+    history.add(note(ended("b", 700, 0, ReplayFate.DELIVERED)))
+    history.add(note(JournalEntry(0, "c", 2_000, taken=(0,))))
+
+    assert filed(history, 10).state is State.DELIVERED
+
+
+def test_what_may_have_gone_twice_is_told_for_good() -> None:
+    """A replay that noted no end, and another like it or one that delivered: perhaps twice."""
+    history = History()
+    history.add(a_letter(0, 10))
+    one = filed(history, 10)
+    told = [one.is_perhaps_twice]
+    for entry in (
+        JournalEntry(0, "a", 1, taken=(0,)),  # killed
+        JournalEntry(0, "b", 2, taken=(0,)),
+        ended("b", 3, 0, ReplayFate.RELEASED),  # certainly unsent
+        JournalEntry(0, "c", 4, taken=(0,)),
+        ended("c", 5, 0, ReplayFate.DELIVERED),
+    ):
+        history.add(note(entry))
+        told.append(one.is_perhaps_twice)
+
+    assert told == [False, False, True, False, True, True]
+
+
+def test_letters_of_other_groups_are_left_alone() -> None:
+    """A topic may be shared: another group's letters are counted, and none of them is ours to replay."""
+    history = History("mine")
+    history.add(a_letter(0, 10))
+
+    assert (len(history), history.others) == (0, 1)
+    assert History("group").add(a_letter(0, 10)) is not None
+
+
 def test_what_is_none_of_ours_is_counted() -> None:
     """Foreign records and unreadable notes are counted and harm nothing."""
     history = History()

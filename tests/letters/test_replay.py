@@ -1,6 +1,7 @@
 """A replay's books and its source, turn by turn: what is sent, noted, held back, and left by a crash."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +19,7 @@ KEYS = ("ext:u-1", "mail:u-1@acme.example")
 
 def chosen(offset: int, *keys: str) -> Chosen:
     """A letter of the original at that offset."""
-    return Chosen(LetterId(0, offset), Record("events", 2, offset, 1, b"k", b"v"), keys, "identify")
+    return Chosen((LetterId(0, offset),), Record("events", 2, offset, 1, b"k", b"v"), keys, "identify")
 
 
 def place(offset: int, partition: int = 2) -> Place:
@@ -37,6 +38,7 @@ class Outside:
         self.fails = False
         self.arriving: list[tuple[Place, tuple[str, ...]]] = []
         self.standing = Standing()
+        self.gone: set[Place] = set()
         self.ended = 0
 
     def write(self, entries: Sequence[JournalEntry]) -> None:
@@ -49,7 +51,8 @@ class Outside:
             self.standing.see(found, keys)
 
     def fetch(self, places: Sequence[Place]) -> Sequence[Chosen]:
-        return [Chosen(None, Record(*each, 1, b"k", b"v"), KEYS, "identify") for each in places]
+        found = [each for each in places if each not in self.gone]
+        return [Chosen((), Record(*each, 1, b"k", b"v"), KEYS, "identify") for each in found]
 
     def more(self) -> Sequence[Chosen]:
         found = self.passes.pop(0) if self.passes else []
@@ -81,10 +84,12 @@ def source_of(
     return source, outside
 
 
-def settle(source: ReplaySource, records: Sequence[Record], fate: Fate = Fate.DELIVERED) -> None:
+def settle(
+    source: ReplaySource, records: Sequence[Record], fate: Fate = Fate.DELIVERED, *, was_sent: bool = True
+) -> None:
     """The engine is finished with these."""
     for record in records:
-        source.settled(record, CallType.TRACK, fate, "", None)
+        source.settled(record, CallType.TRACK, fate, "", None, was_sent=was_sent)
 
 
 def taken(outside: Outside) -> list[int]:
@@ -159,7 +164,7 @@ def test_the_end_waits_for_every_pass() -> None:
 
 
 def test_a_rate_is_kept() -> None:
-    """At most so many letters a second are handed out."""
+    """At most so many letters a second are handed out, also after a while in which none could go."""
     source, outside = source_of([chosen(n) for n in range(100)], per_second=10)
     handed = 0
     for _ in range(20):
@@ -168,6 +173,8 @@ def test_a_rate_is_kept() -> None:
 
     assert 15 <= handed <= 21
     assert outside.ended == 0, "waiting for the rate is no end"
+    outside.now += 600
+    assert len(source.poll(500, 0.1)) <= 10, "what was not used is no credit"
 
 
 def test_what_a_later_call_has_overtaken_is_held_back() -> None:
@@ -186,7 +193,7 @@ def test_what_a_later_call_has_overtaken_is_held_back() -> None:
 
 
 def test_a_later_call_that_comes_meanwhile_goes_once_more_behind() -> None:
-    """A letter overtaken under way is named, and the later call sent behind it, until none is newer."""
+    """A letter overtaken under way is noted only when the later call went behind it, until none is newer."""
     source, outside = source_of([chosen(1, *KEYS)])
     records = source.poll(500, 0.1)
     outside.arriving = [(place(9), KEYS)]
@@ -194,17 +201,88 @@ def test_a_later_call_that_comes_meanwhile_goes_once_more_behind() -> None:
     outside.now += NOTE_SECONDS
     again = source.poll(500, 0.1)
 
-    assert [(each.letter.offset, each.later.offset) for each in outside.replay.told.overtaken] == [(1, 9)]
     assert len(again) == 1
     assert taken(outside) == [1], "a later call is no letter"
+    assert ended(outside) == [], "a crash now must leave it taken"
     outside.arriving.append((place(12), KEYS))
     settle(source, again)
     outside.now += NOTE_SECONDS
     settle(source, source.poll(500, 0.1))
+    assert ended(outside) == []
     outside.now += NOTE_SECONDS
     source.poll(500, 0.1)
     assert outside.ended == 1
     assert ended(outside) == [(1, ReplayFate.DELIVERED)]
+    assert [(each.letter.offset, each.later.offset) for each in outside.replay.told.overtaken] == [(1, 12)]
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_letter_whose_later_call_did_not_go_stays_taken(*, is_gone: bool) -> None:
+    """Where the later call is gone, fails or is never sent, nothing calls the letter settled."""
+    source, outside = source_of([chosen(1, *KEYS)])
+    records = source.poll(500, 0.1)
+    outside.arriving = [(place(9), KEYS)]
+    outside.gone = {place(9)} if is_gone else set()
+    settle(source, records)
+    outside.now += NOTE_SECONDS
+    settle(source, source.poll(500, 0.1), Fate.DEAD_LETTERED)
+    outside.now += NOTE_SECONDS
+    source.poll(500, 0.1)
+    source.close()
+
+    assert ended(outside) == []
+    assert outside.replay.told.delivered == 0
+    assert outside.ended >= 1, "and yet the replay ends"
+
+
+def test_a_stop_before_the_later_call_leaves_the_letter_taken() -> None:
+    """Told to stop between a letter and the later call behind it, the replay notes nothing of the letter."""
+    source, outside = source_of([chosen(1, *KEYS)])
+    settle(source, source.poll(500, 0.1))
+    outside.arriving = [(place(9), KEYS)]
+    source.close()
+
+    assert ended(outside) == []
+
+
+def test_a_letter_in_doubt_is_mended_by_the_later_call() -> None:
+    """One that a killed replay may have put over a later call is held back, and the later call goes again."""
+    doubtful = replace(chosen(1, *KEYS), is_in_doubt=True)
+    source, outside = source_of([doubtful])
+    outside.arriving = [(place(9), KEYS)]
+    assert source.poll(500, 0.1) == ()
+    again = source.poll(500, 0.1)
+
+    assert [(each.letter.offset, each.later.offset) for each in outside.replay.told.held_back] == [(1, 9)]
+    assert len(again) == 1
+    settle(source, again)
+    outside.now += NOTE_SECONDS
+    source.poll(500, 0.1)
+    assert (ended(outside), outside.ended) == ([], 1)
+
+
+def test_what_nobody_can_know_any_more_is_held_back() -> None:
+    """Where records after a letter were deleted unseen, an upsert is held back; an activity goes."""
+    source, outside = source_of([chosen(1, *KEYS), chosen(2), chosen(30, *KEYS)])
+    outside.standing.lose(place(0).source, 30)
+    records = source.poll(500, 0.1)
+
+    assert outside.replay.told.unknown == [LetterId(0, 1)]
+    assert len(records) == 2
+
+
+def test_copies_are_noted_wherever_they_lie() -> None:
+    """Each place in which a letter lies is noted, so that one copy's end leaves the other settled."""
+    twice = replace(chosen(1), ids=(LetterId(0, 1), LetterId(4, 7)))
+    source, outside = source_of([twice])
+    settle(source, source.poll(500, 0.1))
+    outside.now += NOTE_SECONDS
+    source.poll(500, 0.1)
+
+    assert sorted(taken(outside)) == [1, 7]
+    assert sorted(ended(outside)) == [(1, ReplayFate.DELIVERED), (7, ReplayFate.DELIVERED)]
+    assert {entry.partition for entry in outside.entries} == {0, 4}
+    assert outside.replay.told.delivered == 1
 
 
 def test_an_older_letter_of_a_later_pass_is_held_back() -> None:
@@ -217,13 +295,14 @@ def test_an_older_letter_of_a_later_pass_is_held_back() -> None:
     assert [each.letter.offset for each in outside.replay.told.held_back] == [1]
 
 
-def test_what_goes_back_is_noted_at_the_end() -> None:
-    """At an orderly stop unsent letters are noted as released; a broker that is away then is told later."""
-    source, outside = source_of([chosen(1), chosen(2)])
+def test_what_goes_back_unsent_is_noted_at_the_end() -> None:
+    """At an orderly stop unsent letters are noted as released; what was sent stays taken."""
+    source, outside = source_of([chosen(1), chosen(2), chosen(3)])
     records = source.poll(500, 0.1)
-    settle(source, records, Fate.RELEASED)
+    settle(source, records[:2], Fate.RELEASED, was_sent=False)
+    settle(source, records[2:], Fate.RELEASED)
     source.close()
-    assert [fate for _, fate in ended(outside)] == [ReplayFate.RELEASED] * 2
+    assert ended(outside) == [(1, ReplayFate.RELEASED), (2, ReplayFate.RELEASED)]
     assert outside.replay.told.released == 2
 
     source, outside = source_of([chosen(1)])

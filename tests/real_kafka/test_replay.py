@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from confluent_kafka import TopicPartition
 
 import streamer
 from streamer.app.replay_letters import AT_ONCE
@@ -218,27 +219,31 @@ def test_a_thousand_letters_interrupted_twice(
 
     sandbox.switch({"analytics_seconds": 0.3})
     doubtful: set[str] = set()
+    taken: set[str] = set()
     for least in (150, 350):
         _kill_when(scene, sandbox, least)
         taken = {row["letter"] for row in scene.rows() if row["state"] == "taken"}
-        assert 0 < len(taken) <= AT_ONCE
+        # What the first kill left in doubt is sent first by the second, so it may be in doubt still.
+        assert 0 < len(taken) <= 2 * AT_ONCE
         doubtful |= taken
     sandbox.switch({"analytics_seconds": 0})
     account = scene.replay().account
     stored, known = activities(sandbox), levels(sandbox)
     twice = {message for message, count in stored.items() if count > 1}
+    perhaps_twice = {row["letter"] for row in scene.rows("--all") if row["perhaps_twice"]}
     held = {message_of[each["letter"]] for each in account["held_back"]}
 
     assert account["left"] == 0
     assert account["overtaken"] == []
     assert stored.keys() == {event["messageId"] for event in events if event["type"] == "track"}
-    assert twice <= {message_of[letter] for letter in doubtful}
-    assert {each["letter"] for each in account["uncertain"]} <= doubtful
+    assert twice <= {message_of[letter] for letter in perhaps_twice}
+    assert perhaps_twice <= doubtful
+    assert {each["letter"] for each in account["uncertain"]} == taken
     assert held == {f"identify-{3 * n}" for n in range(LETTERS // 3 + 1) if n % USERS < OVERTAKEN}
     latest = {n % USERS: 3 * n for n in range(LETTERS // 3 + 1)}
     assert known == {f"u-{user}": NEWER + user if user < OVERTAKEN else latest[user] for user in latest}
     show(
-        f"replay of {LETTERS} letters killed twice: {len(doubtful)} named as perhaps delivered twice, "
+        f"replay of {LETTERS} letters killed twice: {len(perhaps_twice)} named as perhaps delivered twice, "
         f"{len(twice)} activities were, {len(held)} letters held back"
     )
 
@@ -381,8 +386,70 @@ def test_a_second_replay_at_the_same_time_ends_with_3(scene: Scene, sandbox: San
     assert first.returncode == 0, words
     account = json.loads(out)
     assert account["delivered"] + account["left"] == 60
-    assert scene.replay().account["delivered"] == account["left"]
-    assert set(activities(sandbox).values()) == {1}
+    rest = scene.replay().account
+    assert rest["delivered"] == account["left"]
+    doubtful = len(rest["uncertain"])  # sent when the signal came, and not answered yet
+    assert doubtful < account["left"]
+    assert len(activities(sandbox)) == 60
+    assert activities(sandbox).total() <= 60 + doubtful
+
+
+def test_what_was_sent_and_not_answered_at_sigterm_is_named(scene: Scene, sandbox: SandboxProcess) -> None:
+    """A letter whose answer never came stays in doubt after an orderly stop, and is named for good."""
+    scene.store([*companies(), *(identify(n, n) for n in range(3))])
+    scene.dead_letter(scene.publish([track(n, n) for n in range(3)]))
+    sandbox.add_faults(Fault(kind=FaultKind.LOST_REPLY, endpoint="activities", times=None, seconds=4))
+    first = scene.start("replay", "--json")
+    wait_until(lambda: len(activities(sandbox)) == 3, 60, "all were stored")
+    first.send_signal(signal.SIGTERM)
+    out, words = first.communicate(timeout=SECONDS)
+    sandbox.clear_faults()
+    rest = scene.replay().account
+
+    assert first.returncode == 0, words
+    assert json.loads(out)["left"] == 3
+    assert len(rest["uncertain"]) == rest["delivered"] == 3
+    assert activities(sandbox) == {f"track-{n}": 2 for n in range(3)}
+    assert [row["perhaps_twice"] for row in scene.rows("--all")] == [True] * 3
+
+
+def test_what_came_after_and_was_deleted_holds_a_letter_back(scene: Scene, sandbox: SandboxProcess) -> None:
+    """Where retention took what followed a letter, nobody can tell what it would overwrite."""
+    old, newer = identify(1, 1), identify(1, NEWER)
+    (original,) = scene.publish([old])
+    (later,) = scene.publish([newer])
+    scene.publish([track(1, 1)])
+    scene.store([*companies(), newer])
+    scene.dead_letter([original])
+    admin = scene.pipeline.kafka.admin()
+    place = TopicPartition(later.topic, later.partition, later.offset + 1)
+    admin.delete_records([place])[place].result(20)
+    (letter,) = (row["letter"] for row in scene.rows())
+
+    rehearsed = scene.replay("--dry-run").account
+    replayed = scene.replay().account
+
+    assert rehearsed["held_back_unknown"] == replayed["held_back_unknown"] == [letter]
+    assert replayed["delivered"] == 0
+    assert levels(sandbox) == {"u-1": NEWER}
+    assert scene.replay("--force").account["delivered"] == 1
+    assert levels(sandbox) == {"u-1": 1}
+
+
+def test_letters_of_another_group_are_left_alone(scene: Scene, sandbox: SandboxProcess) -> None:
+    """Deployments may share a dead-letter topic: each replays its own, another's by name."""
+    scene.store([*companies(), identify(1, 1), identify(2, 2)])
+    ours, theirs = scene.publish([track(1, 1)]), scene.publish([track(2, 2)])
+    scene.dead_letter(ours)
+    scene._letters = KafkaDeadLetters(scene.bootstrap, scene.letter_topic, "another")
+    scene.dead_letter(theirs)
+
+    assert "1 letters are of other groups" in scene.run("list").account["out"]
+    assert scene.replay().account["selected"] == 1
+    assert activities(sandbox) == {"track-1": 1}
+    assert len(scene.rows("--group", "another")) == 1
+    assert scene.replay("--group", "another").account["delivered"] == 1
+    assert activities(sandbox) == {"track-1": 1, "track-2": 1}
 
 
 def test_a_planhat_that_is_away_is_waited_for(scene: Scene, sandbox: SandboxProcess) -> None:

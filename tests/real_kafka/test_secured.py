@@ -338,7 +338,7 @@ def test_the_list_suffices_for_dead_letters_and_no_less_does(
         check_access(*place, needs, properties)
         LetterJournal(place[0], pipeline.letter_topic, properties).write([(0, b"{}")], [])
         with ReplayGroup(*place, pipeline.letter_topic, 1, properties) as alone:
-            alone.join(lambda _: None)
+            alone.join(lambda _: None, lambda: None)
         for topic, count in ((pipeline.letter_topic, 1), (pipeline.topic, 0)):
             with TopicReader(*place, topic, properties) as reader:
                 assert sum(map(len, reader.read(reader.stretches()))) == count
