@@ -14,6 +14,7 @@ from prometheus_client.samples import Sample
 
 from streamer.avro.registry_client import ABSENT, ADVICE, Trouble
 from streamer.engine.answers import REFUSED_WHOLE
+from streamer.engine.dispatch import TAKEN_APART
 from streamer.engine.ports import (
     Batch,
     CommitResult,
@@ -131,7 +132,8 @@ def test_closed_sets_are_those_of_the_engine() -> None:
     assert set(HOLD_REASONS) == set(HoldReason)
     assert COMMIT_RESULTS[0] == CommitResult.COMMITTED
     final = {Verdict.ACCEPTED, Verdict.REFUSED}
-    assert set(RETRY_REASONS) == {*TransientReason, *Verdict, REFUSED_WHOLE, UNKNOWN} - final
+    ours = {REFUSED_WHOLE, TAKEN_APART, UNKNOWN}
+    assert set(RETRY_REASONS) == {*TransientReason, *Verdict, *ours} - final
     assert {"assigned", "revoked", "lost"} < set(CHANGES)
     assert set(AWAITED_REASONS) == {ABSENT, *Trouble} == set(ADVICE)
 

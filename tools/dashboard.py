@@ -191,10 +191,14 @@ SECTIONS: Final = (
         Lines("Operations waiting", "Made and not finished with.", (
             Query("sum by (endpoint) (streamer_waiting_operations)", "{{endpoint}}"),
         )),
-        Lines("Operations finished with", "By what became of them.", (
+        Lines("Operations finished with", "By what became of them; some ride along with another's entry.", (
             Query(
                 f"sum by (endpoint, outcome) (rate(streamer_operations_total{_RATE}))",
                 "{{endpoint}} {{outcome}}",
+            ),
+            Query(
+                f"sum by (endpoint) (rate(streamer_coalesced_operations_total{_RATE}))",
+                "{{endpoint}} rode along",
             ),
         ), "ops"),
         Lines("Schemas awaited", "Partitions stand still until the registry gives these.", (

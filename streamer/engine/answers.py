@@ -28,7 +28,6 @@ from streamer.outcomes import (
     TransientReason,
     Verdict,
 )
-from streamer.transform.operations import UpsertCompany, UpsertEnduser
 
 TOO_MUCH = frozenset({TransientReason.TIMEOUT, TransientReason.GATEWAY_TIMEOUT, TransientReason.TOO_LARGE})
 """Evidence that a bulk is too large."""
@@ -58,7 +57,7 @@ class Answers:
         self._dice = dice
         self._enter_hold = enter_hold
         self._hold = hold
-        self._endings = Endings(dispatch, clock, settled)
+        self._endings = Endings(dispatch, observer, clock, settled)
         self.suspects = Suspects(limits, self._endings, dice, enter_hold)
 
     def apply(self, delivery: Delivery, now: float) -> bool:
@@ -67,8 +66,9 @@ class Answers:
         outbox = self._dispatch.outboxes[delivery.batch.endpoint]
         self._observer.delivered(delivery)
         for ticket in flight.tickets:
-            ticket.entry.attempts += 1
-            ticket.entry.http_status = delivery.status
+            for part in ticket.told:
+                part.entry.attempts += 1
+                part.entry.http_status = delivery.status
         match delivery.answer:
             case Answered(verdicts):
                 return self._answered(outbox, flight, verdicts, now)
@@ -130,7 +130,7 @@ class Answers:
             outbox.gate.failed(now, self._dice(), flight.sent_at, retry_after)
         self._shrink(outbox, flight, reason)
         tickets = self._endings.ours(flight, now)
-        self._observer.retried(outbox.endpoint, reason.value, len(tickets))
+        self._observer.retried(outbox.endpoint, reason.value, operations_in(tickets))
         if not tickets:
             self._nothing_learned(outbox, flight)
         elif reason in SUSPICIOUS:
@@ -174,7 +174,7 @@ class Answers:
         outbox.gate.answered()
         self._dispatch.quota.answered()
         tickets = self._endings.ours(flight, now)
-        self._observer.retried(outbox.endpoint, REFUSED_WHOLE, len(tickets))
+        self._observer.retried(outbox.endpoint, REFUSED_WHOLE, operations_in(tickets))
         if not tickets:
             self._nothing_learned(outbox, flight)
         elif flight.kind is Kind.ISOLATE:
@@ -194,10 +194,13 @@ class Answers:
     # --- one operation ----------------------------------------------------------------------------
 
     def _judge(self, outbox: Outbox, ticket: Ticket, verdict: Verdict, sent: int, now: float) -> None:
+        told = len(ticket.told)
         if verdict is Verdict.ACCEPTED:
             self._endings.deliver(ticket, now)
         elif self._endings.goes_back(ticket, now):
             return
+        elif len(ticket.told) < told:
+            self._dispatch.resend(ticket, now)  # it was refused with what went back: perhaps for that
         elif verdict is Verdict.REFUSED:
             self._endings.refuse(ticket, InvalidReason.REFUSED, now)
         elif verdict is Verdict.DUPLICATED:
@@ -222,11 +225,10 @@ class Answers:
 
     def _name_missing(self, outbox: Outbox, ticket: Ticket, now: float) -> None:
         """Only now a name may be made up: the reply proves there is none to overwrite."""
-        if ticket.is_named or not isinstance(ticket.operation, UpsertEnduser | UpsertCompany):
+        if ticket.is_named or ticket.endpoint is Endpoint.ACTIVITIES:
             self._endings.refuse(ticket, InvalidReason.REFUSED, now)
             return
-        ticket.is_named = True
-        self._dispatch.replace(ticket, ticket.operation.named_by_id())
+        self._dispatch.say_differently(ticket, is_named=True)
         self._again(outbox, ticket, now, Kind.BULK, Verdict.NAME_MISSING)
 
     def _second_look(
@@ -242,13 +244,17 @@ class Answers:
             self._again(outbox, ticket, due, Kind.LOOK, verdict)
         elif not is_missing:
             self._endings.skip(ticket, SkipReason.UNCONFIRMED, now)
-        elif holding is not None and not ticket.is_reassigned and isinstance(ticket.operation, UpsertEnduser):
-            ticket.is_reassigned = True
-            self._dispatch.replace(ticket, ticket.operation.with_company(holding))
+        elif holding is not None and not ticket.company_instead and ticket.endpoint is Endpoint.ENDUSERS:
+            self._dispatch.say_differently(ticket, company=holding)
             self._again(outbox, ticket, now, Kind.BULK, verdict)
         else:
             self._endings.skip(ticket, SkipReason.NO_COMPANY, now)
 
     def _again(self, outbox: Outbox, ticket: Ticket, due: float, kind: Kind, why: Verdict) -> None:
         self._endings.retry(outbox, ticket, due, kind)
-        self._observer.retried(outbox.endpoint, why.value, 1)
+        self._observer.retried(outbox.endpoint, why.value, len(ticket.told))
+
+
+def operations_in(tickets: list[Ticket]) -> int:
+    """How many operations these tell."""
+    return sum(len(ticket.told) for ticket in tickets)

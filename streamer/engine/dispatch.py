@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 
-from streamer.engine.lanes import Lanes, Place, Ticket
+from streamer.engine.lanes import Lanes, Part, Place, Ticket
 from streamer.engine.ledger import Entry
 from streamer.engine.limits import Limits
 from streamer.engine.outbox import Kind, Outbox
@@ -14,6 +14,9 @@ from streamer.engine.quota import Quota
 from streamer.errors import LedgerError
 from streamer.outcomes import Endpoint, Host
 from streamer.transform.operations import Operation
+
+TAKEN_APART = "taken_apart"
+"""Why operations are tried again, beside the words of the answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Dispatch:
     """The outboxes of all endpoints, the lanes through them, and the requests under way."""
 
     def __init__(self, limits: Limits, sink: Sink, encode: Encoder, observer: Observer) -> None:
+        self._limits = limits
         self._sink = sink
         self._encode = encode
         self._observer = observer
@@ -52,21 +56,40 @@ class Dispatch:
     def enter(self, entry: Entry, operations: Iterable[Operation], now: float) -> None:
         """Give each operation its place in line, in order."""
         for operation in operations:
-            ticket = Ticket(next(self._arrivals), operation, self._encode(operation), entry)
-            entry.tickets.append(ticket)
-            entry.book.grow(entry, len(ticket.encoded))
+            encoded = self._encode(operation)
+            entry.book.grow(entry, len(encoded))
+            endpoint = operation.endpoint
             self._made += 1
-            self._waiting[ticket.endpoint] += 1
-            self._observer.operations_made(ticket.endpoint, 1)
-            if self.lanes.add(ticket):
-                self.outboxes[ticket.endpoint].pool.add(ticket, now)
+            self._waiting[endpoint] += 1
+            self._observer.operations_made(endpoint, 1)
+            host = self._open_to(operation, len(encoded)) if endpoint is not Endpoint.ACTIVITIES else None
+            if host is None:
+                ticket = Ticket(next(self._arrivals), operation, encoded, entry)
+                entry.parts.append(ticket.parts[0])
+                if self.lanes.add(ticket):
+                    self.outboxes[endpoint].pool.add(ticket, now)
+            else:
+                entry.parts.append(self.lanes.join(host, operation, encoded, entry))
+                if host.place is Place.READY:
+                    self.outboxes[endpoint].pool.resized(len(encoded))
 
-    def replace(self, ticket: Ticket, operation: Operation) -> None:
-        """Say it differently next time (same object, same place in line)."""
-        ticket.operation = operation
-        encoded = self._encode(operation)
-        ticket.entry.book.grow(ticket.entry, len(encoded) - len(ticket.encoded))
-        ticket.encoded = encoded
+    def _open_to(self, operation: Operation, size_bytes: int) -> Ticket | None:
+        """The ticket that this upsert may be told with, if there is room on it."""
+        ticket = self.lanes.open_to(operation)
+        if (
+            ticket is None
+            or len(ticket.parts) >= self._limits.coalesced_parts
+            or ticket.size_bytes + size_bytes > self._limits.coalesced_bytes
+        ):
+            return None
+        return ticket
+
+    def say_differently(self, ticket: Ticket, *, is_named: bool = False, company: str | None = None) -> None:
+        """Say it with a name, or of another company, next time: same object, same place in line."""
+        before = len(self._encode(ticket.operation))
+        ticket.is_named = ticket.is_named or is_named
+        ticket.company_instead = company or ticket.company_instead
+        ticket.size_bytes += len(self._encode(ticket.operation)) - before
 
     # --- out --------------------------------------------------------------------------------------
 
@@ -108,15 +131,16 @@ class Dispatch:
 
     def _submit(self, outbox: Outbox, number: int, kind: Kind, tickets: list[Ticket], now: float) -> bool:
         endpoint = outbox.endpoint
-        batch = Batch(
-            number, endpoint, tuple([t.operation for t in tickets]), tuple([t.encoded for t in tickets])
-        )
+        said = [self._said(ticket) for ticket in tickets]
+        operations, items = tuple([one for one, _ in said]), tuple([encoded for _, encoded in said])
+        batch = Batch(number, endpoint, operations, items)
         if not self._sink.submit(batch):
             outbox.gate.is_probing = False
             self.put_back(outbox, kind, tickets, now)
             return False
         for ticket in tickets:
-            ticket.entry.was_sent = True
+            for part in ticket.told:
+                part.entry.was_sent = True
         if endpoint.host is Host.MAIN:
             self.quota.called(now, is_extra=kind.is_extra)
         self.flights[number] = Flight(number, kind, tickets, now)
@@ -124,6 +148,14 @@ class Dispatch:
         self._order.remove(endpoint)
         self._order.append(endpoint)
         return True
+
+    def _said(self, ticket: Ticket) -> tuple[Operation, bytes]:
+        """What it tells, and the bytes of that."""
+        if ticket.is_as_encoded:
+            part = ticket.parts[0]
+            return part.operation, part.encoded
+        operation = ticket.operation
+        return operation, self._encode(operation)
 
     def landed(self, number: int) -> Flight:
         """The answer of a request is here."""
@@ -146,38 +178,73 @@ class Dispatch:
 
     # --- done -------------------------------------------------------------------------------------
 
-    def finish(self, ticket: Ticket, fate: OperationFate, now: float) -> None:
-        """The operation is answered for good; whoever waited only for it may go."""
-        self._free(self.lanes.finish(ticket), now)
-        if ticket.entry.book.is_closed:
-            self._fenced -= 1
-            self._observer.fenced(1)
+    def finish(self, ticket: Ticket, parts: list[Part], fate: OperationFate, now: float) -> None:
+        """These operations of the ticket are answered for good; whoever waited only for it may go.
+
+        `parts` are what it told, or some of them. What is left of a merged one is the caller's to send again;
+        of one told apart, the next goes its way.
+        """
+        for part in parts:
+            self.lanes.drop(part)
+            if part.entry.book.is_closed:
+                self._fenced -= 1
+                self._observer.fenced(1)
+            else:
+                self._count(part, fate)
+        if not ticket.parts:
+            self._free(self.lanes.finish(ticket), now)
+        elif ticket.is_apart:
+            self.resend(ticket, now)
+
+    def take_apart(self, ticket: Ticket, now: float, *, is_suspect: bool = False) -> None:
+        """What was told as one was not accepted: its parts are told one by one."""
+        self._observer.retried(ticket.endpoint, TAKEN_APART, len(ticket.parts))
+        ticket.take_apart()
+        ticket.is_suspect = is_suspect
+        self.resend(ticket, now)
+
+    def resend(self, ticket: Ticket, now: float) -> None:
+        """Send what a ticket has left to say; a suspect travels alone."""
+        outbox = self.outboxes[ticket.endpoint]
+        if ticket.is_suspect:
+            outbox.park(ticket, now, Kind.ALONE)
         else:
-            self._count(ticket, fate)
+            outbox.pool.add(ticket, now)
 
-    def withdraw(self, tickets: list[Ticket], now: float) -> None:
+    def withdraw(self, parts: list[Part], now: float) -> None:
         """Take unsent operations out of line: their records go back to Kafka."""
-        for ticket in tickets:
-            if ticket.place is Place.READY:
-                self.outboxes[ticket.endpoint].pool.withdrawn(ticket)
-        self._free(self.lanes.withdraw(tickets), now)
-        for ticket in tickets:
-            self._count(ticket, OperationFate.RELEASED)
+        empty = []
+        for part in parts:
+            ticket = part.ticket
+            is_last = len(ticket.parts) == 1
+            is_ready = ticket.place is Place.READY
+            pool = self.outboxes[ticket.endpoint].pool
+            if is_last and is_ready:
+                pool.withdrawn(ticket)
+            before = ticket.size_bytes
+            self.lanes.drop(part)
+            if is_last:
+                empty.append(ticket)
+            elif is_ready:
+                pool.resized(ticket.size_bytes - before)
+            self._count(part, OperationFate.RELEASED)
+        self._free(self.lanes.withdraw(empty), now)
 
-    def fence(self, ticket: Ticket) -> None:
+    def fence(self, part: Part) -> None:
         """Its partition is gone while it is under way: whatever is answered will count for nothing.
 
         It stays in its lanes until the answer (or the time-out) comes, so that a later operation of
         the same object, read in a newer epoch, cannot overtake it.
         """
-        self._count(ticket, OperationFate.RELEASED)
+        self._count(part, OperationFate.RELEASED)
         self._fenced += 1
 
-    def _count(self, ticket: Ticket, fate: OperationFate) -> None:
-        ticket.entry.tickets.remove(ticket)
+    def _count(self, part: Part, fate: OperationFate) -> None:
+        endpoint = part.ticket.endpoint
+        part.entry.parts.remove(part)
         self._done[fate] += 1
-        self._waiting[ticket.endpoint] -= 1
-        self._observer.operations_done(ticket.endpoint, fate, 1)
+        self._waiting[endpoint] -= 1
+        self._observer.operations_done(endpoint, fate, 1)
 
     def _free(self, tickets: Iterable[Ticket], now: float) -> None:
         for ticket in tickets:

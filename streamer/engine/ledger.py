@@ -17,7 +17,7 @@ from streamer.outcomes import CallType, Fate, InvalidReason
 from streamer.records import Record, TopicPartition
 
 if TYPE_CHECKING:
-    from streamer.engine.lanes import Ticket
+    from streamer.engine.lanes import Part
 
 
 class Entry:
@@ -25,7 +25,7 @@ class Entry:
 
     __slots__ = (
         "attempts", "book", "call", "detail", "failed_at", "fate", "http_status",
-        "polled_at", "reason", "record", "schema_id", "size_bytes", "tickets", "was_sent",
+        "parts", "polled_at", "reason", "record", "schema_id", "size_bytes", "was_sent",
     )  # fmt: skip
 
     def __init__(self, book: "Book", record: Record, polled_at: float) -> None:
@@ -35,7 +35,7 @@ class Entry:
         self.size_bytes = record.size_bytes
         self.call = CallType.UNKNOWN
         self.schema_id: str | None = None
-        self.tickets: list[Ticket] = []
+        self.parts: list[Part] = []
         """Its operations that are not finished with."""
         self.fate = Fate.DELIVERED
         self.reason = ""
@@ -59,7 +59,7 @@ class Entry:
 
     def __repr__(self) -> str:
         state = "closed" if self.book.is_closed else self.fate.label
-        return f"<Entry {self.record.partition}@{self.record.offset} {state} open={len(self.tickets)}>"
+        return f"<Entry {self.record.partition}@{self.record.offset} {state} open={len(self.parts)}>"
 
 
 class Book:

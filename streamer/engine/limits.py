@@ -54,6 +54,10 @@ class Limits:
     extra_calls_ratio: float = 0.2
     """Share of the quota that isolating and second looks may use."""
     bulks: Mapping[Endpoint, BulkLimits] = field(default_factory=lambda: DEFAULT_BULKS)
+    coalesced_parts: int = 500
+    """Upserts of one object that may be told as one; refused, they are told one by one."""
+    coalesced_bytes: int = 512 << 10
+    """Their encoded bytes, unmerged: what a bulk reserves for them."""
     probe_operations: int = 100
 
     gate_first_seconds: float = 0.5

@@ -142,9 +142,9 @@ class Outbox:
                 looks.popleft()
                 continue
             most = min(limit, group[0].group_limit if group else ticket.group_limit)
-            if group and (len(group) >= most or len(ticket.encoded) >= room):
+            if group and (len(group) >= most or ticket.size_bytes >= room):
                 break
-            room -= len(ticket.encoded) + 1
+            room -= ticket.size_bytes + 1
             group.append(looks.popleft().ticket)
         return group
 

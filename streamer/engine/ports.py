@@ -291,12 +291,19 @@ class Observer(Protocol):
         """Operations are finished with."""
         ...
 
+    def coalesced(self, endpoint: Endpoint, count: int) -> None:
+        """So many operations were delivered by another one of their object, which said theirs too."""
+        ...
+
     def delivered(self, delivery: Delivery) -> None:
         """One request and its answer."""
         ...
 
     def retried(self, endpoint: Endpoint, reason: str, operations: int) -> None:
-        """Operations go back to wait: a TransientReason, a Verdict or `refused_whole` says why."""
+        """Operations go back to wait.
+
+        `reason` is a TransientReason, a Verdict, `refused_whole` or `taken_apart`.
+        """
         ...
 
     def fenced(self, operations: int) -> None:

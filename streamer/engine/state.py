@@ -23,8 +23,9 @@ def stuck_partitions(parked: Iterable[Ticket], most: int) -> set[TopicPartition]
     waiting: dict[TopicPartition, int] = {}
     while line:
         ticket = line.popleft()
-        source = ticket.entry.book.source
-        waiting[source] = waiting.get(source, 0) + 1
+        for part in ticket.parts:
+            source = part.entry.book.source
+            waiting[source] = waiting.get(source, 0) + 1
         for follower in ticket.followers:
             if follower not in seen:
                 seen.add(follower)

@@ -44,6 +44,11 @@ class Observers:
         for observer in self._observers:
             observer.operations_done(endpoint, fate, count)
 
+    def coalesced(self, endpoint: Endpoint, count: int) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.coalesced(endpoint, count)
+
     def delivered(self, delivery: "Delivery") -> None:
         """Pass on."""
         for observer in self._observers:

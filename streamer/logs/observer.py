@@ -79,6 +79,9 @@ class LogObserver:
     def operations_done(self, endpoint: Endpoint, fate: "OperationFate", count: int) -> None:
         """Metrics count these."""
 
+    def coalesced(self, endpoint: Endpoint, count: int) -> None:
+        """Metrics count these."""
+
     def delivered(self, delivery: "Delivery") -> None:
         """Each request, for whoever debugs."""
         answered = isinstance(delivery.answer, Answered)

@@ -20,6 +20,7 @@ HOLD_REASONS = ("credentials", "permission", "not_found", "everything_refused", 
 RETRY_REASONS = (
     *TransientReason,
     "refused_whole",
+    "taken_apart",
     Verdict.DUPLICATED,
     Verdict.NAME_MISSING,
     Verdict.MISSING,
@@ -149,6 +150,11 @@ OPERATIONS = _counter(
     endpoint=_ENDPOINTS,
     outcome=OPERATION_FATES,
 )
+COALESCED = _counter(
+    "streamer_coalesced_operations_total",
+    "Operations delivered by another one of their object, which said theirs too.",
+    endpoint=_ENDPOINTS,
+)
 WAITING_OPERATIONS = _gauge(
     "streamer_waiting_operations", "Operations made and not finished with.", endpoint=_ENDPOINTS
 )
@@ -166,7 +172,7 @@ DELIVERY_SECONDS = _histogram(
 )
 DELIVERY_OPERATIONS = _histogram(
     "streamer_delivery_operations",
-    "Operations in a request.",
+    "Entries in a request; an entry may tell several upserts of one object.",
     (1, 10, 50, 100, 250, 500, 1000, 2500, 5000),
     endpoint=_ENDPOINTS,
 )

@@ -254,9 +254,12 @@ class Told:
     def __init__(self) -> None:
         self.fates: Counter[Fate] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.outcomes: dict[tuple[int, int], tuple[Fate, str]] = {}
+        """The last of each record, by partition and offset."""
         self.calls: Counter[CallType] = Counter()
         self.made: Counter[Endpoint] = Counter()
         self.done: Counter[OperationFate] = Counter()
+        self.rode_along: Counter[Endpoint] = Counter()
         self.retries: Counter[str] = Counter()
         self.answers_fenced = 0
         self.rebalances: list[tuple[str, int, int]] = []
@@ -282,6 +285,7 @@ class Told:
     ) -> None:
         self.calls[call] += 1
         self.fates[fate] += 1
+        self.outcomes[record.partition, record.offset] = (fate, reason)
         if reason:
             self.reasons[reason] += 1
 
@@ -290,6 +294,9 @@ class Told:
 
     def operations_done(self, endpoint: Endpoint, fate: OperationFate, count: int) -> None:
         self.done[fate] += count
+
+    def coalesced(self, endpoint: Endpoint, count: int) -> None:
+        self.rode_along[endpoint] += count
 
     def delivered(self, delivery: Delivery) -> None:
         pass

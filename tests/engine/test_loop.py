@@ -92,10 +92,10 @@ def test_an_activity_is_not_sent_before_its_enduser_is_answered() -> None:
 
 
 def test_no_two_operations_of_one_object_in_one_bulk() -> None:
-    """Three identifies of a user are three bulks, in order."""
+    """Three identifies of a user, each of another company, are three bulks, in order."""
     bench = Bench()
     for number in range(3):
-        bench.source.feed(identify("u-1", plan=number))
+        bench.source.feed(identify("u-1", company=f"c-{number}", plan=number))
     bench.source.feed(identify("u-2"))
     bench.turn(20)
     for batch in bench.sink.sent:
@@ -268,7 +268,7 @@ def test_order_survives_a_failed_bulk() -> None:
     failures = iter([DOWN, DOWN])
     bench = Bench(answer=lambda batch: next(failures, None) or accept(batch))
     for number in range(3):
-        bench.source.feed(identify("u-1", plan=number))
+        bench.source.feed(identify("u-1", company=f"c-{number}", plan=number))
     bench.turn(60)
     plans = [op.custom["plan"] for op in bench.sink.operations(Endpoint.ENDUSERS)]
     assert plans == [0, 0, 0, 1, 2]

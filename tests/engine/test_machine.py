@@ -38,10 +38,10 @@ LIMITS = Limits(
 PARTITIONS = 3
 
 
-def number_of(operation: Operation) -> int:
-    """The sequence number an event carried into its operation."""
+def numbers_of(operation: Operation) -> list[int]:
+    """The numbers that events carried into their operation: several where upserts were told as one."""
     content: Any = operation.info if operation.endpoint is Endpoint.ACTIVITIES else operation.custom  # type: ignore[union-attr]
-    return int(content["sequence"])
+    return sorted(int(name.removeprefix("event ")) for name in content if name.startswith("event "))
 
 
 class Planhat:
@@ -54,6 +54,8 @@ class Planhat:
         self.largest = 10_000
         """Operations in a request above which it answers 413."""
         self._once: dict[int, Verdict] = {}
+        self.together = 0
+        """Operations that came with others as one."""
         self.applied: dict[tuple[Endpoint, str], list[int]] = defaultdict(list)
         self.arrived: dict[int, int] = {}
         self._clock = 0
@@ -76,7 +78,7 @@ class Planhat:
             return Transient(TransientReason.TOO_LARGE)
         if self._dice.random() < self.trouble[batch.endpoint]:
             return self._fail(batch)
-        bad = [number_of(operation) in self._poison for operation in batch.operations]
+        bad = [bool(self._poison & set(numbers_of(operation))) for operation in batch.operations]
         if batch.endpoint is Endpoint.ACTIVITIES:
             if any(bad):
                 return RefusedWhole(400)
@@ -85,7 +87,7 @@ class Planhat:
         if any(bad) and self._dice.random() < 0.3:
             return RefusedWhole(400)
         verdicts = [
-            Verdict.REFUSED if is_bad else self._verdict(number_of(operation))
+            Verdict.REFUSED if is_bad else self._verdict(numbers_of(operation)[-1])
             for operation, is_bad in zip(batch.operations, bad, strict=True)
         ]
         saved = {Verdict.ACCEPTED, Verdict.UNCLEAR}  # unclear ones were saved: the reply did not say so
@@ -116,12 +118,14 @@ class Planhat:
 
     def _apply(self, operations: Any) -> None:
         for operation in operations:
-            number = number_of(operation)
-            if number in self._poison:
+            numbers = numbers_of(operation)
+            if self._poison & set(numbers):
                 continue
-            self._clock += 1
-            self.arrived.setdefault(number, self._clock)
-            self.applied[operation.endpoint, operation.keys[0]].append(number)
+            self.together += len(numbers) > 1
+            for number in numbers:
+                self._clock += 1
+                self.arrived.setdefault(number, self._clock)
+                self.applied[operation.endpoint, operation.keys[0]].append(number)
 
 
 class Story:
@@ -146,12 +150,13 @@ class Story:
         """One event; a user's always go to the same partition, as a keyed topic does."""
         number = len(self.made)
         user = self.dice.randrange(6)
+        said: dict[str, Any] = {f"event {number}": True}
         value = self.dice.choice(
             [
-                identify(f"u-{user}", company=f"c-{user % 3}", sequence=number),
-                track(f"u-{user}", company=f"c-{user % 3}", sequence=number),
-                track(f"u-{user}", company=f"c-{user % 3}", sequence=number),
-                group(f"c-{user % 3}", sequence=number),
+                identify(f"u-{user}", company=f"c-{user % 3}", **said),
+                track(f"u-{user}", company=f"c-{user % 3}", **said),
+                track(f"u-{user}", company=f"c-{user % 3}", **said),
+                group(f"c-{user % 3}", **said),
             ]
         )
         where = user % PARTITIONS
