@@ -210,7 +210,7 @@ class Story:
         assert old.source.is_closed
         self.bench = Bench(limits=LIMITS, answer=None, partitions=0, dice=self.dice.random)
         self.bench.clock.now = old.clock.now
-        self.bench.source.committed = old.source.committed
+        self.bench.source.marks = old.source.marks
         self.bench.source._next = old.source._next
         self.bench.dead_letters.produced = old.dead_letters.produced
         self.delivered += old.told.fates[Fate.DELIVERED]
