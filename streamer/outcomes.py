@@ -58,6 +58,8 @@ class SkipReason(StrEnum):
     """Planhat found no company for the enduser and did not save it."""
     UNCONFIRMED = "unconfirmed"
     """Sent twice and answered 2xx, but the reply does not say whether this one was saved."""
+    SETTLED_BEFORE = "settled_before"
+    """Finished with before a crash or a rebalance, as the last commit's metadata says; read again."""
 
 
 class InvalidReason(StrEnum):

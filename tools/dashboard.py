@@ -223,6 +223,19 @@ SECTIONS: Final = (
             Query("process_resident_memory_bytes and on (instance) streamer_build_info", "{{instance}}"),
             Query("sum(streamer_in_flight_bytes)", "in flight"),
         ), "bytes", 6),
+        Lines(
+            "Metadata of commits",
+            "What is settled ahead of the committed offset, as text: above 3,000 characters a partition "
+            "takes no new records. Ignored: it was not told, and is sent again.",
+            (
+                Query("max(streamer_commit_metadata_characters)", "characters"),
+                Query(
+                    f"sum by (reason) (increase(streamer_commit_metadata_ignored_total{_RATE})) > 0",
+                    "ignored: {{reason}}",
+                ),
+            ),
+            width=6,
+        ),
     )),
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from streamer.avro.decoder import Decoder
 from streamer.avro.registry import Registry
 from streamer.avro.registry_client import RegistryClient
 from streamer.avro.schemas import load_schemas
-from streamer.config import OnHold, Settings, reload_secrets
+from streamer.config import OnHold, Settings, SettledOverflow, reload_secrets
 from streamer.engine.limits import BulkLimits, Limits
 from streamer.engine.loop import Streamer
 from streamer.engine.ports import Delivery
@@ -112,6 +112,7 @@ def limits_of(settings: Settings) -> Limits:
         still_seconds=settings.still_seconds,
         stuck_ratio=settings.stuck_ratio,
         commit_interval_seconds=settings.commit_interval_seconds,
+        pauses_on_overflow=settings.settled_overflow is SettledOverflow.PAUSE,
         drain_seconds=settings.drain_seconds,
         calls_per_minute=settings.planhat_calls_per_minute,
         extra_calls_ratio=settings.extra_calls_ratio,

@@ -71,6 +71,12 @@ class Settings(BaseModel):
     commit_interval_seconds: float = _setting(
         0.5, "Seconds between commits of the partitions that moved.", low=0.05, high=60
     )
+    settled_overflow: values.SettledOverflow = _setting(
+        values.SettledOverflow.PAUSE,
+        "When what is settled ahead of the committed offset nearly outgrows the commit's metadata: `pause` "
+        "takes no new records of that partition until it shrinks, `resend` reads on, and a crash sends again "
+        "what does not fit.",
+    )
     session_timeout_seconds: float = _setting(
         45, "Seconds without a heartbeat after which Kafka gives our partitions away.", low=6, high=1800
     )

@@ -43,6 +43,13 @@ class OnHold(StrEnum):
     EXIT = "exit"
 
 
+class SettledOverflow(StrEnum):
+    """What to do when more is settled ahead of the committed offset than a commit can tell."""
+
+    PAUSE = "pause"
+    RESEND = "resend"
+
+
 class LogFormat(StrEnum):
     """How log lines look."""
 

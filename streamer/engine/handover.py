@@ -104,15 +104,14 @@ class Handover:
 
     def _commit(self, books: list[Book], until: float) -> None:
         self._streamer.finish_commits()
-        settled = {book.source: book.committable for book in books if book.committable is not None}
-        offsets = self._streamer.commits.changed(settled)
         clock = self._streamer.clock
-        while offsets:
-            result = self._source.commit_now(offsets)
+        while marks := self._streamer.news_of(books):
+            result = self._source.commit_now(marks)
+            self._streamer.committed(marks, result)
             if result is CommitResult.COMMITTED:
-                self._streamer.commits.acknowledge(offsets)
-            self._observer.committed(result, len(offsets))
-            if result is not CommitResult.RETRY or clock.monotonic() >= until:
+                self._streamer.commits.acknowledge(marks)
+            is_worth_more = result in {CommitResult.RETRY, CommitResult.TOO_LARGE}
+            if not is_worth_more or clock.monotonic() >= until:
                 return
             self._collect()
 

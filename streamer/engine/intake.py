@@ -87,6 +87,10 @@ class Intake:
             null_keys += record.key is None
             tracked += 1
             entry = book.track(record, now)
+            if book.before.has(record.offset):
+                entry.worsen(Fate.SKIPPED, SkipReason.SETTLED_BEFORE)
+                self._streamer.settle(entry)
+                continue
             parked = self._parked.get(source)
             if parked is not None:
                 parked.append(entry)

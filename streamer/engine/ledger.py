@@ -8,10 +8,12 @@ Conservation, per partition and epoch, after every turn:
 polled = delivered + skipped + dead-lettered + released + in flight.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from streamer.engine.settled import NOTHING, Settled
 from streamer.errors import LedgerError
 from streamer.outcomes import CallType, Fate, InvalidReason
 from streamer.records import Record, TopicPartition
@@ -66,13 +68,19 @@ class Book:
     """One partition during one epoch of its assignment to us."""
 
     __slots__ = (
-        "_given_back", "_open", "_order", "committable", "epoch", "is_closed", "is_draining", "last",
-        "polled", "settled", "size_bytes", "source",
+        "_given_back", "_open", "_order", "before", "changes", "committable", "epoch", "is_closed",
+        "is_draining", "last", "polled", "settled", "size_bytes", "source", "topic_id",
     )  # fmt: skip
 
-    def __init__(self, source: TopicPartition, epoch: int) -> None:
+    def __init__(
+        self, source: TopicPartition, epoch: int, before: Settled = NOTHING, topic_id: str = ""
+    ) -> None:
         self.source = source
         self.epoch = epoch
+        self.before = before
+        """What an earlier epoch settled ahead of where this one begins."""
+        self.topic_id = topic_id
+        """Kafka's id of the topic this epoch reads; "" where it is not known."""
         self.is_closed = False
         self.is_draining = False
         """Being handed over: what cannot be finished with the requests already sent is released."""
@@ -80,6 +88,8 @@ class Book:
         """The next offset that is safe to commit; None until something at the front is settled."""
         self.last = -1
         self.polled = 0
+        self.changes = 0
+        """Grows with every record settled, so with whatever could be committed anew."""
         self.settled = dict.fromkeys(Fate, 0)
         self.size_bytes = 0
         self._order: deque[int] = deque()
@@ -101,6 +111,22 @@ class Book:
         """The unsettled entry with the lowest offset, or None."""
         return self._open.get(self._order[0]) if self._order else None
 
+    def settled_ahead(self) -> Settled:
+        """What is settled beyond what is committable, be it by an earlier epoch and not read again yet.
+
+        Cheap where little is in flight, however far it was read past that.
+        """
+        base = self.committable
+        if base is None:
+            base = self._order[0] if self._order else self.before.base
+        unsettled = sorted([*self._open, *self._given_back]) if self._given_back else list(self._open)
+        before = self.before
+        if before.end <= self.last + 1:
+            return Settled(base, unsettled, self.last + 1)
+        # Read up to somewhere among what was settled before: what lies further on still is.
+        further = before.unsettled[bisect_right(before.unsettled, self.last) :]
+        return Settled(base, [*unsettled, *further], max(before.end, self.last + 1))
+
     def entries(self) -> list[Entry]:
         """Entries in flight, by offset."""
         return list(self._open.values())
@@ -112,6 +138,9 @@ class Book:
                 f"{self}: offset {record.offset} was read after {self.last}. "
                 "Nothing is committed past unsettled records; restart to read from the committed offset."
             )
+        if record.offset < self.before.base:
+            # We were put back, or the topic was made anew since it was looked up: nothing is known of this.
+            self.before = NOTHING
         entry = Entry(self, record, now)
         self.last = record.offset
         self.polled += 1
@@ -136,6 +165,8 @@ class Book:
         self.size_bytes -= entry.size_bytes
         if entry.fate is Fate.RELEASED:
             self._given_back.add(offset)
+        else:
+            self.changes += 1
         order, unsettled, given_back = self._order, self._open, self._given_back
         while order and order[0] not in unsettled and order[0] not in given_back:
             self.committable = order.popleft() + 1
@@ -176,11 +207,14 @@ class Ledger:
         """Original and encoded bytes in flight over all partitions."""
         return sum(book.size_bytes for book in self._books.values())
 
-    def open_book(self, source: TopicPartition) -> Book:
-        """Start a new epoch of a partition; a book still open for it is closed first."""
+    def open_book(self, source: TopicPartition, before: Settled = NOTHING, topic_id: str = "") -> Book:
+        """Start a new epoch of a partition; a book still open for it is closed first.
+
+        `before`: what an earlier epoch settled; `topic_id`: Kafka's, of the topic it reads now.
+        """
         self.close_book(source)
         self._epoch += 1
-        book = self._books[source] = Book(source, self._epoch)
+        book = self._books[source] = Book(source, self._epoch, before, topic_id)
         return book
 
     def book(self, source: TopicPartition) -> Book | None:
@@ -193,10 +227,6 @@ class Ledger:
         if book is not None:
             book.is_closed = True
         return book
-
-    def committable(self) -> dict[TopicPartition, int]:
-        """Next offsets safe to commit, of partitions that have one."""
-        return {book.source: book.committable for book in self if book.committable is not None}
 
     def check(self) -> None:
         """Raise LedgerError where a conservation law does not hold."""

@@ -45,6 +45,14 @@ class Limits:
     """Records, in units of high water, that may be read past the oldest unsettled one of a partition."""
 
     commit_interval_seconds: float = 0.5
+    metadata_characters: int = 4_000
+    """Of a commit's metadata, at most. Kafka's default (`offset.metadata.max.bytes`) is 4,096, of which a
+    broker of version 4.3 was seen to take 4,095."""
+    metadata_pause_ratio: float = 0.75
+    """Share of that above which a partition takes no new records, until it is below the next one."""
+    metadata_resume_ratio: float = 0.5
+    pauses_on_overflow: bool = True
+    """False: read on, and send again after a crash what does not fit."""
     drain_seconds: float = 70.0
     commit_floor_seconds: float = 5.0
     """Kept of `drain_seconds` for the last commit."""

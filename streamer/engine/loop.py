@@ -4,7 +4,7 @@ The owner never waits on anything but `Source.poll` (briefly) and, while it must
 answers; the one exception is the bounded path of a revoke or a shutdown (`handover`).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from streamer.engine.answers import Answers
 from streamer.engine.commit import CommitSchedule
@@ -13,15 +13,19 @@ from streamer.engine.dispatch import Dice, Dispatch
 from streamer.engine.handover import Handover
 from streamer.engine.hold import Hold, ending
 from streamer.engine.intake import Intake
-from streamer.engine.ledger import Entry, Ledger
+from streamer.engine.ledger import Book, Entry, Ledger
 from streamer.engine.letters import Letters
 from streamer.engine.limits import Limits
+from streamer.engine.marks import Marks
 from streamer.engine.ports import (
     Clock,
+    CommitResult,
     DeadLetters,
     Decoder,
     Encoder,
+    Found,
     HoldReason,
+    Mark,
     Observer,
     Sink,
     Source,
@@ -69,6 +73,7 @@ class Streamer:
             limits, self.dispatch, observer, clock, dice, self._entry_answered, self._enter_hold, self.hold
         )
         self._commits = CommitSchedule(limits.commit_interval_seconds)
+        self._marks = Marks(limits, observer)
         self._handover = Handover(self, limits, source, observer)
         self._pressure = Pressure(limits)
         self._intake = Intake(self, rules, decoder, observer)
@@ -215,16 +220,25 @@ class Streamer:
 
     def _commit(self, now: float) -> None:
         self.finish_commits()
-        offsets = self._commits.due(now, self.ledger.committable())
-        if offsets:
-            self._commits.started(now, offsets)
-            self._source.start_commit(offsets)
+        if self._commits.is_due(now) and (marks := self.news_of(self.ledger)):
+            self._commits.started(now, marks)
+            self._source.start_commit(marks)
+
+    def news_of(self, books: Iterable[Book]) -> dict[TopicPartition, Mark]:
+        """What there is to commit of these, and Kafka has not acknowledged."""
+        return self._commits.changed(self._marks.of(books))
 
     def finish_commits(self) -> None:
         """Learn what became of commits."""
-        for offsets, result in self._source.finished_commits():
-            self._commits.finished(offsets, result)
-            self._observer.committed(result, len(offsets))
+        for marks, result in self._source.finished_commits():
+            self._commits.finished(marks, result)
+            self.committed(marks, result)
+
+    def committed(self, marks: Mapping[TopicPartition, Mark], result: CommitResult) -> None:
+        """A commit ended."""
+        if result is CommitResult.TOO_LARGE:
+            self._marks.shrink()
+        self._observer.committed(result, len(marks))
 
     # --- in ---------------------------------------------------------------------------------------
 
@@ -252,7 +266,7 @@ class Streamer:
         most = self._limits.span_ratio * self._limits.high_water_records
         stretched = {book.source for book in self.ledger if book.span > most}
         waiting = self._intake.waiting_longer_than(self._stuck_records)
-        return (self._stuck | waiting | stretched) & assigned
+        return (self._stuck | waiting | stretched | self._marks.overfull) & assigned
 
     @property
     def _stuck_records(self) -> int:
@@ -270,10 +284,11 @@ class Streamer:
 
     # --- Assignment: called from inside Source.poll and Source.close ---------------------------------
 
-    def assigned(self, partitions: Collection[TopicPartition]) -> None:
+    def assigned(self, partitions: Mapping[TopicPartition, Found | None]) -> None:
         """Open a book for each; they start paused while everything else is."""
-        for source in partitions:
-            self.ledger.open_book(source)
+        for source, found in partitions.items():
+            settled = self._marks.taken_over(source, found)
+            self.ledger.open_book(source, settled, found.topic_id if found else "")
         self._observer.rebalanced("assigned", len(partitions), 0)
         wanted = self._to_pause(self._pressure.stage, self._clock.monotonic()) & set(partitions)
         if wanted:
@@ -298,6 +313,7 @@ class Streamer:
             self._paused.discard(source)
             self._stuck.discard(source)
         self._commits.forget(partitions)
+        self._marks.forget(partitions)
         self.letters.forget_closed()
 
     @property
@@ -318,5 +334,7 @@ class Streamer:
         self._next_gauges = now + self._limits.gauges_seconds
         self._stuck = stuck_partitions(self.dispatch.parked(), self._stuck_records)
         self._observer.gauges(
-            gauges_of(now, self.ledger, self.dispatch, self.hold, self.letters, len(self._paused))
+            gauges_of(
+                now, self.ledger, self.dispatch, self.hold, self.letters, self._marks, len(self._paused)
+            )
         )

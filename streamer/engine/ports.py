@@ -7,7 +7,7 @@ them in, where mypy proves the fit. All of them are called by the owner thread a
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from streamer.outcomes import Answer, CallType, Endpoint, Fate, InvalidReason
 from streamer.records import Record, TopicPartition
@@ -39,13 +39,57 @@ class CommitResult(StrEnum):
     """The group has moved on without us; these offsets are no longer ours to commit."""
     DENIED = "denied"
     """The cluster does not allow us to commit: they stay ours, and only a person can mend it."""
+    TOO_LARGE = "too_large"
+    """The cluster takes less metadata than we sent: the newest is tried again with less of it."""
+
+
+class Mark(NamedTuple):
+    """What is committed for one partition."""
+
+    offset: int
+    """The next record to read."""
+    metadata: str = ""
+    """Text that Kafka keeps beside it: ours says what is settled ahead (`settled.encode`)."""
+
+
+class Found(NamedTuple):
+    """What is known of one partition as its assignment begins; the default is a partition of a new group."""
+
+    committed: Mark | None = None
+    """What the group committed last; None where it never did."""
+    log_end: int | None = None
+    """What the next record written will have as offset, or None where nobody told."""
+    topic_id: str = ""
+    """Kafka's id of the topic that is read; "" where the cluster gives none."""
+
+
+class MarkIgnored(StrEnum):
+    """Why the metadata of a commit is not listened to; what it would have told is sent again."""
+
+    UNKNOWN = "unknown"
+    """Kafka did not tell in time what is committed, the topic's id, or where the log ends."""
+    FOREIGN = "foreign"
+    """Not written by streamer."""
+    VERSION = "version"
+    """Written by a version of streamer with another format."""
+    DAMAGED = "damaged"
+    """Cut, changed, or of numbers that cannot be."""
+    OFFSET = "offset"
+    """It belongs to another committed offset: somebody moved the group's offsets."""
+    TOPIC = "topic"
+    """It belongs to another topic of that name (this one was made later), or to another partition."""
+    LOG_END = "log_end"
+    """It speaks of records that the log does not hold yet."""
 
 
 class Assignment(Protocol):
     """Told of changes in what this member reads, from inside `Source.poll` or `Source.close`."""
 
-    def assigned(self, partitions: Collection[TopicPartition]) -> None:
-        """These partitions are now read by this member (only the new ones)."""
+    def assigned(self, partitions: Mapping[TopicPartition, Found | None]) -> None:
+        """These partitions are now read by this member (only the new ones).
+
+        With what is known of each; None where nobody told in time.
+        """
         ...
 
     def revoked(self, partitions: Collection[TopicPartition]) -> None:
@@ -79,15 +123,15 @@ class Source(Protocol):
         """Return records of these again."""
         ...
 
-    def start_commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Begin committing next offsets; the result comes from `finished_commits`."""
+    def start_commit(self, marks: Mapping[TopicPartition, Mark]) -> None:
+        """Begin committing; the result comes from `finished_commits`."""
         ...
 
-    def finished_commits(self) -> Sequence[tuple[Mapping[TopicPartition, int], CommitResult]]:
+    def finished_commits(self) -> Sequence[tuple[Mapping[TopicPartition, Mark], CommitResult]]:
         """Commits that ended since the last call (they end inside `poll`)."""
         ...
 
-    def commit_now(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
+    def commit_now(self, marks: Mapping[TopicPartition, Mark]) -> CommitResult:
         """Commit and wait for the answer: for the revoke and shutdown path only."""
         ...
 
@@ -257,6 +301,8 @@ class Gauges:
     """Calls the main API's bucket would allow now."""
     letters_held: int
     """Candidates for the dead-letter topic that are not produced yet."""
+    metadata_characters: int = 0
+    """What the longest metadata of a partition came to, before a limit cut it."""
 
 
 class Observer(Protocol):
@@ -316,6 +362,10 @@ class Observer(Protocol):
 
     def committed(self, result: CommitResult, partitions: int) -> None:
         """A commit ended."""
+        ...
+
+    def mark_ignored(self, reason: MarkIgnored) -> None:
+        """The metadata of a partition's last commit is not listened to."""
         ...
 
     def paused(self, stage: str) -> None:

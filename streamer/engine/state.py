@@ -8,6 +8,7 @@ from streamer.engine.hold import Hold
 from streamer.engine.lanes import Ticket
 from streamer.engine.ledger import Ledger
 from streamer.engine.letters import Letters
+from streamer.engine.marks import Marks
 from streamer.engine.ports import Gauges
 from streamer.records import TopicPartition
 
@@ -34,7 +35,13 @@ def stuck_partitions(parked: Iterable[Ticket], most: int) -> set[TopicPartition]
 
 
 def gauges_of(
-    now: float, ledger: Ledger, dispatch: Dispatch, hold: Hold, letters: Letters, paused_partitions: int
+    now: float,
+    ledger: Ledger,
+    dispatch: Dispatch,
+    hold: Hold,
+    letters: Letters,
+    marks: Marks,
+    paused_partitions: int,
 ) -> Gauges:
     """The state now, in values that nobody changes afterwards."""
     oldest = {book.source: book.oldest for book in ledger}
@@ -56,4 +63,5 @@ def gauges_of(
         hold=hold.reason,
         tokens=dispatch.quota.tokens(now),
         letters_held=letters.held,
+        metadata_characters=marks.characters,
     )

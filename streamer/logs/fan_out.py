@@ -6,7 +6,15 @@ from streamer.outcomes import CallType, Endpoint, Fate
 from streamer.records import Record
 
 if TYPE_CHECKING:
-    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, Observer, OperationFate
+    from streamer.engine.ports import (
+        CommitResult,
+        Delivery,
+        Gauges,
+        HoldReason,
+        MarkIgnored,
+        Observer,
+        OperationFate,
+    )
 
 
 class Observers:
@@ -73,6 +81,11 @@ class Observers:
         """Pass on."""
         for observer in self._observers:
             observer.committed(result, partitions)
+
+    def mark_ignored(self, reason: "MarkIgnored") -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.mark_ignored(reason)
 
     def paused(self, stage: str) -> None:
         """Pass on."""

@@ -15,7 +15,7 @@ from streamer.outcomes import Answered, CallType, Endpoint, Fate, Verdict
 from streamer.records import Record
 
 if TYPE_CHECKING:
-    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
+    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, MarkIgnored, OperationFate
 
 ADVICE = {
     "credentials": "Planhat refuses the API token: put a valid one into STREAMER_PLANHAT_API_TOKEN (its "
@@ -148,8 +148,22 @@ class LogObserver:
             case "fenced":
                 following = "what is still ours is committed again; the rest is its new reader's"
                 self._rarely(Event.COMMIT_FENCED, "", partitions, "partitions", next=following)
+            case "too_large":
+                following = "committed again with less of what is settled ahead; a crash resends more"
+                self._rarely(Event.COMMIT_FAILED, "too_large", partitions, "partitions", next=following)
             case _:
                 return
+
+    def mark_ignored(self, reason: "MarkIgnored") -> None:
+        """What the last reader had settled is read as if it were new."""
+        self._rarely(
+            Event.METADATA_IGNORED,
+            reason.value,
+            1,
+            "partitions",
+            reason=reason.value,
+            next="nothing is lost; what was settled ahead of the committed offset is sent again",
+        )
 
     def paused(self, stage: str) -> None:
         """Back-pressure."""

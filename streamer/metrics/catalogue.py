@@ -15,7 +15,8 @@ UNKNOWN = "unknown"
 
 # Closed sets that the engine owns; a test holds them equal to engine/ports.py.
 OPERATION_FATES = ("delivered", "refused", "unsaved", "released")
-COMMIT_RESULTS = ("committed", "retry", "fenced", "denied")
+COMMIT_RESULTS = ("committed", "retry", "fenced", "denied", "too_large")
+IGNORED_REASONS = ("unknown", "foreign", "version", "damaged", "offset", "topic", "log_end")
 HOLD_REASONS = ("credentials", "permission", "not_found", "everything_refused", "dead_letters")
 RETRY_REASONS = (
     *TransientReason,
@@ -219,6 +220,17 @@ LOG_END = _gauge(
     "longest ago.",
 )
 COMMITS = _counter("streamer_commits_total", "Commits that ended, by result.", result=COMMIT_RESULTS)
+METADATA_CHARACTERS = _gauge(
+    "streamer_commit_metadata_characters",
+    "Characters that say what is settled ahead of the committed offset, for the partition with the most; "
+    "above 3,000 it takes no new records, above 4,000 they do not fit.",
+)
+METADATA_IGNORED = _counter(
+    "streamer_commit_metadata_ignored_total",
+    "Assignments of a partition whose last commit could not tell what was settled ahead, by reason; that was "
+    "sent again.",
+    reason=IGNORED_REASONS,
+)
 LAST_COMMIT = _gauge(
     "streamer_last_commit_timestamp_seconds", "When Kafka last took a commit, in seconds since 1970."
 )

@@ -22,7 +22,7 @@ from streamer.outcomes import (
 from streamer.records import Record, TopicPartition
 
 if TYPE_CHECKING:
-    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
+    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, MarkIgnored, OperationFate
 
 
 class KafkaReport(NamedTuple):
@@ -64,7 +64,7 @@ class Metrics:
         self._coalesced = Counts(names.COALESCED)
         self._deliveries, self._retried = Counts(names.DELIVERIES), Counts(names.RETRIED_OPERATIONS)
         self._fenced, self._rebalances = Counts(names.FENCED_OPERATIONS), Counts(names.REBALANCES)
-        self._commits = Counts(names.COMMITS)
+        self._commits, self._ignored = Counts(names.COMMITS), Counts(names.METADATA_IGNORED)
         self._latency, self._seconds = Spread(names.EVENT_LATENCY), Spread(names.DELIVERY_SECONDS)
         self._operations, self._bytes = Spread(names.DELIVERY_OPERATIONS), Spread(names.DELIVERY_BYTES)
 
@@ -147,6 +147,10 @@ class Metrics:
         if result.value == names.COMMIT_RESULTS[0]:
             self._last_commit = self._time()
 
+    def mark_ignored(self, reason: "MarkIgnored") -> None:
+        """Count a partition that is read as if nothing were settled ahead."""
+        self._ignored.add((reason,))
+
     def paused(self, stage: str) -> None:
         """Remember the stage of back-pressure."""
         self._stage = stage
@@ -191,6 +195,7 @@ class Metrics:
         yield names.IN_FLIGHT_RECORDS, {(): gauges.in_flight_records}
         yield names.IN_FLIGHT_BYTES, {(): gauges.in_flight_bytes}
         yield names.PAUSED_PARTITIONS, {(): gauges.paused_partitions}
+        yield names.METADATA_CHARACTERS, {(): gauges.metadata_characters}
         yield names.TOKENS, {(): gauges.tokens}
         awaited = self._awaited()
         yield names.AWAITED_SCHEMAS, {(reason,): awaited.get(reason, 0) for reason in names.AWAITED_REASONS}

@@ -61,7 +61,7 @@ def test_no_offset_is_committed_past_a_record_in_flight() -> None:
     early, late = bench.sink.under_way
     bench.sink.reply(late, accept(late))
     bench.turn(4)
-    assert bench.committed() is None
+    assert bench.committed() == 0  # with metadata that speaks of the later one
     bench.sink.reply(early, accept(early))
     bench.turn(4)
     assert bench.committed() == 2
@@ -135,7 +135,7 @@ def test_a_dead_letter_counts_only_when_acknowledged() -> None:
     bench.source.feed(identify())
     bench.turn(6)
     assert len(bench.dead_letters.produced) == 1
-    assert bench.committed() is None
+    assert bench.committed() == 0
     assert bench.told.fates[Fate.DEAD_LETTERED] == 0
     bench.dead_letters.acknowledges = True
     bench.turn(3)

@@ -12,6 +12,7 @@ import pytest
 
 from streamer.engine.limits import BulkLimits, Limits
 from streamer.engine.ports import Batch, CommitResult
+from streamer.engine.settled import Settled, decode
 from streamer.outcomes import (
     Answer,
     Answered,
@@ -139,6 +140,8 @@ class Story:
         self.planhat = Planhat(self.dice, poison)
         self.bench = Bench(limits=LIMITS, answer=None, partitions=0, dice=self.dice.random)
         self.logs: dict[TopicPartition, list[Record]] = defaultdict(list)
+        self.begun: dict[TopicPartition, Settled] = {}
+        """What was settled ahead when the epoch of each partition began."""
         self.seen = 0
         self.delivered = 0
         """By processes that have ended."""
@@ -176,9 +179,17 @@ class Story:
         sent = self.bench.sink.sent
         for batch in sent[self.seen :]:
             self.planhat.take(batch)
+            self._check_not_settled_before(batch)
         self.seen = len(sent)
         self._answer_some()
         self.check()
+
+    def _check_not_settled_before(self, batch: Batch) -> None:
+        """What the last commit before this epoch called settled is not sent again."""
+        for number in (each for operation in batch.operations for each in numbers_of(operation)):
+            offset, event = self.made[number]
+            (where,) = partition_of(event)
+            assert not self.begun[partition(where)].has(offset), f"{number} was settled before"
 
     def _answer_some(self) -> None:
         under_way = self.bench.sink.under_way
@@ -187,11 +198,13 @@ class Story:
                 self.bench.sink.reply(batch, self.planhat.answer(batch))
 
     def fate(self) -> None:
-        """A restart, a rebalance, a lost assignment, a commit refused, a letter refused."""
+        """A crash, a restart, a rebalance, a lost assignment, a commit refused, a letter refused."""
         source = self.bench.source
         what = self.dice.random()
         mine = sorted(p.partition for p in source.assigned)
-        if what < 0.005:
+        if what < 0.003:
+            self._crash()
+        elif what < 0.006:
             self._restart()
         elif what < 0.02 and mine:
             self._take_away(self.dice.choice(mine), is_lost=self.dice.random() < 0.4)
@@ -206,16 +219,26 @@ class Story:
         elif what < 0.13:
             self.bench.dead_letters.refuse()
 
+    def _crash(self) -> None:
+        """SIGKILL, and a new process: what was settled by the last commit is not sent again."""
+        for batch in self.bench.sink.under_way:
+            if self.dice.random() < 0.5:  # it arrives, and nobody hears of it
+                self.planhat.answer(batch)
+        self._start_anew()
+
     def _restart(self) -> None:
         """SIGTERM, and a new process: the drain, the last commit, and everything read again from there."""
         self.bench.sink.answer = self._answer_while_draining
         self.bench.streamer.stop()
         self.bench.streamer.run()
+        assert self.bench.source.is_closed
+        self._start_anew()
+
+    def _start_anew(self) -> None:
         old = self.bench
-        assert old.source.is_closed
         self.bench = Bench(limits=LIMITS, answer=None, partitions=0, dice=self.dice.random)
         self.bench.clock.now = old.clock.now
-        self.bench.source.committed = old.source.committed
+        self.bench.source.marks = old.source.marks
         self.bench.source._next = old.source._next
         self.bench.dead_letters.produced = old.dead_letters.produced
         self.delivered += old.told.fates[Fate.DELIVERED]
@@ -248,6 +271,11 @@ class Story:
             start = source.committed.get(here, 0)
             source.logs[here].clear()
             source.logs[here].extend(record for record in self.logs[here] if record.offset >= start)
+            found = source._found(here)
+            assert found is not None
+            told = decode(found, f"{source.topic_id}:{number}")
+            assert isinstance(told, Settled), "a commit of ours was not believed"
+            self.begun[here] = told
             source.assign(number)
 
     def check(self) -> None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from streamer.engine.ports import CommitResult
+from streamer.engine.ports import CommitResult, Mark
 from streamer.errors import SourceError
 from streamer.kafka.start import resolve_start
 from streamer.records import TopicPartition
@@ -40,15 +40,15 @@ def test_a_refused_commit_is_never_called_committed(
 ) -> None:
     """Both kinds of commit tell what the broker answered, and the next turn still works."""
     member = _member(cluster)
-    offsets = {TopicPartition(member.topic, 0): 5}
+    marks = {TopicPartition(member.topic, 0): Mark(5, "ahead")}
     # librdkafka repeats a commit a few times where that may help, so the answer is the same each time.
     cluster.push_errors(OFFSET_COMMIT, *[code] * 10)
     if is_waiting:
-        result = member.source.commit_now(offsets)
+        result = member.source.commit_now(marks)
     else:
-        member.source.start_commit(offsets)
+        member.source.start_commit(marks)
         ((told, result),) = member.commits_until(1)
-        assert told == offsets
+        assert told == marks
     assert result is expected
     cluster.clear_errors(OFFSET_COMMIT)
     member.poll_for(0.2)
@@ -61,7 +61,7 @@ def test_a_waiting_commit_ends_while_the_broker_is_away() -> None:
         member = _member(cluster)
         cluster.set_down()
         began = time.monotonic()
-        assert member.source.commit_now({TopicPartition(member.topic, 0): 5}) is CommitResult.RETRY
+        assert member.source.commit_now({TopicPartition(member.topic, 0): Mark(5)}) is CommitResult.RETRY
         assert time.monotonic() - began < 8
         began = time.monotonic()
         member.source.close()
@@ -97,7 +97,7 @@ def test_a_topic_that_may_not_be_read_stops_the_reader(cluster: MockCluster) -> 
 def test_an_offset_the_log_does_not_hold_stops_the_reader(cluster: MockCluster, position: str) -> None:
     """Never a silent jump: both offsets are named, and the command that mends it."""
     member = _member(cluster)
-    member.source.commit_now({TopicPartition(member.topic, 0): 2 if position == "behind" else 99})
+    member.source.commit_now({TopicPartition(member.topic, 0): Mark(2 if position == "behind" else 99)})
     member.source.close()
     cluster.delete_records(member.topic, 0, 6)
     again = Member(cluster, member.topic, f"g.{member.topic}", session_timeout_ms="1500")

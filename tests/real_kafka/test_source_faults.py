@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
-from streamer.engine.ports import CommitResult
+from streamer.engine.ports import CommitResult, Mark
 from streamer.errors import SourceError
 from streamer.kafka.configuration import onlooker_configuration
 from streamer.kafka.log_ends import LogEnds
@@ -64,7 +64,7 @@ def test_reading_goes_on_after_the_broker_restarts(own_kafka: RealKafka) -> None
     while CommitResult.COMMITTED not in results:
         assert time.monotonic() < deadline, f"no commit after the restart: {results}"
         member.poll_for(0.1)
-        results.append(member.source.commit_now({where: 20}))
+        results.append(member.source.commit_now({where: Mark(20)}))
     member.poll_until(lambda: member.source.is_member)
     back = time.time()
     member.poll_until(lambda: (member.source.log_ends_at or 0) > back)
@@ -87,9 +87,9 @@ def test_nothing_waits_for_a_broker_that_hangs(own_kafka: RealKafka) -> None:
     os.kill(own_kafka.pid, signal.SIGSTOP)
     try:
         assert _seconds(lambda: member.poll_for(0.5)) < 2
-        member.source.start_commit({where: 5})
+        member.source.start_commit({where: Mark(5)})
         results: list[CommitResult] = []
-        assert _seconds(lambda: results.append(member.source.commit_now({where: 7}))) < 5
+        assert _seconds(lambda: results.append(member.source.commit_now({where: Mark(7)}))) < 5
         assert results == [CommitResult.RETRY]
         assert _seconds(member.source.close) < 12
     finally:
@@ -140,7 +140,7 @@ def test_a_member_that_was_evicted_is_fenced(real_kafka: RealKafka) -> None:
     member.poll_until(lambda: len(member.records) == 10)
     member.source.pause([TopicPartition(topic, 0)])
     time.sleep(8)  # no poll for longer than max.poll.interval.ms: librdkafka leaves the group
-    result = member.source.commit_now({TopicPartition(topic, 0): 10})
+    result = member.source.commit_now({TopicPartition(topic, 0): Mark(10)})
     assert result is CommitResult.FENCED
     assert committed(real_kafka, f"g.{topic}", topic) == 0
     member.poll_until(lambda: ("lost", {0}) in member.told)
