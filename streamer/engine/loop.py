@@ -37,6 +37,12 @@ BUSY_POLL_SECONDS = 0.02
 """Longest wait for records while answers are on their way."""
 STILL_SECONDS = 0.05
 """Longest wait for answers while not polling."""
+PARENTS = {
+    Endpoint.COMPANIES: (),
+    Endpoint.ENDUSERS: (Endpoint.COMPANIES,),
+    Endpoint.ACTIVITIES: (Endpoint.COMPANIES, Endpoint.ENDUSERS),
+}
+"""Where the upserts go that operations of an endpoint wait for."""
 
 
 class Streamer:
@@ -202,10 +208,22 @@ class Streamer:
             self._sink.refresh_credentials()
             number = self.dispatch.probe(endpoint, self.hold.probe_operations, now)
             self.hold.probe = number or self.hold.probe
+            if self.hold.reason is HoldReason.EVERYTHING_REFUSED:
+                self._send_parents(endpoint, now)
         else:
             # What was refused went back to Kafka with its partition, or waits for what a hold does not
             # send: nothing is left to ask with, so go on and see.
             self._leave_hold()
+
+    def _send_parents(self, endpoint: Endpoint, now: float) -> None:
+        """A few upserts, so that what waits for them can be in a later probe.
+
+        Else such a hold need not end. Some activities are refused alone, and nothing else is sent. What
+        is read to show that others pass are activities behind upserts of their users; these are not
+        sent, so their activities never get ready, and every probe asks of the same few.
+        """
+        for parent in PARENTS[endpoint]:
+            self.dispatch.probe(parent, self.hold.probe_operations, now)
 
     # --- out, commits -----------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from streamer.outcomes import (
     Answered,
     Endpoint,
     Fate,
+    InvalidReason,
     Misconfigured,
     MisconfiguredReason,
     RefusedWhole,
@@ -87,6 +88,35 @@ def test_a_group_made_of_suspects_proves_nothing_about_everybody() -> None:
     bench.turn(100)
     assert bench.told.holds == []
     assert bench.committed() == 220
+
+
+def test_a_hold_over_activities_ends_though_all_that_is_read_waits_for_upserts() -> None:
+    """A few bad activities are all there is to ask with, until the upserts before newer ones are let go.
+
+    Bad activities are refused alone, nothing else comes for minutes: hold. Then identify and track calls
+    of others are read. A hold sends none of these upserts, so their activities never get ready, and every
+    probe asked of the same bad few, for ever.
+    """
+    limits = Limits(alone_seconds=30.0, alone_others=5, sample_operations=3, hold_probe_seconds=10.0)
+
+    def answer(batch: Batch) -> Answer:
+        return RefusedWhole(400) if any(user.startswith("bad") for user in who(batch)) else accept(batch)
+
+    bench = Bench(limits=limits, answer=answer)
+    bench.source.feed(identify("u-0"))
+    for number in range(3):
+        bench.source.feed(track(f"bad-{number}"))
+    bench.turn(200)
+    assert bench.told.holds[0] == "entered everything_refused"
+    assert "left everything_refused" not in bench.told.holds
+    for number in range(1, 20):
+        bench.source.feed(identify(f"u-{number}"))
+        bench.source.feed(track(f"u-{number}"))
+    bench.turn(300)
+    assert bench.told.holds[-1] == "left everything_refused"
+    bench.turn(300)
+    assert reasons(bench) == {InvalidReason.REFUSED_ALONE: 3}
+    assert bench.committed() == 42
 
 
 def test_refused_alone_on_a_quiet_endpoint_waits_without_holding_the_others() -> None:
