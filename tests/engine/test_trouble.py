@@ -119,6 +119,32 @@ def test_a_hold_over_activities_ends_though_all_that_is_read_waits_for_upserts()
     assert bench.committed() == 42
 
 
+def test_the_probes_of_a_hold_shrink_while_they_fail() -> None:
+    """One that makes requests fail, and few beside it: probes of always the same would fail for ever."""
+    limits = Limits(
+        alone_seconds=30.0, alone_others=5, sample_operations=3, hold_probe_seconds=10.0, probe_operations=2
+    )
+
+    def answer(batch: Batch) -> Answer:
+        is_bad = any(user.startswith("bad") for user in who(batch))
+        if batch.endpoint is Endpoint.COMPANIES and is_bad:
+            return DOWN
+        return RefusedWhole(400) if is_bad else accept(batch)
+
+    bench = Bench(limits=limits, answer=answer)
+    for number in range(3):
+        bench.source.feed(track(f"bad-{number}"))
+    bench.source.feed(identify("u-0"))
+    bench.turn(200)
+    assert bench.told.holds[0] == "entered everything_refused"
+    bench.source.feed(group("bad-co"))
+    for number in range(1, 10):
+        bench.source.feed(group("acme"))
+        bench.source.feed(track(f"u-{number}"))
+    bench.turn(400)
+    assert bench.told.holds[-1] == "left everything_refused"
+
+
 def test_refused_alone_on_a_quiet_endpoint_waits_without_holding_the_others() -> None:
     """Eight refused one by one become letters once a hundred others have passed."""
     bench = Bench(
