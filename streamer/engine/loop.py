@@ -84,7 +84,8 @@ class Streamer:
         self._is_stopping = False
         self._ending: StreamerError | None = None
         self.last_poll_at = clock.monotonic()
-        """When the source was last polled: the liveness of the owner thread."""
+        """When the source was last polled: the liveness of the owner thread, and when it last could hear
+        that partitions are lost."""
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -142,7 +143,10 @@ class Streamer:
 
     def collect(self, now: float, timeout_seconds: float = 0.0) -> None:
         """Apply what came back from Planhat and from the dead-letter topic."""
-        for delivery in self._sink.collect(timeout_seconds):
+        deliveries = self._sink.collect(timeout_seconds)
+        if timeout_seconds:
+            now = self._clock.monotonic()  # what came while we waited: the waits it asks for begin now
+        for delivery in deliveries:
             works = self._answers.apply(delivery, now)
             if works and self.hold.is_ended_by(delivery.batch.number):
                 self._leave_hold()
@@ -253,7 +257,7 @@ class Streamer:
             self._observer.paused(stage.value)
         self._pause_and_resume(self._to_pause(stage, now))
         if stage is Stage.STILL:
-            self.last_poll_at = now
+            # No poll, and not counted as one: who was frozen, and wakes up still, has not heard of a loss.
             self.collect(now, STILL_SECONDS)
             return ()
         is_busy = bool(self.dispatch.flights)

@@ -657,3 +657,21 @@ def test_a_letter_refused_after_its_epoch_is_not_produced_again() -> None:
     bench.dead_letters.refuse()
     bench.turn(6)
     assert len(bench.dead_letters.produced) == 1
+
+
+def test_a_turn_that_keeps_still_is_no_poll() -> None:
+    """Who was frozen past its session and wakes up above high water must not send as if nothing happened.
+
+    A worker sends only while the last poll is recent: in a poll the loss of partitions would be told. The
+    process read up to high water and froze. Its first turn after waking begins to keep still, and does not
+    poll; when that counted as a poll, the turns after it sent what the new owner was sending.
+    """
+    bench = Bench(limits=Limits(high_water_records=10, poll_records=10), answer=None)
+    for number in range(20):
+        bench.source.feed(identify(f"u-{number}"))
+    bench.turn(1)
+    polls, polled_at = bench.source.polls, bench.streamer.last_poll_at
+    bench.clock.advance(60.0)
+    bench.turn(2)
+    assert bench.source.polls == polls
+    assert bench.streamer.last_poll_at == polled_at
