@@ -118,6 +118,9 @@ class Dispatch:
             return None
         outbox.wake(now)
         number = next(self._numbers)
+        if outbox.gate.failures:
+            # As at any gate: of the same few, one that makes requests fail must not spoil every probe.
+            most = min(most, outbox.gate.probe_size())
         tickets = outbox.pool.take(most, number)
         chosen = (Kind.PROBE, tickets) if tickets else outbox.choose(now, number, extras=True)
         if chosen is None or not self._submit(outbox, number, *chosen, now):

@@ -41,6 +41,12 @@ BUSY_POLL_SECONDS = 0.02
 """Longest wait for records while answers are on their way."""
 STILL_SECONDS = 0.05
 """Longest wait for answers while not polling."""
+PARENTS = {
+    Endpoint.COMPANIES: (),
+    Endpoint.ENDUSERS: (Endpoint.COMPANIES,),
+    Endpoint.ACTIVITIES: (Endpoint.COMPANIES, Endpoint.ENDUSERS),
+}
+"""Where the upserts go that operations of an endpoint wait for."""
 
 
 class Streamer:
@@ -83,7 +89,8 @@ class Streamer:
         self._is_stopping = False
         self._ending: StreamerError | None = None
         self.last_poll_at = clock.monotonic()
-        """When the source was last polled: the liveness of the owner thread."""
+        """When the source was last polled: the liveness of the owner thread, and when it last could hear
+        that partitions are lost."""
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -141,7 +148,10 @@ class Streamer:
 
     def collect(self, now: float, timeout_seconds: float = 0.0) -> None:
         """Apply what came back from Planhat and from the dead-letter topic."""
-        for delivery in self._sink.collect(timeout_seconds):
+        deliveries = self._sink.collect(timeout_seconds)
+        if timeout_seconds:
+            now = self._clock.monotonic()  # what came while we waited: the waits it asks for begin now
+        for delivery in deliveries:
             works = self._answers.apply(delivery, now)
             if works and self.hold.is_ended_by(delivery.batch.number):
                 self._leave_hold()
@@ -207,10 +217,22 @@ class Streamer:
             self._sink.refresh_credentials()
             number = self.dispatch.probe(endpoint, self.hold.probe_operations, now)
             self.hold.probe = number or self.hold.probe
+            if self.hold.reason is HoldReason.EVERYTHING_REFUSED:
+                self._send_parents(endpoint, now)
         else:
             # What was refused went back to Kafka with its partition, or waits for what a hold does not
             # send: nothing is left to ask with, so go on and see.
             self._leave_hold()
+
+    def _send_parents(self, endpoint: Endpoint, now: float) -> None:
+        """A few upserts, so that what waits for them can be in a later probe.
+
+        Else such a hold need not end. Some activities are refused alone, and nothing else is sent. What
+        is read to show that others pass are activities behind upserts of their users; these are not
+        sent, so their activities never get ready, and every probe asks of the same few.
+        """
+        for parent in PARENTS[endpoint]:
+            self.dispatch.probe(parent, self.hold.probe_operations, now)
 
     # --- out, commits -----------------------------------------------------------------------------
 
@@ -249,7 +271,7 @@ class Streamer:
             self._observer.paused(stage.value)
         self._pause_and_resume(self._to_pause(stage, now))
         if stage is Stage.STILL:
-            self.last_poll_at = now
+            # No poll, and not counted as one: who was frozen, and wakes up still, has not heard of a loss.
             self.collect(now, STILL_SECONDS)
             return ()
         is_busy = bool(self.dispatch.flights)

@@ -14,6 +14,7 @@ from streamer.outcomes import (
     Answered,
     Endpoint,
     Fate,
+    InvalidReason,
     Misconfigured,
     MisconfiguredReason,
     RefusedWhole,
@@ -87,6 +88,61 @@ def test_a_group_made_of_suspects_proves_nothing_about_everybody() -> None:
     bench.turn(100)
     assert bench.told.holds == []
     assert bench.committed() == 220
+
+
+def test_a_hold_over_activities_ends_though_all_that_is_read_waits_for_upserts() -> None:
+    """A few bad activities are all there is to ask with, until the upserts before newer ones are let go.
+
+    Bad activities are refused alone, nothing else comes for minutes: hold. Then identify and track calls
+    of others are read. A hold sends none of these upserts, so their activities never get ready, and every
+    probe asked of the same bad few, for ever.
+    """
+    limits = Limits(alone_seconds=30.0, alone_others=5, sample_operations=3, hold_probe_seconds=10.0)
+
+    def answer(batch: Batch) -> Answer:
+        return RefusedWhole(400) if any(user.startswith("bad") for user in who(batch)) else accept(batch)
+
+    bench = Bench(limits=limits, answer=answer)
+    bench.source.feed(identify("u-0"))
+    for number in range(3):
+        bench.source.feed(track(f"bad-{number}"))
+    bench.turn(200)
+    assert bench.told.holds[0] == "entered everything_refused"
+    assert "left everything_refused" not in bench.told.holds
+    for number in range(1, 20):
+        bench.source.feed(identify(f"u-{number}"))
+        bench.source.feed(track(f"u-{number}"))
+    bench.turn(300)
+    assert bench.told.holds[-1] == "left everything_refused"
+    bench.turn(300)
+    assert reasons(bench) == {InvalidReason.REFUSED_ALONE: 3}
+    assert bench.committed() == 42
+
+
+def test_the_probes_of_a_hold_shrink_while_they_fail() -> None:
+    """One that makes requests fail, and few beside it: probes of always the same would fail for ever."""
+    limits = Limits(
+        alone_seconds=30.0, alone_others=5, sample_operations=3, hold_probe_seconds=10.0, probe_operations=2
+    )
+
+    def answer(batch: Batch) -> Answer:
+        is_bad = any(user.startswith("bad") for user in who(batch))
+        if batch.endpoint is Endpoint.COMPANIES and is_bad:
+            return DOWN
+        return RefusedWhole(400) if is_bad else accept(batch)
+
+    bench = Bench(limits=limits, answer=answer)
+    for number in range(3):
+        bench.source.feed(track(f"bad-{number}"))
+    bench.source.feed(identify("u-0"))
+    bench.turn(200)
+    assert bench.told.holds[0] == "entered everything_refused"
+    bench.source.feed(group("bad-co"))
+    for number in range(1, 10):
+        bench.source.feed(group("acme"))
+        bench.source.feed(track(f"u-{number}"))
+    bench.turn(400)
+    assert bench.told.holds[-1] == "left everything_refused"
 
 
 def test_refused_alone_on_a_quiet_endpoint_waits_without_holding_the_others() -> None:
@@ -601,3 +657,21 @@ def test_a_letter_refused_after_its_epoch_is_not_produced_again() -> None:
     bench.dead_letters.refuse()
     bench.turn(6)
     assert len(bench.dead_letters.produced) == 1
+
+
+def test_a_turn_that_keeps_still_is_no_poll() -> None:
+    """Who was frozen past its session and wakes up above high water must not send as if nothing happened.
+
+    A worker sends only while the last poll is recent: in a poll the loss of partitions would be told. The
+    process read up to high water and froze. Its first turn after waking begins to keep still, and does not
+    poll; when that counted as a poll, the turns after it sent what the new owner was sending.
+    """
+    bench = Bench(limits=Limits(high_water_records=10, poll_records=10), answer=None)
+    for number in range(20):
+        bench.source.feed(identify(f"u-{number}"))
+    bench.turn(1)
+    polls, polled_at = bench.source.polls, bench.streamer.last_poll_at
+    bench.clock.advance(60.0)
+    bench.turn(2)
+    assert bench.source.polls == polls
+    assert bench.streamer.last_poll_at == polled_at
