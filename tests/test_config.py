@@ -251,6 +251,16 @@ def test_passthrough_is_announced_not_accepted() -> None:
         ({"SCHEMA_REGISTRY_URL": "https://r", "SCHEMA_REGISTRY_USER": "u"}, "set both or neither"),
         ({"KAFKA_PROPERTIES": "session.timeout.ms=9000"}, "set STREAMER_SESSION_TIMEOUT_SECONDS instead"),
         ({"KAFKA_PROPERTIES": "max.poll.interval.ms=9"}, "set STREAMER_MAX_POLL_INTERVAL_SECONDS instead"),
+        ({"KAFKA_PROPERTIES": "group.protocol=consumer"}, "set STREAMER_KAFKA_GROUP_PROTOCOL instead"),
+        ({"KAFKA_PROPERTIES": "group.instance.id=a"}, "set STREAMER_KAFKA_GROUP_INSTANCE_ID instead"),
+        (
+            {"KAFKA_GROUP_PROTOCOL": "consumer", "KAFKA_PROPERTIES": "heartbeat.interval.ms=500"},
+            "with STREAMER_KAFKA_GROUP_PROTOCOL=consumer the broker says",
+        ),
+        (
+            {"KAFKA_PROPERTIES": "group.remote.assignor=uniform"},
+            "with STREAMER_KAFKA_GROUP_PROTOCOL=classic the members share",
+        ),
         ({"SCHEMA_REGISTRY_CA": __file__}, "is set without STREAMER_SCHEMA_REGISTRY_URL"),
     ],
 )

@@ -6,10 +6,19 @@ The only room that reads the process environment.
 from streamer.config.environment import PropertyProblems, Tokens, load_settings, reload_secrets
 from streamer.config.settings import PREFIX, Settings, variable_name
 from streamer.config.table import SettingRow, markdown_table, secret_values, settings_table, settings_warnings
-from streamer.config.values import LogFormat, LogLevel, OnHold, PlanhatMode, StartAt, is_secret_property
+from streamer.config.values import (
+    GroupProtocol,
+    LogFormat,
+    LogLevel,
+    OnHold,
+    PlanhatMode,
+    StartAt,
+    is_secret_property,
+)
 
 __all__ = [
     "PREFIX",
+    "GroupProtocol",
     "LogFormat",
     "LogLevel",
     "OnHold",

@@ -71,8 +71,22 @@ class Settings(BaseModel):
     commit_interval_seconds: float = _setting(
         0.5, "Seconds between commits of the partitions that moved.", low=0.05, high=60
     )
+    kafka_group_protocol: values.GroupProtocol = _setting(
+        values.GroupProtocol.CLASSIC,
+        "How the group shares its partitions: `classic`, or `consumer` (KIP-848, Kafka 4.0 and later), where "
+        "the broker decides and says how long a session is.",
+    )
+    kafka_group_instance_id: values.Text | None = _setting(
+        None,
+        "Name of a static member: a restart within the session keeps its partitions and moves nobody "
+        "else's. One process at a time may bear it, such as the pod of a StatefulSet.",
+    )
     session_timeout_seconds: float = _setting(
-        45, "Seconds without a heartbeat after which Kafka gives our partitions away.", low=6, high=1800
+        45,
+        "Seconds without a heartbeat after which Kafka gives our partitions away. With the `consumer` "
+        "protocol that is the broker's to say (`group.consumer.session.timeout.ms`): what it is at least.",
+        low=6,
+        high=1800,
     )
     max_poll_interval_seconds: float = _setting(
         300, "Seconds between polls after which Kafka gives our partitions away.", low=10, high=86400

@@ -21,10 +21,12 @@ class CommitSchedule:
 
     def due(self, now: float, committable: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """What to commit now; empty when it is too early, one is under way or nothing changed."""
+        return self.changed(committable) if self.may_start(now) else {}
+
+    def may_start(self, now: float) -> bool:
+        """Whether none is under way and the last one was long enough ago."""
         is_lost = now - self._started_at > LOST_SECONDS
-        if (self._under_way and not is_lost) or now < self._next_at:
-            return {}
-        return self.changed(committable)
+        return now >= self._next_at and (not self._under_way or is_lost)
 
     def changed(self, committable: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """What the broker has not acknowledged yet."""

@@ -97,6 +97,13 @@ class Book:
         return len(self._order)
 
     @property
+    def position(self) -> int | None:
+        """An offset that is always safe to commit: the committable one, at first where the epoch begins."""
+        if self.committable is not None:
+            return self.committable
+        return self._order[0] if self._order else None
+
+    @property
     def oldest(self) -> Entry | None:
         """The unsettled entry with the lowest offset, or None."""
         return self._open.get(self._order[0]) if self._order else None
@@ -197,6 +204,10 @@ class Ledger:
     def committable(self) -> dict[TopicPartition, int]:
         """Next offsets safe to commit, of partitions that have one."""
         return {book.source: book.committable for book in self if book.committable is not None}
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """Offsets that are safe to commit whatever is in flight, of partitions of which anything was read."""
+        return {book.source: book.position for book in self if book.position is not None}
 
     def check(self) -> None:
         """Raise LedgerError where a conservation law does not hold."""

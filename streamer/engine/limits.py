@@ -45,6 +45,9 @@ class Limits:
     """Records, in units of high water, that may be read past the oldest unsettled one of a partition."""
 
     commit_interval_seconds: float = 0.5
+    membership_seconds: float | None = None
+    """How long an acknowledged commit proves that our partitions are still ours; nothing is sent without a
+    proof. None: whoever drives the engine knows by other means."""
     drain_seconds: float = 70.0
     commit_floor_seconds: float = 5.0
     """Kept of `drain_seconds` for the last commit."""

@@ -16,6 +16,7 @@ from streamer.engine.intake import Intake
 from streamer.engine.ledger import Entry, Ledger
 from streamer.engine.letters import Letters
 from streamer.engine.limits import Limits
+from streamer.engine.membership import Membership
 from streamer.engine.ports import (
     Clock,
     DeadLetters,
@@ -63,6 +64,7 @@ class Streamer:
         self._clock = clock
         self.ledger = Ledger()
         self.hold = Hold(limits)
+        self.membership = Membership(limits.membership_seconds)
         self.dispatch = Dispatch(limits, sink, encode, observer)
         self.letters = Letters(DeadLetterGuard(limits), dead_letters)
         self._answers = Answers(
@@ -116,8 +118,8 @@ class Streamer:
         self.collect(now)
         self._end_if_told()
         self._end_hold_or_probe(now)
-        self._send(now)
         self._commit(now)
+        self._send(now)
         records = self._poll(now)
         now = self._clock.monotonic()
         self._intake.take(records, now)
@@ -191,7 +193,7 @@ class Streamer:
             raise ending(reason)
         if self.hold.word_is_due(now):
             self._observer.holding(reason, now - self.hold.since)
-        if self.hold.probe_is_due(now):
+        if self.membership.is_proved(now) and self.hold.probe_is_due(now):
             self._probe_hold(now)
 
     def _probe_hold(self, now: float) -> None:
@@ -210,20 +212,28 @@ class Streamer:
     # --- out, commits -----------------------------------------------------------------------------
 
     def _send(self, now: float) -> None:
-        if self.hold.reason is None:
+        if self.hold.reason is None and self.membership.is_proved(now):
             self.dispatch.send(now)
 
     def _commit(self, now: float) -> None:
         self.finish_commits()
         offsets = self._commits.due(now, self.ledger.committable())
+        if not offsets and self._wants_proof(now) and self._commits.may_start(now):
+            offsets = self.ledger.positions()
         if offsets:
             self._commits.started(now, offsets)
+            self.membership.asked(now, offsets)
             self._source.start_commit(offsets)
+
+    def _wants_proof(self, now: float) -> bool:
+        """Whether there is something to send or in flight, and our membership was proved too long ago."""
+        return self.dispatch.lanes.size > 0 and self.membership.needs_proof(now)
 
     def finish_commits(self) -> None:
         """Learn what became of commits."""
         for offsets, result in self._source.finished_commits():
             self._commits.finished(offsets, result)
+            self.membership.answered(offsets, result)
             self._observer.committed(result, len(offsets))
 
     # --- in ---------------------------------------------------------------------------------------
@@ -238,7 +248,7 @@ class Streamer:
             self.last_poll_at = now
             self.collect(now, STILL_SECONDS)
             return ()
-        is_busy = bool(self.dispatch.flights)
+        is_busy = bool(self.dispatch.flights) or self._wants_proof(now)
         timeout = BUSY_POLL_SECONDS if is_busy else self._limits.poll_seconds
         records = self._source.poll(self._limits.poll_records, timeout)
         self.last_poll_at = self._clock.monotonic()
@@ -286,6 +296,7 @@ class Streamer:
 
     def lost(self, partitions: Collection[TopicPartition]) -> None:
         """Forget; somebody else reads them already."""
+        self.membership.lost()
         self._handover.hand_over(partitions, "lost")
 
     def stop_intake(self, partitions: Collection[TopicPartition]) -> None:

@@ -39,10 +39,19 @@ _REFUSED: Final = {
         "other members of this group do not use cooperative-sticky; stop them, or change "
         "STREAMER_KAFKA_GROUP_ID"
     ),
-    KafkaError.UNSUPPORTED_VERSION: "this broker is too old for the settings in STREAMER_KAFKA_PROPERTIES",
+    KafkaError.UNSUPPORTED_VERSION: (
+        "this broker is too old for STREAMER_KAFKA_GROUP_PROTOCOL=consumer, or for the settings in "
+        "STREAMER_KAFKA_PROPERTIES"
+    ),
     KafkaError.SASL_AUTHENTICATION_FAILED: "correct user and password in STREAMER_KAFKA_PROPERTIES",
     KafkaError._AUTHENTICATION: "correct user and password in STREAMER_KAFKA_PROPERTIES",  # noqa: SLF001
-    KafkaError.FENCED_INSTANCE_ID: "another member runs with the same group.instance.id; give each its own",
+    KafkaError.FENCED_INSTANCE_ID: (
+        "another process bears the same STREAMER_KAFKA_GROUP_INSTANCE_ID; give each its own"
+    ),
+    KafkaError.UNRELEASED_INSTANCE_ID: (
+        "another process bears the same STREAMER_KAFKA_GROUP_INSTANCE_ID; give each its own. If it "
+        "was killed, start again when its session has ended"
+    ),
     KafkaError._FATAL: "the client cannot go on; start it again",  # noqa: SLF001
 }
 

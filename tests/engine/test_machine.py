@@ -33,7 +33,7 @@ BULKS = {
 }
 LIMITS = Limits(
     high_water_records=60, poll_records=10, bulks=BULKS, calls_per_minute=600, alone_seconds=30,
-    alone_others=5, dead_letter_ratio=0.9, stuck_ratio=0.3,
+    alone_others=5, dead_letter_ratio=0.9, stuck_ratio=0.3, membership_seconds=6.0,
 )  # fmt: skip
 PARTITIONS = 3
 
