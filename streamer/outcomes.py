@@ -58,6 +58,8 @@ class SkipReason(StrEnum):
     """Planhat found no company for the enduser and did not save it."""
     UNCONFIRMED = "unconfirmed"
     """Sent twice and answered 2xx, but the reply does not say whether this one was saved."""
+    DUPLICATE = "duplicate"
+    """A call of the same type with this messageId was delivered or skipped lately."""
 
 
 class InvalidReason(StrEnum):

@@ -113,6 +113,8 @@ def limits_of(settings: Settings) -> Limits:
         stuck_ratio=settings.stuck_ratio,
         commit_interval_seconds=settings.commit_interval_seconds,
         membership_seconds=membership_seconds(settings),
+        duplicates_window=settings.duplicates_window,
+        duplicates_seconds=settings.duplicates_seconds,
         drain_seconds=settings.drain_seconds,
         calls_per_minute=settings.planhat_calls_per_minute,
         extra_calls_ratio=settings.extra_calls_ratio,

@@ -98,6 +98,17 @@ class Settings(BaseModel):
         high=32 * MIB,
     )
 
+    duplicates_window: int = _setting(
+        100_000,
+        "Recent messageIds whose copies are skipped as `duplicate`; 0 delivers every record. In memory: "
+        "empty after a restart.",
+        low=0,
+        high=10_000_000,
+    )
+    duplicates_seconds: float = _setting(
+        3600, "Seconds for which a messageId is remembered, at most.", low=1, high=86400
+    )
+
     # --- schema registry -------------------------------------------------------------------------
     schema_registry_url: values.Url | None = _setting(
         None, "Schema registry for values in Confluent framing; without it such values cannot be read."

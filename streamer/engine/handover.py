@@ -67,7 +67,7 @@ class Handover:
         self._observer.rebalanced(change, len(partitions), released)
 
     def _give_back_unsent(self, books: list[Book]) -> None:
-        entries = [entry for book in books for entry in book.entries()]
+        entries = [entry for book in books for entry in book.ending_entries()]
         unsent = [t for entry in entries for t in entry.tickets if t.place is not Place.SENT]
         touched = {id(ticket.entry) for ticket in unsent}
         self._streamer.dispatch.withdraw(unsent, self._streamer.clock.monotonic())
@@ -118,7 +118,7 @@ class Handover:
             self._collect()
 
     def _close(self, book: Book) -> None:
-        for entry in book.entries():
+        for entry in book.ending_entries():
             for ticket in list(entry.tickets):
                 self._streamer.dispatch.fence(ticket)
             entry.worsen(Fate.RELEASED, "")

@@ -10,6 +10,7 @@ from streamer.engine.answers import Answers
 from streamer.engine.commit import CommitSchedule
 from streamer.engine.dead_letter_guard import DeadLetterGuard
 from streamer.engine.dispatch import Dice, Dispatch
+from streamer.engine.duplicates import Duplicates
 from streamer.engine.handover import Handover
 from streamer.engine.hold import Hold, ending
 from streamer.engine.intake import Intake
@@ -64,6 +65,7 @@ class Streamer:
         self._clock = clock
         self.ledger = Ledger()
         self.hold = Hold(limits)
+        self.duplicates = Duplicates(limits.duplicates_window, limits.duplicates_seconds)
         self.membership = Membership(limits.membership_seconds)
         self.dispatch = Dispatch(limits, sink, encode, observer)
         self.letters = Letters(DeadLetterGuard(limits), dead_letters)
@@ -165,6 +167,15 @@ class Streamer:
         latency = max(0.0, self._clock.time() - made_at / 1000) if made_at >= 0 else None
         reason = entry.reason if entry.fate in {Fate.SKIPPED, Fate.DEAD_LETTERED} else ""
         self._observer.settled(entry.record, entry.call, entry.fate, reason, latency, was_sent=entry.was_sent)
+        if entry.id_key is not None:
+            self._settle_copies(entry)
+
+    def _settle_copies(self, entry: Entry) -> None:
+        for copy in self.duplicates.settled(entry, self._clock.monotonic()):
+            if copy.fate is Fate.DEAD_LETTERED:
+                self._entry_answered(copy)  # a letter of its own
+            else:
+                self.settle(copy)
 
     # --- hold -------------------------------------------------------------------------------------
 

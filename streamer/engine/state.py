@@ -24,7 +24,7 @@ def stuck_partitions(parked: Iterable[Ticket], most: int) -> set[TopicPartition]
     while line:
         ticket = line.popleft()
         source = ticket.entry.book.source
-        waiting[source] = waiting.get(source, 0) + 1
+        waiting[source] = waiting.get(source, 0) + 1 + len(ticket.entry.copies or ())
         for follower in ticket.followers:
             if follower not in seen:
                 seen.add(follower)

@@ -71,6 +71,14 @@ def text_of(error: KafkaError | BaseException) -> str:
     return str(error)
 
 
+def _cause(error: KafkaError) -> int:
+    """The code of what made an error fatal, which librdkafka tells in words alone; else its own."""
+    if error.code() != KafkaError._FATAL:  # noqa: SLF001
+        return error.code()
+    told = (code for code in _REFUSED if code != error.code() and KafkaError(code).str() in error.str())
+    return next(told, error.code())
+
+
 def never_works(error: KafkaError) -> bool:
     """Whether waiting and trying again cannot help."""
     return bool(error.fatal()) or error.code() in _REFUSED
@@ -80,7 +88,7 @@ def source_error(
     error: KafkaError, bootstrap_servers: str, what: str, need: Need | None = None
 ) -> SourceError:
     """The error as ours: what happened, what happens next, what to do. `need`: the ACL that is missing."""
-    advice = _REFUSED.get(error.code(), "look at the broker's log, then start again")
+    advice = _REFUSED.get(_cause(error), "look at the broker's log, then start again")
     if need is not None:
         advice = f"allow this user {need} (docs/secured-kafka.md lists every ACL)"
     return SourceError(

@@ -201,7 +201,7 @@ def test_a_killed_static_member_is_waited_for(piped: Callable[..., Pipeline]) ->
     killed.kill()
     early = pipeline.member("early", **_settings("consumer", "early", "pod-1"))
     assert early.wait(30) == 3
-    assert "start again when its session has ended" in early.tail()
+    assert "start again when its session has ended" in early.lines("failed")[0]["problem"]
     sleep(SESSION_SECONDS + 1)
     back = pipeline.member("back", **_settings("consumer", "back", "pod-1"))
     _wait_until_shared(pipeline, steady, back)
@@ -213,7 +213,7 @@ def test_of_two_with_one_name_the_older_ends(piped: Callable[..., Pipeline]) -> 
     older = pipeline.member("older", **_settings("classic", "older", "pod-0")).wait_until_ready()
     pipeline.member("newer", **_settings("classic", "newer", "pod-0")).wait_until_ready()
     assert older.wait(60) == 3
-    assert "STREAMER_KAFKA_GROUP_INSTANCE_ID" in older.tail()
+    assert "STREAMER_KAFKA_GROUP_INSTANCE_ID; give each its own" in older.lines("failed")[0]["problem"]
 
 
 def test_the_protocol_is_changed_one_by_one(piped: Callable[..., Pipeline]) -> None:
