@@ -242,6 +242,8 @@ def test_passthrough_is_announced_not_accepted() -> None:
         ({"HTTP_ANALYTICS_SECONDS": "61"}, "must outlast the longest request"),
         ({"MAX_POLL_INTERVAL_SECONDS": "139"}, "at most half of the poll interval"),
         ({"GRACE_SECONDS": "70"}, "the orchestrator must wait longer"),
+        ({"STUCK_SECONDS": "89"}, "are no standstill"),
+        ({"STUCK_SECONDS": "300"}, "must be told before Kafka expels us"),
         ({"SESSION_TIMEOUT_SECONDS": "301"}, "may not exceed the poll interval"),
         ({"HIGH_WATER_RECORDS": "19999"}, "a quarter of high water"),
         ({"HIGH_WATER_BYTES": "31MiB"}, "a quarter of high water"),

@@ -9,6 +9,9 @@ from streamer.config.values import GroupProtocol
 ANSWER_MARGIN_SECONDS = 10
 """What a drain needs beyond the longest request: dead letters acknowledged, then the last commit."""
 
+LEAVE_MARGIN_SECONDS = 20
+"""What leaving the group may take after a drain, where Kafka hangs."""
+
 OWN_SETTINGS = {
     "session.timeout.ms": "session_timeout_seconds",
     "max.poll.interval.ms": "max_poll_interval_seconds",
@@ -56,6 +59,15 @@ def _deadlines(settings: Settings) -> Iterator[Contradiction]:
     if settings.grace_seconds <= drain:
         why = "the orchestrator must wait longer than a drain takes, or it kills us before the last commit"
         yield _clash(settings, "grace_seconds", "drain_seconds", why)
+    if settings.stuck_seconds < drain + LEAVE_MARGIN_SECONDS:
+        why = (
+            f"a drain, and {LEAVE_MARGIN_SECONDS} s to leave the group, are no standstill: the program would be "
+            "killed before its last commit"
+        )
+        yield _clash(settings, "stuck_seconds", "drain_seconds", why)
+    if settings.stuck_seconds >= poll_interval:
+        why = "a standstill must be told before Kafka expels us for it"
+        yield _clash(settings, "stuck_seconds", "max_poll_interval_seconds", why)
     if settings.session_timeout_seconds > poll_interval:
         why = "the session time-out may not exceed the poll interval"
         yield _clash(settings, "session_timeout_seconds", "max_poll_interval_seconds", why)

@@ -252,6 +252,13 @@ class Settings(BaseModel):
         low=1,
         high=7200,
     )
+    stuck_seconds: float = _setting(
+        120,
+        "Seconds without a poll after which the log is told where each thread stands, and /livez fails, so "
+        "that the program is restarted.",
+        low=10,
+        high=86400,
+    )
     dead_letter_window: int = _setting(
         1000, "Newest settled records that are watched for too many bad ones.", low=100, high=1_000_000
     )
