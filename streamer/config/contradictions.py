@@ -61,8 +61,8 @@ def _deadlines(settings: Settings) -> Iterator[Contradiction]:
         yield _clash(settings, "grace_seconds", "drain_seconds", why)
     if settings.stuck_seconds < drain + LEAVE_MARGIN_SECONDS:
         why = (
-            f"a drain, and {LEAVE_MARGIN_SECONDS} s to leave the group, are no standstill: the program would be "
-            "killed before its last commit"
+            f"a drain, and {LEAVE_MARGIN_SECONDS} s to leave the group, are no standstill: the program "
+            "would be killed before its last commit"
         )
         yield _clash(settings, "stuck_seconds", "drain_seconds", why)
     if settings.stuck_seconds >= poll_interval:
