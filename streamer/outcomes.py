@@ -60,6 +60,8 @@ class SkipReason(StrEnum):
     """Sent twice and answered 2xx, but the reply does not say whether this one was saved."""
     SETTLED_BEFORE = "settled_before"
     """Finished with before a crash or a rebalance, as the last commit's metadata says; read again."""
+    DUPLICATE = "duplicate"
+    """A call of the same type with this messageId was delivered or skipped lately."""
 
 
 class InvalidReason(StrEnum):

@@ -7,6 +7,7 @@ from streamer.config.environment import PropertyProblems, Tokens, load_settings,
 from streamer.config.settings import PREFIX, Settings, variable_name
 from streamer.config.table import SettingRow, markdown_table, secret_values, settings_table, settings_warnings
 from streamer.config.values import (
+    GroupProtocol,
     LogFormat,
     LogLevel,
     OnHold,
@@ -18,6 +19,7 @@ from streamer.config.values import (
 
 __all__ = [
     "PREFIX",
+    "GroupProtocol",
     "LogFormat",
     "LogLevel",
     "OnHold",

@@ -77,8 +77,22 @@ class Settings(BaseModel):
         "takes no new records of that partition until it shrinks, `resend` reads on, and a crash sends again "
         "what does not fit.",
     )
+    kafka_group_protocol: values.GroupProtocol = _setting(
+        values.GroupProtocol.CLASSIC,
+        "How the group shares its partitions: `classic`, or `consumer` (KIP-848, Kafka 4.0 and later), where "
+        "the broker decides and says how long a session is.",
+    )
+    kafka_group_instance_id: values.Text | None = _setting(
+        None,
+        "Name of a static member: a restart within the session keeps its partitions and moves nobody "
+        "else's. One process at a time may bear it, such as the pod of a StatefulSet.",
+    )
     session_timeout_seconds: float = _setting(
-        45, "Seconds without a heartbeat after which Kafka gives our partitions away.", low=6, high=1800
+        45,
+        "Seconds without a heartbeat after which Kafka gives our partitions away. With the `consumer` "
+        "protocol that is the broker's to say (`group.consumer.session.timeout.ms`): what it is at least.",
+        low=6,
+        high=1800,
     )
     max_poll_interval_seconds: float = _setting(
         300, "Seconds between polls after which Kafka gives our partitions away.", low=10, high=86400
@@ -88,6 +102,17 @@ class Settings(BaseModel):
         "Bytes of the largest record that is decoded; a larger one is dead-lettered.",
         low=1024,
         high=32 * MIB,
+    )
+
+    duplicates_window: int = _setting(
+        100_000,
+        "Recent messageIds whose copies are skipped as `duplicate`; 0 delivers every record. In memory: "
+        "empty after a restart.",
+        low=0,
+        high=10_000_000,
+    )
+    duplicates_seconds: float = _setting(
+        3600, "Seconds for which a messageId is remembered, at most.", low=1, high=86400
     )
 
     # --- schema registry -------------------------------------------------------------------------
@@ -232,6 +257,13 @@ class Settings(BaseModel):
         "Seconds the orchestrator waits from SIGTERM to SIGKILL: its terminationGracePeriodSeconds.",
         low=1,
         high=7200,
+    )
+    stuck_seconds: float = _setting(
+        120,
+        "Seconds without a poll after which the log is told where each thread stands, and /livez fails, so "
+        "that the program is restarted.",
+        low=10,
+        high=86400,
     )
     dead_letter_window: int = _setting(
         1000, "Newest settled records that are watched for too many bad ones.", low=100, high=1_000_000

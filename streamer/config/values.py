@@ -36,6 +36,13 @@ class StartAt(StrEnum):
     LATEST = "latest"
 
 
+class GroupProtocol(StrEnum):
+    """How the members of the consumer group share the partitions."""
+
+    CLASSIC = "classic"
+    CONSUMER = "consumer"
+
+
 class OnHold(StrEnum):
     """What to do when nothing can be sent until a person acts."""
 

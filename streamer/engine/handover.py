@@ -66,7 +66,7 @@ class Handover:
         self._observer.rebalanced(change, len(partitions), released)
 
     def _give_back_unsent(self, books: list[Book]) -> None:
-        entries = [entry for book in books for entry in book.entries()]
+        entries = [entry for book in books for entry in book.ending_entries()]
         unsent = [part for entry in entries for part in entry.parts if not part.is_sent]
         touched = {id(part.entry) for part in unsent}
         self._streamer.dispatch.withdraw(unsent, self._streamer.clock.monotonic())
@@ -116,7 +116,7 @@ class Handover:
             self._collect()
 
     def _close(self, book: Book) -> None:
-        for entry in book.entries():
+        for entry in book.ending_entries():
             for part in list(entry.parts):
                 self._streamer.dispatch.fence(part)
             entry.worsen(Fate.RELEASED, "")

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from streamer.engine.duplicates import Meeting
 from streamer.engine.ledger import Entry
 from streamer.engine.ports import AwaitingSchema, Decoder, Observer
 from streamer.errors import InvalidEvent, LedgerError
@@ -33,6 +34,7 @@ class Interpreted:
     skipped: SkipReason | None = None
     invalid: InvalidReason | None = None
     detail: str = ""
+    message_id: str | None = field(default=None, repr=False)
     error: Exception | None = field(default=None, repr=False)
     """What our own code raised, where it did: the record is invalid as `internal`."""
 
@@ -60,7 +62,7 @@ def interpret(record: Record, decoder: Decoder, rules: Rules) -> Interpreted | A
         return Interpreted(call_type, schema_id, invalid=InvalidReason.INTERNAL, error=error)
     if isinstance(result, Skipped):
         return Interpreted(call_type, schema_id, skipped=result.reason)
-    return Interpreted(call_type, schema_id, result.operations)
+    return Interpreted(call_type, schema_id, result.operations, message_id=call.message_id)
 
 
 class Intake:
@@ -124,7 +126,7 @@ class Intake:
         entry.schema_id = result.schema_id
         self._streamer.letters.guard.reading.judge(is_bad=result.invalid is not None)
         if result.operations:
-            self._streamer.dispatch.enter(entry, result.operations, now)
+            self._enter(entry, result, now)
         elif result.skipped is not None:
             entry.worsen(Fate.SKIPPED, result.skipped)
             self._streamer.settle(entry)
@@ -133,6 +135,14 @@ class Intake:
         else:
             raise LedgerError(f"{entry!r} asks for nothing and says no reason.")
         return True
+
+    def _enter(self, entry: Entry, result: Interpreted, now: float) -> None:
+        meeting = self._streamer.duplicates.meet(entry, result.message_id, now)
+        if meeting is Meeting.FIRST:
+            self._streamer.dispatch.enter(entry, result.operations, now)
+        elif meeting is Meeting.KNOWN:
+            entry.worsen(Fate.SKIPPED, SkipReason.DUPLICATE)
+            self._streamer.settle(entry)
 
     def _invalid(self, entry: Entry, reason: InvalidReason, result: Interpreted) -> None:
         if result.error is not None:

@@ -26,8 +26,8 @@ class Entry:
     """One record in flight, and the worst that became of its operations so far."""
 
     __slots__ = (
-        "attempts", "book", "call", "detail", "failed_at", "fate", "http_status",
-        "parts", "polled_at", "reason", "record", "schema_id", "size_bytes", "was_sent",
+        "attempts", "book", "call", "copies", "detail", "failed_at", "fate", "http_status", "id_key",
+        "original", "parts", "polled_at", "reason", "record", "schema_id", "size_bytes", "was_sent",
     )  # fmt: skip
 
     def __init__(self, book: "Book", record: Record, polled_at: float) -> None:
@@ -47,6 +47,12 @@ class Entry:
         self.failed_at: float | None = None
         self.was_sent = False
         """An operation of it went out, whatever was answered."""
+        self.id_key: int | None = None
+        """Of its messageId, where copies of it are looked for (see `duplicates`)."""
+        self.original: Entry | None = None
+        """The record in flight whose outcome it waits for, having the same messageId."""
+        self.copies: list[Entry] | None = None
+        """Those that wait for this one's."""
 
     def worsen(self, fate: Fate, reason: str) -> None:
         """Remember the worst fate among the operations; of equals, the first reason stays."""
@@ -69,7 +75,7 @@ class Book:
 
     __slots__ = (
         "_given_back", "_open", "_order", "before", "changes", "committable", "epoch", "is_closed",
-        "is_draining", "last", "polled", "settled", "size_bytes", "source", "topic_id",
+        "is_draining", "last", "originals", "polled", "settled", "size_bytes", "source", "topic_id",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +93,8 @@ class Book:
         self.committable: int | None = None
         """The next offset that is safe to commit; None until something at the front is settled."""
         self.last = -1
+        self.originals: dict[int, Entry] = {}
+        """Records in flight by the key of their messageId."""
         self.polled = 0
         self.changes = 0
         """Grows with every record settled, so with whatever could be committed anew."""
@@ -105,6 +113,13 @@ class Book:
     def span(self) -> int:
         """Records from the oldest unsettled one on, settled or not: what one crash would resend."""
         return len(self._order)
+
+    @property
+    def position(self) -> int | None:
+        """An offset that is always safe to commit: the committable one, at first where the epoch begins."""
+        if self.committable is not None:
+            return self.committable
+        return self._order[0] if self._order else None
 
     @property
     def oldest(self) -> Entry | None:
@@ -130,6 +145,10 @@ class Book:
     def entries(self) -> list[Entry]:
         """Entries in flight, by offset."""
         return list(self._open.values())
+
+    def ending_entries(self) -> list[Entry]:
+        """Entries in flight that end by themselves: without copies, which end with their original."""
+        return [entry for entry in self._open.values() if entry.original is None]
 
     def track(self, record: Record, now: float) -> Entry:
         """From here on, this record's offset holds back every later commit of its partition."""

@@ -53,6 +53,14 @@ class Limits:
     metadata_resume_ratio: float = 0.5
     pauses_on_overflow: bool = True
     """False: read on, and send again after a crash what does not fit."""
+    membership_seconds: float | None = None
+    """How long an acknowledged commit proves that our partitions are still ours; nothing is sent without a
+    proof. None: whoever drives the engine knows by other means."""
+    duplicates_window: int = 0
+    """Recent messageIds whose copies are skipped; 0: every record is delivered."""
+    duplicates_seconds: float = 3_600.0
+    """Age after which an id is forgotten."""
+
     drain_seconds: float = 70.0
     commit_floor_seconds: float = 5.0
     """Kept of `drain_seconds` for the last commit."""

@@ -10,6 +10,7 @@ from streamer.engine.answers import Answers
 from streamer.engine.commit import CommitSchedule
 from streamer.engine.dead_letter_guard import DeadLetterGuard
 from streamer.engine.dispatch import Dice, Dispatch
+from streamer.engine.duplicates import Duplicates
 from streamer.engine.handover import Handover
 from streamer.engine.hold import Hold, ending
 from streamer.engine.intake import Intake
@@ -17,6 +18,7 @@ from streamer.engine.ledger import Book, Entry, Ledger
 from streamer.engine.letters import Letters
 from streamer.engine.limits import Limits
 from streamer.engine.marks import Marks
+from streamer.engine.membership import Membership
 from streamer.engine.ports import (
     Clock,
     CommitResult,
@@ -73,6 +75,8 @@ class Streamer:
         self._clock = clock
         self.ledger = Ledger()
         self.hold = Hold(limits)
+        self.duplicates = Duplicates(limits.duplicates_window, limits.duplicates_seconds)
+        self.membership = Membership(limits.membership_seconds)
         self.dispatch = Dispatch(limits, sink, encode, observer)
         self.letters = Letters(DeadLetterGuard(limits), dead_letters)
         self._answers = Answers(
@@ -128,8 +132,8 @@ class Streamer:
         self.collect(now)
         self._end_if_told()
         self._end_hold_or_probe(now)
-        self._send(now)
         self._commit(now)
+        self._send(now)
         records = self._poll(now)
         now = self._clock.monotonic()
         self._intake.take(records, now)
@@ -178,6 +182,15 @@ class Streamer:
         latency = max(0.0, self._clock.time() - made_at / 1000) if made_at >= 0 else None
         reason = entry.reason if entry.fate in {Fate.SKIPPED, Fate.DEAD_LETTERED} else ""
         self._observer.settled(entry.record, entry.call, entry.fate, reason, latency, was_sent=entry.was_sent)
+        if entry.id_key is not None:
+            self._settle_copies(entry)
+
+    def _settle_copies(self, entry: Entry) -> None:
+        for copy in self.duplicates.settled(entry, self._clock.monotonic()):
+            if copy.fate is Fate.DEAD_LETTERED:
+                self._entry_answered(copy)  # a letter of its own
+            else:
+                self.settle(copy)
 
     # --- hold -------------------------------------------------------------------------------------
 
@@ -206,7 +219,7 @@ class Streamer:
             raise ending(reason)
         if self.hold.word_is_due(now):
             self._observer.holding(reason, now - self.hold.since)
-        if self.hold.probe_is_due(now):
+        if self.membership.is_proved(now) and self.hold.probe_is_due(now):
             self._probe_hold(now)
 
     def _probe_hold(self, now: float) -> None:
@@ -237,23 +250,34 @@ class Streamer:
     # --- out, commits -----------------------------------------------------------------------------
 
     def _send(self, now: float) -> None:
-        if self.hold.reason is None:
+        if self.hold.reason is None and self.membership.is_proved(now):
             self.dispatch.send(now)
 
     def _commit(self, now: float) -> None:
         self.finish_commits()
-        if self._commits.is_due(now) and (marks := self.news_of(self.ledger)):
+        if not self._commits.is_due(now):
+            return
+        marks = self.news_of(self.ledger)
+        if not marks and self._wants_proof(now):
+            marks = self._marks.as_they_stand(self.ledger)
+        if marks:
             self._commits.started(now, marks)
+            self.membership.asked(now, marks)
             self._source.start_commit(marks)
 
     def news_of(self, books: Iterable[Book]) -> dict[TopicPartition, Mark]:
         """What there is to commit of these, and Kafka has not acknowledged."""
         return self._commits.changed(self._marks.of(books))
 
+    def _wants_proof(self, now: float) -> bool:
+        """Whether there is something to send or in flight, and our membership was proved too long ago."""
+        return self.dispatch.lanes.size > 0 and self.membership.needs_proof(now)
+
     def finish_commits(self) -> None:
         """Learn what became of commits."""
         for marks, result in self._source.finished_commits():
             self._commits.finished(marks, result)
+            self.membership.answered(marks, result)
             self.committed(marks, result)
 
     def committed(self, marks: Mapping[TopicPartition, Mark], result: CommitResult) -> None:
@@ -274,7 +298,7 @@ class Streamer:
             # No poll, and not counted as one: who was frozen, and wakes up still, has not heard of a loss.
             self.collect(now, STILL_SECONDS)
             return ()
-        is_busy = bool(self.dispatch.flights)
+        is_busy = bool(self.dispatch.flights) or self._wants_proof(now)
         timeout = BUSY_POLL_SECONDS if is_busy else self._limits.poll_seconds
         records = self._source.poll(self._limits.poll_records, timeout)
         self.last_poll_at = self._clock.monotonic()
@@ -323,6 +347,7 @@ class Streamer:
 
     def lost(self, partitions: Collection[TopicPartition]) -> None:
         """Forget; somebody else reads them already."""
+        self.membership.lost()
         self._handover.hand_over(partitions, "lost")
 
     def stop_intake(self, partitions: Collection[TopicPartition]) -> None:

@@ -54,14 +54,25 @@ class Marks:
         self._made[book.source] = (book, book.changes, mark)
         return mark
 
+    def as_they_stand(self, books: Iterable[Book]) -> dict[TopicPartition, Mark]:
+        """The same of all partitions of which anything was read, be there news or not.
+
+        With their metadata: a commit without it would take back what the last one told.
+        """
+        return {book.source: self._mark(book) for book in books if book.position is not None}
+
     def _make(self, book: Book) -> Mark | None:
         if not book.changes:
             return None
+        mark = self._mark(book)
+        return mark if mark.metadata or book.committable is not None else None
+
+    def _mark(self, book: Book) -> Mark:
         settled = book.settled_ahead()
         place = _place(book.source, book.topic_id)
         text, size = encode(settled, place, self._limit) if place else NO_TEXT
         self._measure(book.source, size)
-        return Mark(settled.base, text) if text or book.committable is not None else None
+        return Mark(settled.base, text)
 
     def _measure(self, source: TopicPartition, characters: int) -> None:
         """Hold a partition back above one size, let it go on below a smaller one: a pause is not cheap."""

@@ -26,7 +26,7 @@ def stuck_partitions(parked: Iterable[Ticket], most: int) -> set[TopicPartition]
         ticket = line.popleft()
         for part in ticket.parts:
             source = part.entry.book.source
-            waiting[source] = waiting.get(source, 0) + 1
+            waiting[source] = waiting.get(source, 0) + 1 + len(part.entry.copies or ())
         for follower in ticket.followers:
             if follower not in seen:
                 seen.add(follower)

@@ -34,6 +34,7 @@ class Event(StrEnum):
     HOLDING = "holding"
     HOLD_LEFT = "hold_left"
     CREDENTIALS_REFRESHED = "credentials_refreshed"
+    OWNER_STUCK = "owner_stuck"
     LIBRARY_REPORTED = "library_reported"
 
 
@@ -88,5 +89,8 @@ LINES: Mapping[Event, Line] = {
     Event.HOLDING: Line(Level.ERROR, "Still on hold, told once a minute."),
     Event.HOLD_LEFT: Line(Level.INFO, "Planhat accepts again."),
     Event.CREDENTIALS_REFRESHED: Line(Level.INFO, "Planhat's tokens were read again."),
+    Event.OWNER_STUCK: Line(
+        Level.ERROR, "The thread that polls stands still, and /livez fails: where each thread is."
+    ),
     Event.LIBRARY_REPORTED: Line(Level.WARNING, "A library had something to say."),
 }

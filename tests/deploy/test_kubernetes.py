@@ -7,7 +7,6 @@ import kubernetes_validate
 import pytest
 
 import streamer
-from streamer.app.running import LIVE_MARGIN_SECONDS
 from streamer.config import Settings
 from streamer.kafka.start import ANSWER_SECONDS
 from tests.deploy.agreement import (
@@ -112,10 +111,9 @@ def test_probes_are_as_patient_as_the_settings(name: str, tmp_path: Path) -> Non
     probes = container_of(rendering(name))
     live, start = probes["livenessProbe"], probes["startupProbe"]
     patience = live["periodSeconds"] * live["failureThreshold"]
-    stale = settings.drain_seconds + LIVE_MARGIN_SECONDS
 
     assert start["periodSeconds"] * start["failureThreshold"] >= 2 * SLOWEST_START_SECONDS
-    assert stale + patience < settings.max_poll_interval_seconds
+    assert settings.stuck_seconds + patience < settings.max_poll_interval_seconds
     assert all(probe["timeoutSeconds"] <= probe["periodSeconds"] for probe in (live, start))
 
 

@@ -34,7 +34,8 @@ BULKS = {
 }
 LIMITS = Limits(
     high_water_records=60, poll_records=10, bulks=BULKS, calls_per_minute=600, alone_seconds=30,
-    alone_others=5, dead_letter_ratio=0.9, stuck_ratio=0.3,
+    alone_others=5, dead_letter_ratio=0.9, stuck_ratio=0.3, membership_seconds=6.0,
+    duplicates_window=40, duplicates_seconds=60.0,
 )  # fmt: skip
 PARTITIONS = 3
 
@@ -147,6 +148,8 @@ class Story:
         """By processes that have ended."""
         self.letters: set[tuple[int, int]] = set()
         self.malformed: set[tuple[int, int]] = set()
+        self.copies: list[tuple[int, tuple[int, int]]] = []
+        """Events that lie on the topic once more, by number, and where."""
         self.alone_down = self.dice.choice(list(Endpoint))
 
     def produce(self) -> None:
@@ -162,16 +165,27 @@ class Story:
                 group(f"c-{user % 3}", **said),
             ]
         )
+        value["messageId"] = f"m-{number}"
         where = user % PARTITIONS
         record = self.bench.source.feed(value, number=where, key=f"u-{user}".encode())
         if self.dice.random() < 0.1:  # a gap, as compaction or a transaction leaves it
             self.bench.source._next[partition(where)] += self.dice.randrange(1, 4)
         self.made[number] = (record.offset, value)
         self.logs[partition(where)].append(record)
+        if self.dice.random() < 0.1:
+            self._copy(self.dice.choice([number, self.dice.randrange(number + 1)]))
         if self.dice.random() < 0.03:
             broken = self.bench.source.feed(b"{broken", number=where)
             self.logs[partition(where)].append(broken)
             self.malformed.add((where, broken.offset))
+
+    def _copy(self, number: int) -> None:
+        """The same event once more, in its partition: soon, while the first is in flight, or much later."""
+        value = self.made[number][1]
+        (where,) = partition_of(value)
+        record = self.bench.source.feed(value, number=where)
+        self.logs[partition(where)].append(record)
+        self.copies.append((number, (where, record.offset)))
 
     def turn(self) -> None:
         """A turn of the engine, and then perhaps an answer or two."""
@@ -186,10 +200,12 @@ class Story:
 
     def _check_not_settled_before(self, batch: Batch) -> None:
         """What the last commit before this epoch called settled is not sent again."""
+        copied = {number for number, _ in self.copies}
         for number in (each for operation in batch.operations for each in numbers_of(operation)):
             offset, event = self.made[number]
             (where,) = partition_of(event)
-            assert not self.begun[partition(where)].has(offset), f"{number} was settled before"
+            if number not in copied:  # a copy has a place of its own
+                assert not self.begun[partition(where)].has(offset), f"{number} was settled before"
 
     def _answer_some(self) -> None:
         under_way = self.bench.sink.under_way
@@ -338,6 +354,8 @@ def test_nothing_is_lost_and_order_is_kept_whatever_happens(seed: int) -> None:
         else:
             assert number in planhat.arrived, f"event {number} was lost"
             assert where not in letters, f"event {number} was dead-lettered"
+    for number, place in story.copies:
+        assert (place in letters) == (number in story.poison), f"a copy of event {number}"
     assert story.malformed <= letters
     check_order(story)
     delivered = story.delivered + story.bench.told.fates[Fate.DELIVERED]
