@@ -46,7 +46,7 @@ class CommitHistory:
         assert len(last.metadata) <= 4_096
         found = Found(Mark(last.offset, last.metadata), 1 << 62)
         told = decode(found, f"{self._topic_id}:{partition}")
-        assert isinstance(told, Settled), told
+        assert isinstance(told, Settled), (told, last)
         return Settled(told.base, tuple(told.unsettled), told.end)
 
     def _last(self, partition: int, at: float) -> Commit | None:
@@ -108,4 +108,4 @@ def _metadata_of(value: bytes) -> str:
             at, shift = at + 1, shift + 7
             if value[at - 1] < 128:
                 break
-    return value[at : at + length].decode()
+    return value[at : at + length].decode().removesuffix("\x00")  # confluent-kafka appends one
