@@ -46,8 +46,8 @@ class Limits:
 
     commit_interval_seconds: float = 0.5
     metadata_characters: int = 4_000
-    """Of a commit's metadata, at most. Kafka's default (`offset.metadata.max.bytes`) is 4,096, of which a
-    broker of version 4.3 was seen to take 4,095."""
+    """Of a commit's metadata, at most. Kafka's default (`offset.metadata.max.bytes`) is 4,096, of which one
+    goes to the zero byte that confluent-kafka appends."""
     metadata_pause_ratio: float = 0.75
     """Share of that above which a partition takes no new records, until it is below the next one."""
     metadata_resume_ratio: float = 0.5

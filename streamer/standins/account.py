@@ -251,6 +251,8 @@ def _skips(account: Audit, expected: Expected, skipped: Mapping[str, int] | None
     if skipped is None:
         return
     wanted, counted = expected.skipped(), Counter(skipped)
+    # Each was counted with its own reason when it was settled, or delivered: see there.
+    counted.pop(SkipReason.SETTLED_BEFORE, None)
     account.unconfirmed = counted.pop(SkipReason.UNCONFIRMED, 0)
     account.copies_skipped = counted.pop(SkipReason.DUPLICATE, 0)
     if account.copies_skipped > expected.copies:

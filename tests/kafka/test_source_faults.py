@@ -8,11 +8,11 @@ from streamer.engine.ports import CommitResult, Mark
 from streamer.errors import SourceError
 from streamer.kafka.start import resolve_start
 from streamer.records import TopicPartition
-from tests.kafka.mock_cluster import FETCH, OFFSET_COMMIT, MockCluster, mock_cluster, produce
+from tests.kafka.mock_cluster import FETCH, OFFSET_COMMIT, OFFSET_FETCH, MockCluster, mock_cluster, produce
 from tests.kafka.source_contract import PROPERTIES, Member
 
 ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS = 22, 25, 27
-TOPIC_AUTHORIZATION_FAILED = 29
+TOPIC_AUTHORIZATION_FAILED, GROUP_AUTHORIZATION_FAILED = 29, 30
 
 
 def _member(cluster: MockCluster, records: int = 10) -> Member:
@@ -53,6 +53,22 @@ def test_a_refused_commit_is_never_called_committed(
     cluster.clear_errors(OFFSET_COMMIT)
     member.poll_for(0.2)
     member.source.close()
+
+
+def test_a_last_commit_that_nobody_tells_is_no_hindrance(cluster: MockCluster) -> None:
+    """The question what was committed fails once, at the assignment: records come all the same."""
+    first = _member(cluster)
+    assert (
+        first.source.commit_now({TopicPartition(first.topic, 0): Mark(4, "ahead")}) is CommitResult.COMMITTED
+    )
+    first.source.close()
+    second = Member(cluster, first.topic, f"g.{first.topic}", session_timeout_ms="1500")
+    cluster.push_errors(OFFSET_FETCH, GROUP_AUTHORIZATION_FAILED)
+    second.source.subscribe(second)
+    second.poll_until(lambda: len(second.records) >= 6)
+    assert second.found == {TopicPartition(first.topic, 0): None}
+    assert [each.offset for each in second.records] == [4, 5, 6, 7, 8, 9]
+    second.source.close()
 
 
 def test_a_waiting_commit_ends_while_the_broker_is_away() -> None:

@@ -91,7 +91,7 @@ def test_a_killed_broker_that_stays_away_costs_the_session_and_no_event(
 
     history = CommitHistory(real_kafka, pipeline.group, pipeline.topic)
     takeovers = [
-        Takeover(number, member.name, at, history.offset_at(number, at), end)
+        Takeover(number, member.name, at, history.offset_at(number, at), end, history.ahead_at(number, at))
         for at in _moments(member, "partitions_lost")
         for number, end in pipeline.expected.ends.items()
     ]

@@ -118,6 +118,21 @@ def test_partitions_added_later_are_read_from_their_beginning(real_kafka: RealKa
     member.source.close()
 
 
+def test_metadata_that_is_too_long_is_told_apart(real_kafka: RealKafka) -> None:
+    """By both kinds of commit, so that the next one goes with less; what we write by default is taken."""
+    topic = real_kafka.create_topic("long")
+    produce(real_kafka.bootstrap, topic, [b"x"])
+    member = _member(real_kafka, topic)
+    member.poll_until(lambda: len(member.records) == 1)
+    where = TopicPartition(topic, 0)
+    assert member.source.commit_now({where: Mark(0, "x" * 4_097)}) is CommitResult.TOO_LARGE
+    marks = {where: Mark(0, "x" * 4_097)}
+    member.source.start_commit(marks)
+    assert member.commits_until(1) == [(marks, CommitResult.TOO_LARGE)]
+    assert member.source.commit_now({where: Mark(1, "x" * 4_000)}) is CommitResult.COMMITTED
+    member.source.close()
+
+
 def test_a_deleted_topic_stops_the_reader(real_kafka: RealKafka) -> None:
     """A topic that is gone is a SourceError that names it and what to do."""
     topic = real_kafka.create_topic("gone")
