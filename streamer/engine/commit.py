@@ -21,12 +21,11 @@ class CommitSchedule:
 
     def due(self, now: float, committable: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """What to commit now; empty when it is too early, one is under way or nothing changed."""
-        return self.changed(committable) if self.may_start(now) else {}
+        return self.changed(committable) if now >= self._next_at and self.is_free(now) else {}
 
-    def may_start(self, now: float) -> bool:
-        """Whether none is under way and the last one was long enough ago."""
-        is_lost = now - self._started_at > LOST_SECONDS
-        return now >= self._next_at and (not self._under_way or is_lost)
+    def is_free(self, now: float) -> bool:
+        """Whether none is under way."""
+        return not self._under_way or now - self._started_at > LOST_SECONDS
 
     def changed(self, committable: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """What the broker has not acknowledged yet."""

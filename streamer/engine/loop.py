@@ -229,16 +229,17 @@ class Streamer:
     def _commit(self, now: float) -> None:
         self.finish_commits()
         offsets = self._commits.due(now, self.ledger.committable())
-        if not offsets and self._wants_proof(now) and self._commits.may_start(now):
+        if not offsets and self._has_work and self.membership.needs_proof(now) and self._commits.is_free(now):
             offsets = self.ledger.positions()
         if offsets:
             self._commits.started(now, offsets)
             self.membership.asked(now, offsets)
             self._source.start_commit(offsets)
 
-    def _wants_proof(self, now: float) -> bool:
-        """Whether there is something to send or in flight, and our membership was proved too long ago."""
-        return self.dispatch.lanes.size > 0 and self.membership.needs_proof(now)
+    @property
+    def _has_work(self) -> bool:
+        """Whether there is something to send, or in flight."""
+        return self.dispatch.lanes.size > 0
 
     def finish_commits(self) -> None:
         """Learn what became of commits."""
@@ -259,7 +260,7 @@ class Streamer:
             self.last_poll_at = now
             self.collect(now, STILL_SECONDS)
             return ()
-        is_busy = bool(self.dispatch.flights) or self._wants_proof(now)
+        is_busy = bool(self.dispatch.flights) or (self._has_work and not self.membership.is_proved(now))
         timeout = BUSY_POLL_SECONDS if is_busy else self._limits.poll_seconds
         records = self._source.poll(self._limits.poll_records, timeout)
         self.last_poll_at = self._clock.monotonic()
