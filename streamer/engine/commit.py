@@ -21,8 +21,11 @@ class CommitSchedule:
 
     def is_due(self, now: float) -> bool:
         """Whether anything may be committed now: not too early, and not while one is under way."""
-        is_lost = now - self._started_at > LOST_SECONDS
-        return (not self._under_way or is_lost) and now >= self._next_at
+        return now >= self._next_at and self.is_free(now)
+
+    def is_free(self, now: float) -> bool:
+        """Whether none is under way."""
+        return not self._under_way or now - self._started_at > LOST_SECONDS
 
     def changed(self, marks: Mapping[TopicPartition, Mark]) -> dict[TopicPartition, Mark]:
         """What the broker has not acknowledged yet: a later offset, or other metadata at the same one."""

@@ -255,10 +255,8 @@ class Streamer:
 
     def _commit(self, now: float) -> None:
         self.finish_commits()
-        if not self._commits.is_due(now):
-            return
-        marks = self.news_of(self.ledger)
-        if not marks and self._wants_proof(now):
+        marks = self.news_of(self.ledger) if self._commits.is_due(now) else {}
+        if not marks and self._has_work and self.membership.needs_proof(now) and self._commits.is_free(now):
             marks = self._marks.as_they_stand(self.ledger)
         if marks:
             self._commits.started(now, marks)
@@ -269,9 +267,10 @@ class Streamer:
         """What there is to commit of these, and Kafka has not acknowledged."""
         return self._commits.changed(self._marks.of(books))
 
-    def _wants_proof(self, now: float) -> bool:
-        """Whether there is something to send or in flight, and our membership was proved too long ago."""
-        return self.dispatch.lanes.size > 0 and self.membership.needs_proof(now)
+    @property
+    def _has_work(self) -> bool:
+        """Whether there is something to send, or in flight."""
+        return self.dispatch.lanes.size > 0
 
     def finish_commits(self) -> None:
         """Learn what became of commits."""
@@ -298,7 +297,7 @@ class Streamer:
             # No poll, and not counted as one: who was frozen, and wakes up still, has not heard of a loss.
             self.collect(now, STILL_SECONDS)
             return ()
-        is_busy = bool(self.dispatch.flights) or self._wants_proof(now)
+        is_busy = bool(self.dispatch.flights) or (self._has_work and not self.membership.is_proved(now))
         timeout = BUSY_POLL_SECONDS if is_busy else self._limits.poll_seconds
         records = self._source.poll(self._limits.poll_records, timeout)
         self.last_poll_at = self._clock.monotonic()

@@ -19,6 +19,8 @@ from collections.abc import Mapping
 from streamer.engine.ports import CommitResult
 from streamer.records import TopicPartition
 
+RETRY_SECONDS = 0.5
+"""Between commits for a proof."""
 RENEW_RATIO = 1 / 3
 """Age of a proof, in units of its validity, at which another one is asked for."""
 
@@ -30,6 +32,7 @@ class Membership:
         """`valid_seconds`: how long others leave us what we own after a proof; None needs no proofs."""
         self._valid_seconds = valid_seconds
         self._proved_at: float | None = None
+        self._asked_at: float | None = None
         self._asked: dict[TopicPartition, tuple[object, float]] = {}
         """Commits under way: what is committed, and the earliest moment at which just that was started."""
 
@@ -39,7 +42,8 @@ class Membership:
 
     def needs_proof(self, now: float) -> bool:
         """Whether another commit is worth its while, though nothing new is settled."""
-        return not self._is_younger(now, RENEW_RATIO)
+        is_asking = self._asked_at is not None and now - self._asked_at < RETRY_SECONDS
+        return not is_asking and not self._is_younger(now, RENEW_RATIO)
 
     def _is_younger(self, now: float, ratio: float) -> bool:
         if self._valid_seconds is None:
@@ -53,6 +57,7 @@ class Membership:
         One that never seemed to be answered may have been, before a freeze; its acknowledgement, read
         after it, looks just like that of a repetition with the same offsets. So the older moment stays.
         """
+        self._asked_at = now
         for source, offset in offsets.items():
             before = self._asked.get(source)
             if before is None or before[0] != offset:

@@ -138,7 +138,10 @@ class LogObserver:
         """Only commits that failed."""
         match result.value:
             case "retry":
-                following = "tried again with the newest offsets; a crash before that resends more"
+                following = (
+                    "tried again with the newest offsets; nothing is sent while the last one taken is older "
+                    "than the session; a crash before that resends more"
+                )
                 self._rarely(Event.COMMIT_FAILED, "", partitions, "partitions", next=following)
             case "denied":
                 following = (

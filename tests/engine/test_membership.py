@@ -106,6 +106,15 @@ def test_the_first_records_wait_for_one_commit_of_where_they_begin() -> None:
     assert bench.committed() == 10
 
 
+def test_rare_commits_do_not_keep_proofs_back() -> None:
+    """However long the pause between commits: a proof is asked for when it is needed."""
+    bench = Bench(limits=Limits(membership_seconds=6.0, commit_interval_seconds=60.0))
+    for number in range(30):
+        bench.source.feed(identify(f"u-{number}"))
+        bench.turn(4)
+    assert len(bench.sink.operations(Endpoint.ENDUSERS)) >= 29
+
+
 def test_an_idle_replica_commits_nothing_for_proof() -> None:
     """With nothing to send there is nothing to prove."""
     bench = Bench(limits=GUARDED)
