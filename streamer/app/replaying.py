@@ -120,7 +120,8 @@ def _limits(settings: Settings, wanted: Wanted) -> Limits:
     """The engine's numbers, but for what protects the dead-letter topic, into which a replay puts nothing.
 
     What Planhat refuses stays the letter it is, so little proof is needed; and where nothing can be sent a
-    replay ends at once, since whoever started it is there to see it.
+    replay ends at once, since whoever started it is there to see it. Nothing is taken for unchanged: the
+    program that reads the topic writes the same endusers meanwhile.
     """
     return replace(
         limits_of(settings),
@@ -130,6 +131,7 @@ def _limits(settings: Settings, wanted: Wanted) -> Limits:
         alone_refusals=2,
         alone_seconds=5.0,
         alone_others=0,
+        unchanged_seconds=0.0,
         on_hold_exit_seconds=0.0,
     )
 

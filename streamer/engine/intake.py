@@ -120,7 +120,9 @@ class Intake:
         entry.schema_id = result.schema_id
         self._streamer.letters.guard.reading.judge(is_bad=result.invalid is not None)
         if result.operations:
-            self._streamer.dispatch.enter(entry, result.operations, now)
+            if not self._streamer.dispatch.enter(entry, result.operations, now):
+                entry.worsen(Fate.SKIPPED, SkipReason.UNCHANGED)
+                self._streamer.settle(entry)
         elif result.skipped is not None:
             entry.worsen(Fate.SKIPPED, result.skipped)
             self._streamer.settle(entry)

@@ -298,6 +298,7 @@ class Streamer:
             self._paused.discard(source)
             self._stuck.discard(source)
         self._commits.forget(partitions)
+        self.dispatch.revived.forget_closed()
         self.letters.forget_closed()
 
     @property
