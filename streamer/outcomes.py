@@ -56,6 +56,8 @@ class SkipReason(StrEnum):
     """Neither a user id nor an e-mail address: Planhat has nobody to attach it to."""
     NO_COMPANY = "no_company"
     """Planhat found no company for the enduser and did not save it."""
+    UNCHANGED = "unchanged"
+    """Planhat was told all of it before, within `STREAMER_UNCHANGED_TTL`, and accepted it."""
     UNCONFIRMED = "unconfirmed"
     """Sent twice and answered 2xx, but the reply does not say whether this one was saved."""
     SETTLED_BEFORE = "settled_before"

@@ -200,6 +200,7 @@ SECTIONS: Final = (
                 f"sum by (endpoint) (rate(streamer_coalesced_operations_total{_RATE}))",
                 "{{endpoint}} rode along",
             ),
+            Query(f"sum(rate(streamer_revived_operations_total{_RATE}))", "revived"),
         ), "ops"),
         Lines("Schemas awaited", "Partitions stand still until the registry gives these.", (
             Query("sum by (reason) (streamer_awaited_schemas)", "{{reason}}"),

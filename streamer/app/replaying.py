@@ -121,7 +121,8 @@ def _limits(settings: Settings, wanted: Wanted) -> Limits:
 
     What Planhat refuses stays the letter it is, so little proof is needed; and where nothing can be sent a
     replay ends at once, since whoever started it is there to see it. Its own group
-    sees that it is alone, and each letter was chosen: a copy among them goes too.
+    sees that it is alone, and each letter was chosen: a copy among them goes too. Nothing is taken for
+    unchanged: the program that reads the topic writes the same endusers meanwhile.
     """
     return replace(
         limits_of(settings),
@@ -133,6 +134,7 @@ def _limits(settings: Settings, wanted: Wanted) -> Limits:
         alone_refusals=2,
         alone_seconds=5.0,
         alone_others=0,
+        unchanged_seconds=0.0,
         on_hold_exit_seconds=0.0,
     )
 

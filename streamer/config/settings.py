@@ -287,6 +287,26 @@ class Settings(BaseModel):
         "What to do with endusers for whom Planhat finds no company: `discard`, or the external id of "
         "a company that holds them.",
     )
+    unchanged_ttl: float = _setting(
+        3600,
+        "Seconds for which an enduser's upsert is skipped `unchanged` when Planhat has accepted all that it "
+        "says; 0 sends every one.",
+        low=0,
+        high=86400,
+    )
+    unchanged_endusers: int = _setting(
+        100_000,
+        "Endusers of whom is remembered what Planhat accepted; about 0.7 KB each at most.",
+        low=0,
+        high=10_000_000,
+    )
+    revived_endusers: int = _setting(
+        10_000,
+        "Endusers skipped `no_company` of whom is kept what was said, to be told with their next call that "
+        "has a company; 0 keeps none.",
+        low=0,
+        high=1_000_000,
+    )
     link: Link = _setting(Link.ALWAYS, "Whether a group call also attaches its user to the company.")
     consent_categories: values.Names = _setting(
         (), "Consent categories that Planhat stands under; a call that refuses one of them is skipped."

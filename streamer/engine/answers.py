@@ -5,6 +5,7 @@ deliveries, retries, second looks, isolation, dead letters or hold.
 """
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import assert_never
 
 from streamer.engine.dispatch import Dice, Dispatch, Flight
@@ -17,6 +18,7 @@ from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Clock, Delivery, HoldReason, Observer
 from streamer.engine.suspects import Suspects, park
 from streamer.outcomes import (
+    Answer,
     Answered,
     Endpoint,
     Host,
@@ -69,6 +71,8 @@ class Answers:
             for part in ticket.told:
                 part.entry.attempts += 1
                 part.entry.http_status = delivery.status
+        if outbox.endpoint is Endpoint.ENDUSERS:
+            self._forget_unsure(flight, delivery.answer, now)
         match delivery.answer:
             case Answered(verdicts):
                 return self._answered(outbox, flight, verdicts, now)
@@ -83,6 +87,13 @@ class Answers:
             case _:
                 assert_never(delivery.answer)
         return False
+
+    def _forget_unsure(self, flight: Flight, answer: Answer, now: float) -> None:
+        """What was not accepted may have been applied all the same, or in part."""
+        verdicts = answer.verdicts if isinstance(answer, Answered) else ()
+        for ticket, verdict in zip_longest(flight.tickets, verdicts):
+            if verdict is not Verdict.ACCEPTED:
+                self._dispatch.unchanged.forget(ticket.keys, now)
 
     # --- the four treatments ----------------------------------------------------------------------
 

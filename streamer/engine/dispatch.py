@@ -11,6 +11,8 @@ from streamer.engine.limits import Limits
 from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Batch, Encoder, Observer, OperationFate, Sink
 from streamer.engine.quota import Quota
+from streamer.engine.revived import Revived
+from streamer.engine.unchanged import Unchanged
 from streamer.errors import LedgerError
 from streamer.outcomes import Endpoint, Host
 from streamer.transform.operations import Operation
@@ -38,6 +40,8 @@ class Dispatch:
         self._encode = encode
         self._observer = observer
         self.lanes = Lanes()
+        self.unchanged = Unchanged(limits, self.lanes)
+        self.revived = Revived(limits)
         self.quota = Quota(limits)
         self.outboxes = {endpoint: Outbox(endpoint, limits) for endpoint in Endpoint}
         self._order = list(Endpoint)
@@ -53,18 +57,22 @@ class Dispatch:
 
     # --- in ---------------------------------------------------------------------------------------
 
-    def enter(self, entry: Entry, operations: Iterable[Operation], now: float) -> None:
-        """Give each operation its place in line, in order."""
+    def enter(self, entry: Entry, operations: Iterable[Operation], now: float) -> bool:
+        """Give each operation its place in line, in order; False when Planhat has all of it already."""
         for operation in operations:
-            encoded = self._encode(operation)
+            encoded, keys = self._encode(operation), operation.keys
+            if self.unchanged.holds(operation, keys, encoded, entry.book, now):
+                continue
             entry.book.grow(entry, len(encoded))
             endpoint = operation.endpoint
             self._made += 1
             self._waiting[endpoint] += 1
             self._observer.operations_made(endpoint, 1)
-            host = self._open_to(operation, len(encoded)) if endpoint is not Endpoint.ACTIVITIES else None
+            host = (
+                self._open_to(operation, keys, len(encoded)) if endpoint is not Endpoint.ACTIVITIES else None
+            )
             if host is None:
-                ticket = Ticket(next(self._arrivals), operation, encoded, entry)
+                ticket = Ticket(next(self._arrivals), operation, encoded, entry, keys)
                 entry.parts.append(ticket.parts[0])
                 if self.lanes.add(ticket):
                     self.outboxes[endpoint].pool.add(ticket, now)
@@ -72,10 +80,11 @@ class Dispatch:
                 entry.parts.append(self.lanes.join(host, operation, encoded, entry))
                 if host.place is Place.READY:
                     self.outboxes[endpoint].pool.resized(len(encoded))
+        return bool(entry.parts)
 
-    def _open_to(self, operation: Operation, size_bytes: int) -> Ticket | None:
+    def _open_to(self, operation: Operation, keys: tuple[str, ...], size_bytes: int) -> Ticket | None:
         """The ticket that this upsert may be told with, if there is room on it."""
-        ticket = self.lanes.open_to(operation)
+        ticket = self.lanes.open_to(operation, keys)
         if (
             ticket is None
             or len(ticket.parts) >= self._limits.coalesced_parts
@@ -134,6 +143,8 @@ class Dispatch:
 
     def _submit(self, outbox: Outbox, number: int, kind: Kind, tickets: list[Ticket], now: float) -> bool:
         endpoint = outbox.endpoint
+        if endpoint is Endpoint.ENDUSERS:
+            self._revive(tickets, outbox.bulk.size_bytes)
         said = [self._said(ticket) for ticket in tickets]
         operations, items = tuple([one for one, _ in said]), tuple([encoded for _, encoded in said])
         batch = Batch(number, endpoint, operations, items)
@@ -151,6 +162,14 @@ class Dispatch:
         self._order.remove(endpoint)
         self._order.append(endpoint)
         return True
+
+    def _revive(self, tickets: list[Ticket], most_bytes: int) -> None:
+        """Lay what was not saved before under those that name a company, as far as the bulk has room."""
+        room = most_bytes - sum([ticket.size_bytes + 1 for ticket in tickets]) if len(self.revived) else 0
+        for ticket in tickets:
+            kept = self.revived.under(ticket)
+            ticket.under = kept if kept is not None and kept.size_bytes <= room else None
+            room -= 0 if ticket.under is None else ticket.under.size_bytes
 
     def _said(self, ticket: Ticket) -> tuple[Operation, bytes]:
         """What it tells, and the bytes of that."""

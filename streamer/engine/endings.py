@@ -7,7 +7,7 @@ from streamer.engine.lanes import Part, Ticket
 from streamer.engine.ledger import Entry
 from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Clock, Observer, OperationFate
-from streamer.outcomes import Fate, InvalidReason, SkipReason
+from streamer.outcomes import Endpoint, Fate, InvalidReason, SkipReason
 
 
 class Endings:
@@ -24,6 +24,11 @@ class Endings:
     def deliver(self, ticket: Ticket, now: float) -> None:
         """Planhat has it: every record it told of is delivered."""
         told = ticket.told
+        if ticket.endpoint is Endpoint.ENDUSERS:
+            self._dispatch.unchanged.accepted(ticket, now)
+            if ticket.under is not None:
+                self._observer.revived(ticket.under.operations)
+            self._dispatch.revived.forget(ticket.keys)
         if len(told) > 1:
             self._observer.coalesced(ticket.endpoint, len(told) - 1)
         self._finish(ticket, told, OperationFate.DELIVERED, now)
@@ -51,6 +56,8 @@ class Endings:
         if ticket.is_merged and not is_true_of_each:
             self._dispatch.take_apart(ticket, now)
             return
+        if reason is SkipReason.NO_COMPANY and ticket.company_instead is None:
+            self._dispatch.revived.keep(ticket)
         for part in ticket.told:
             part.entry.worsen(Fate.SKIPPED, reason)
         self._finish(ticket, ticket.told, OperationFate.UNSAVED, now)

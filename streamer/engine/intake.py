@@ -138,11 +138,15 @@ class Intake:
 
     def _enter(self, entry: Entry, result: Interpreted, now: float) -> None:
         meeting = self._streamer.duplicates.meet(entry, result.message_id, now)
-        if meeting is Meeting.FIRST:
-            self._streamer.dispatch.enter(entry, result.operations, now)
-        elif meeting is Meeting.KNOWN:
+        if meeting is Meeting.WAITS:
+            return
+        if meeting is Meeting.KNOWN:
             entry.worsen(Fate.SKIPPED, SkipReason.DUPLICATE)
-            self._streamer.settle(entry)
+        elif self._streamer.dispatch.enter(entry, result.operations, now):
+            return
+        else:
+            entry.worsen(Fate.SKIPPED, SkipReason.UNCHANGED)
+        self._streamer.settle(entry)
 
     def _invalid(self, entry: Entry, reason: InvalidReason, result: Interpreted) -> None:
         if result.error is not None:

@@ -12,15 +12,16 @@ as many others as it has keys, and nothing is ever searched.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from streamer.engine.coalescing import merged
 from streamer.outcomes import Endpoint
-from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser
+from streamer.transform.operations import JsonObject, Operation, UpsertCompany, UpsertEnduser
 
 if TYPE_CHECKING:
-    from streamer.engine.ledger import Entry
+    from streamer.engine.ledger import Book, Entry
 
 
 class Place(Enum):
@@ -61,6 +62,30 @@ class Part:
         return book.is_draining or book.is_closed
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What earlier calls said of an enduser, and Planhat did not save for want of a company."""
+
+    keys: tuple[str, ...]
+    book: "Book"
+    fields: JsonObject
+    custom: JsonObject
+    operations: int
+    size_bytes: int
+    """Encoded, at most."""
+
+    def over(self, before: "Kept") -> "Kept":
+        """Both, the later on top."""
+        fields, custom = {**before.fields, **self.fields}, {**before.custom, **self.custom}
+        operations, size_bytes = before.operations + self.operations, before.size_bytes + self.size_bytes
+        return Kept(self.keys, self.book, fields, custom, operations, size_bytes)
+
+    @property
+    def operation(self) -> UpsertEnduser:
+        """As something to lay under an upsert of the enduser; says nothing of who it is."""
+        return UpsertEnduser(None, None, None, self.fields, self.custom)
+
+
 class Ticket:
     """A place in line, and the history of its tries.
 
@@ -74,18 +99,27 @@ class Ticket:
         "accepted_mark", "company_instead", "duplicates", "endpoint", "failures", "first_duplicate_at",
         "flight", "followers", "group_limit", "has_failed_alone", "is_apart", "is_named", "is_suspect",
         "keys", "looks", "number", "parents", "parking", "parts", "place", "ready_at", "refusals",
-        "refused_at", "refused_mark", "refused_mark_anywhere", "size_bytes", "waits_for",
+        "refused_at", "refused_mark", "refused_mark_anywhere", "size_bytes", "under", "waits_for",
     )  # fmt: skip
 
-    def __init__(self, number: int, operation: Operation, encoded: bytes, entry: "Entry") -> None:
+    def __init__(
+        self,
+        number: int,
+        operation: Operation,
+        encoded: bytes,
+        entry: "Entry",
+        keys: tuple[str, ...] | None = None,
+    ) -> None:
         self.number = number
         self.parts = [Part(operation, encoded, entry, self)]
         """In arrival order."""
         self.endpoint: Endpoint = operation.endpoint
-        self.keys = operation.keys
+        self.keys = operation.keys if keys is None else keys
         self.parents = operation.parents
         self.size_bytes = len(encoded)
         """Of what would be sent, at most: merged, parts are never longer than their sum."""
+        self.under: Kept | None = None
+        """What is told below its parts in the next, or the present, request."""
         self.is_apart = False
         self.is_suspect = False
         """Its parts were found at fault together: each is sent alone."""
@@ -150,6 +184,7 @@ class Ticket:
     def take_apart(self) -> None:
         """From here on its parts are told one by one."""
         self.is_apart = True
+        self.under = None
         self._begin_again()
 
     def _begin_again(self) -> None:
@@ -158,8 +193,8 @@ class Ticket:
 
     @property
     def is_merged(self) -> bool:
-        """Several operations are told as one."""
-        return len(self.parts) > 1 and not self.is_apart
+        """More is told as one than a single record asks for."""
+        return (len(self.parts) > 1 or self.under is not None) and not self.is_apart
 
     @property
     def told(self) -> list[Part]:
@@ -169,7 +204,8 @@ class Ticket:
     @property
     def operation(self) -> Operation:
         """What Planhat is told."""
-        operation = merged([part.operation for part in self.told])
+        told = [part.operation for part in self.told]
+        operation = merged(told if self.under is None else [self.under.operation, *told])
         if self.is_named and isinstance(operation, UpsertEnduser | UpsertCompany):
             operation = operation.named_by_id()
         if self.company_instead is not None and isinstance(operation, UpsertEnduser):
@@ -179,7 +215,8 @@ class Ticket:
     @property
     def is_as_encoded(self) -> bool:
         """One operation, told in the words in which it came."""
-        return (self.is_apart or len(self.parts) == 1) and not self.is_named and self.company_instead is None
+        is_one = (self.is_apart or len(self.parts) == 1) and self.under is None
+        return is_one and not self.is_named and self.company_instead is None
 
     def __repr__(self) -> str:
         parts, waits_for = len(self.parts), len(self.waits_for)
@@ -218,7 +255,7 @@ class Lanes:
         ticket.waits_for = before
         return not before
 
-    def open_to(self, operation: Operation) -> Ticket | None:
+    def open_to(self, operation: Operation, keys: tuple[str, ...]) -> Ticket | None:
         """The upsert, waiting and never sent, that this one may be told with; None when there is none.
 
         It has every key of the newcomer, and is the last in line for each of its own: else what came in
@@ -227,7 +264,7 @@ class Lanes:
         company, or one of them names none: of two companies one would be lost. And it waits for whatever the
         newcomer has to wait for: a company that came in between would not be there yet.
         """
-        keys, tails = operation.keys, self._upserts
+        tails = self._upserts
         ticket = tails.get(keys[0])
         if ticket is None or ticket.flight:
             return None
@@ -245,6 +282,10 @@ class Lanes:
             if tail is not None and tail not in ticket.waits_for:
                 return None
         return ticket
+
+    def are_free(self, keys: Iterable[str]) -> bool:
+        """Whether no upsert of these is in line, parked or sent."""
+        return not any(key in self._upserts for key in keys)
 
     def join(self, ticket: Ticket, operation: Operation, encoded: bytes, entry: "Entry") -> Part:
         """Let an upsert be told with this one."""

@@ -74,6 +74,13 @@ class Limits:
     """Upserts of one object that may be told as one; refused, they are told one by one."""
     coalesced_bytes: int = 512 << 10
     """Their encoded bytes, unmerged: what a bulk reserves for them."""
+    unchanged_seconds: float = 3_600.0
+    """How long an upsert that says nothing new of an enduser need not be sent; 0 sends every one."""
+    unchanged_endusers: int = 100_000
+    """Endusers of whom is remembered what Planhat has."""
+    revived_endusers: int = 10_000
+    """Endusers skipped for want of a company of whom is kept what was said."""
+    revived_bytes: int = 16 << 20
     probe_operations: int = 100
 
     gate_first_seconds: float = 0.5

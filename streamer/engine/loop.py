@@ -360,6 +360,7 @@ class Streamer:
             self._stuck.discard(source)
         self._commits.forget(partitions)
         self._marks.forget(partitions)
+        self.dispatch.revived.forget_closed()
         self.letters.forget_closed()
 
     @property

@@ -341,6 +341,10 @@ class Observer(Protocol):
         """So many operations were delivered by another one of their object, which said theirs too."""
         ...
 
+    def revived(self, count: int) -> None:
+        """So many operations, skipped for want of a company, were told with a later one and accepted."""
+        ...
+
     def delivered(self, delivery: Delivery) -> None:
         """One request and its answer."""
         ...

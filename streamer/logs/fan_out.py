@@ -57,6 +57,11 @@ class Observers:
         for observer in self._observers:
             observer.coalesced(endpoint, count)
 
+    def revived(self, count: int) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.revived(count)
+
     def delivered(self, delivery: "Delivery") -> None:
         """Pass on."""
         for observer in self._observers:

@@ -82,6 +82,9 @@ class LogObserver:
     def coalesced(self, endpoint: Endpoint, count: int) -> None:
         """Metrics count these."""
 
+    def revived(self, count: int) -> None:
+        """Metrics count these."""
+
     def delivered(self, delivery: "Delivery") -> None:
         """Each request, for whoever debugs."""
         answered = isinstance(delivery.answer, Answered)

@@ -156,6 +156,10 @@ COALESCED = _counter(
     "Operations delivered by another one of their object, which said theirs too.",
     endpoint=_ENDPOINTS,
 )
+REVIVED = _counter(
+    "streamer_revived_operations_total",
+    "Operations skipped for want of a company and told again with a later one of their enduser.",
+)
 WAITING_OPERATIONS = _gauge(
     "streamer_waiting_operations", "Operations made and not finished with.", endpoint=_ENDPOINTS
 )

@@ -61,7 +61,7 @@ class Metrics:
         self._events, self._failures = Counts(names.EVENTS), Counts(names.FAILURES)
         self._skips, self._dead_letters = Counts(names.SKIPS), Counts(names.DEAD_LETTERS)
         self._made, self._done = Counts(names.OPERATIONS_MADE), Counts(names.OPERATIONS)
-        self._coalesced = Counts(names.COALESCED)
+        self._coalesced, self._revived = Counts(names.COALESCED), Counts(names.REVIVED)
         self._deliveries, self._retried = Counts(names.DELIVERIES), Counts(names.RETRIED_OPERATIONS)
         self._fenced, self._rebalances = Counts(names.FENCED_OPERATIONS), Counts(names.REBALANCES)
         self._commits, self._ignored = Counts(names.COMMITS), Counts(names.METADATA_IGNORED)
@@ -118,6 +118,10 @@ class Metrics:
     def coalesced(self, endpoint: Endpoint, count: int) -> None:
         """Count operations that another one carried."""
         self._coalesced.add((endpoint,), count)
+
+    def revived(self, count: int) -> None:
+        """Count operations told again with a later one."""
+        self._revived.add(count=count)
 
     def delivered(self, delivery: "Delivery") -> None:
         """Count one request, its time and its size."""

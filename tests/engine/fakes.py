@@ -277,6 +277,7 @@ class Told:
         self.calls: Counter[CallType] = Counter()
         self.made: Counter[Endpoint] = Counter()
         self.done: Counter[OperationFate] = Counter()
+        self.came_back = 0
         self.rode_along: Counter[Endpoint] = Counter()
         self.retries: Counter[str] = Counter()
         self.answers_fenced = 0
@@ -316,6 +317,9 @@ class Told:
 
     def coalesced(self, endpoint: Endpoint, count: int) -> None:
         self.rode_along[endpoint] += count
+
+    def revived(self, count: int) -> None:
+        self.came_back += count
 
     def delivered(self, delivery: Delivery) -> None:
         pass

@@ -5,7 +5,7 @@ small Planhat that reads the JSON it is sent.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -17,7 +17,12 @@ from streamer.engine.ports import Batch
 from streamer.outcomes import Answer, Answered, Endpoint, Fate, SkipReason, Verdict
 from tests.engine.fakes import Bench
 
-LIMITS = {"calls_per_minute": 6_000.0, "dead_letter_ratio": 1.0, "second_look_seconds": 0.5}
+ONE_BY_ONE = Limits(
+    calls_per_minute=6_000, dead_letter_ratio=1.0, second_look_seconds=0.5, coalesced_parts=1,
+    unchanged_seconds=0, revived_endusers=0,
+)  # fmt: skip
+TOGETHER = replace(ONE_BY_ONE, coalesced_parts=100)
+WITH_MEMORY = replace(ONE_BY_ONE, unchanged_seconds=3_600)
 
 Spelled = dict[str, Any]
 
@@ -119,10 +124,9 @@ class Run:
         return self.bench.told.outcomes[self.where[number]]
 
 
-def run(story: list[Said], turns: list[int], companies: dict[int, str], *, together: bool) -> Run:
+def run(story: list[Said], turns: list[int], companies: dict[int, str], limits: Limits) -> Run:
     """Tell a story, with so many turns before each event; `companies` are given to some beforehand."""
     planhat = Planhat()
-    limits = Limits(**LIMITS, coalesced_parts=100 if together else 1)  # type: ignore[arg-type]
     bench = Bench(limits=limits, answer=planhat.answer)
     done = Run(planhat, bench, [])
     for number, (said, pause) in enumerate(zip(story, turns, strict=True)):
@@ -186,8 +190,8 @@ def test_told_together_is_told_one_by_one(told: list[tuple[Said, int]]) -> None:
     names one, is saved as if it had named that company itself.
     """
     story, turns = [said for said, _ in told], [turns for _, turns in told]
-    together = run(story, turns, {}, together=True)
-    one_by_one = run(story, turns, {}, together=False)
+    together = run(story, turns, {}, TOGETHER)
+    one_by_one = run(story, turns, {}, ONE_BY_ONE)
     saved = {
         number: company
         for number in range(len(story))
@@ -197,9 +201,24 @@ def test_told_together_is_told_one_by_one(told: list[tuple[Said, int]]) -> None:
         if company is not None
     }
     if saved:
-        one_by_one = run(story, turns, saved, together=False)
+        one_by_one = run(story, turns, saved, ONE_BY_ONE)
     assert together.planhat.companies == one_by_one.planhat.companies
     assert together.planhat.known() == one_by_one.planhat.known()
     for number in range(len(story)):
         assert together.outcome(number) == one_by_one.outcome(number), number
     assert together.planhat.entries <= one_by_one.planhat.entries + len(story)
+
+
+@settings(max_examples=300, deadline=None)
+@given(stories())
+def test_what_is_not_sent_again_is_there(told: list[tuple[Said, int]]) -> None:
+    """Skipping what says nothing new leaves Planhat as sending it does; every other outcome is the same."""
+    story, turns = [said for said, _ in told], [turns for _, turns in told]
+    remembering, sending = run(story, turns, {}, WITH_MEMORY), run(story, turns, {}, ONE_BY_ONE)
+    assert remembering.planhat.companies == sending.planhat.companies
+    assert remembering.planhat.known() == sending.planhat.known()
+    for number in range(len(story)):
+        outcome = remembering.outcome(number)
+        if outcome == (Fate.SKIPPED, SkipReason.UNCHANGED):
+            outcome = (Fate.DELIVERED, "")
+        assert outcome == sending.outcome(number), number

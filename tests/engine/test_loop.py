@@ -459,7 +459,7 @@ def test_an_answer_of_another_endpoint_does_not_end_a_hold() -> None:
     bench.turn(4)
     token_works = False
     bench.sink.answer = None
-    bench.source.feed(identify("u-1"))
+    bench.source.feed(identify("u-1", plan="pro"))
     bench.source.feed(track("u-2"))
     bench.turn(4)
     main, activities = sorted(bench.sink.under_way, key=lambda batch: batch.endpoint is Endpoint.ACTIVITIES)
