@@ -64,9 +64,17 @@ def trait_bursts() -> Iterator[Event]:
             yield identify(f"u-{user}", company=f"c-{user % 500}", **{f"trait {number}": user % 7})
 
 
+def returning_users() -> Iterator[Event]:
+    """The same people load page after page, all day."""
+    for user in cycle(range(USERS // 10)):
+        yield identify(f"u-{user}", company=f"c-{user % 50}", **traits(user))
+        yield track(f"u-{user}", "Viewed", company=f"c-{user % 50}")
+
+
 STORIES = (
     Story("distinct users", distinct_users, 20_000),
     Story("page loads", page_loads, 300),
+    Story("returning users", returning_users, 300),
     Story("trait bursts", trait_bursts, 500),
 )
 
