@@ -107,13 +107,24 @@ class Outbox:
         if permit is Permit.NOTHING:
             return None
         if permit is Permit.PROBE:
-            # Bulks first: extras are suspects, and as probes they could keep the gate closed for ever.
-            most = min(self.gate.probe_size(), self.size.operations)
-            chosen = self._bulk(now, flight, is_probe=True) or (self._extra(flight, most) if extras else None)
+            chosen = self._probe(now, flight, extras=extras)
             self.gate.is_probing = chosen is not None
             return chosen
         chosen = self._extra(flight, self.size.operations) if extras else None
         return chosen or self._bulk(now, flight, is_probe=False)
+
+    def _probe(self, now: float, flight: int, *, extras: bool) -> tuple[Kind, list[Ticket]] | None:
+        """Bulks and extras in turns.
+
+        Extras are suspects, and as every probe they could keep the gate closed for ever; so could the
+        bulks, where all that is ready makes requests fail and everything else is suspect still.
+        """
+        most = min(self.gate.probe_size(), self.size.operations)
+        if not extras:
+            return self._bulk(now, flight, is_probe=True)
+        if self.gate.failures % 2 == 0:
+            return self._extra(flight, most) or self._bulk(now, flight, is_probe=True)
+        return self._bulk(now, flight, is_probe=True) or self._extra(flight, most)
 
     def _extra(self, flight: int, most: int) -> tuple[Kind, list[Ticket]] | None:
         while self.isolations and self.isolations[0].is_over:

@@ -4,10 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
+from streamer.engine.isolation import Isolation
+from streamer.engine.lanes import Ticket
+from streamer.engine.ledger import Book, Entry
 from streamer.engine.limits import BulkLimits, Limits
 from streamer.engine.loop import Streamer
-from streamer.engine.outbox import Kind
+from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Batch, CommitResult, Delivery
+from streamer.engine.suspects import park
 from streamer.errors import LedgerError, PlanhatMisconfigured
 from streamer.outcomes import (
     Answer,
@@ -675,3 +679,25 @@ def test_a_turn_that_keeps_still_is_no_poll() -> None:
     bench.turn(2)
     assert bench.source.polls == polls
     assert bench.streamer.last_poll_at == polled_at
+
+
+def test_the_probes_of_a_closed_gate_are_bulks_and_suspects_in_turns() -> None:
+    """All that is ready makes requests fail, what is sound is suspect: else nothing ever opens the gate.
+
+    A bulk of three keeps failing and is hunted through; the gate is closed. One more that makes requests
+    fail gets ready. While bulks were always the probe, it was every probe: the hunt never went on, no other
+    succeeded to show who is at fault, and its partitions paused behind the suspects.
+    """
+    outbox = Outbox(Endpoint.ENDUSERS, Limits())
+    entry = Entry(Book(partition(), 1), Bench().source.feed(identify()), 0.0)
+    ready, *suspects = [Ticket(n, UpsertEnduser(f"u-{n}", None), b"{}", entry) for n in range(3)]
+    outbox.pool.add(ready, 0.0)
+    park(suspects)
+    outbox.isolations.append(Isolation(suspects, [], 26, 8, is_refusal=False))
+    outbox.gate.failed(0.0, 0.5, 0.0)
+    kind, sent = outbox.choose(100.0, 1, extras=True) or (None, [])
+    assert (kind, sent) == (Kind.PROBE, [ready])
+    outbox.gate.failed(101.0, 0.5, 100.0)
+    outbox.pool.put_back([ready], at_head=False)
+    kind, sent = outbox.choose(200.0, 2, extras=True) or (None, [])
+    assert (kind, sent) == (Kind.ISOLATE, suspects[:1])

@@ -18,12 +18,15 @@ from tests.simulation.shrink import shrunk
 PROGRESS_SECONDS = 5.0
 
 
-def told(seed: int, broken: Broken) -> str:
+def told(seed: int, broken: Broken, *, is_shrunk: bool = True) -> str:
     """What a person needs to know of a seed that fails: the law, the shortest script, the command."""
-    script, found = shrunk(script_of(seed), broken)
+    script, found = script_of(seed), broken
+    if is_shrunk:
+        script, found = shrunk(script, broken)
     return (
         f"seed {seed} breaks the law of {found.law}: {found.reason}\n"
-        f"the shortest script found that still does (seen after step {found.at}; past the last: at rest):\n\n"
+        f"the {'shortest' if is_shrunk else 'whole'} script that does, "
+        f"seen after step {found.at} (past the last: at rest):\n\n"
         f"{written(script)}\n\n"
         f"the seed again: make simulate SEEDS=1 FIRST={seed}\n"
         "the script again, from a file: make simulate SCRIPT=<file>"
@@ -39,7 +42,7 @@ def first_broken(seeds: list[int]) -> tuple[int, int, Broken | None]:
     return len(seeds), seeds[-1], None
 
 
-def simulate(first: int, count: int, workers: int) -> int:
+def simulate(first: int, count: int, workers: int, *, is_shrunk: bool) -> int:
     """Seeds from `first` on; stops at the first that breaks a law. The exit code."""
     size = max(1, min(200, count // (workers * 4) or 1))
     seeds = range(first, first + count)
@@ -51,7 +54,7 @@ def simulate(first: int, count: int, workers: int) -> int:
             done += ran
             if broken is not None:
                 pool.terminate()
-                sys.stdout.write(told(seed, broken) + "\n")
+                sys.stdout.write(told(seed, broken, is_shrunk=is_shrunk) + "\n")
                 return 1
             if time.monotonic() - said > PROGRESS_SECONDS:
                 said = time.monotonic()
@@ -81,13 +84,14 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--script", type=Path, help="run this script instead")
     parser.add_argument("--print", action="store_true", help="print the script of the first seed, and end")
+    parser.add_argument("--quick", action="store_true", help="do not look for the shortest script")
     args = parser.parse_args()
     if args.script is not None:
         return replay(args.script)
     if args.print:
         sys.stdout.write(written(script_of(args.first)) + "\n")
         return 0
-    return simulate(args.first, args.seeds, args.workers)
+    return simulate(args.first, args.seeds, args.workers, is_shrunk=not args.quick)
 
 
 if __name__ == "__main__":

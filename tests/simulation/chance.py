@@ -55,7 +55,7 @@ class _Chance:
         self._members = dice.choice([1, 1, 2, 2, 3])
         self._users = dice.choice([1, 2, 4])
         self._who = dice.choice([["ext"], ["ext", "mail"], ["ext", "mail", "both"], ["both"]])
-        self._companies = dice.choice([["0"], ["0", "1"], ["0", "1", "s"], ["0", "1", "s", "x", "-"]])
+        self._companies = dice.choice([["0"], ["0", "1"], ["0", "1", "s"], ["s"], ["0", "1", "s", "x", "-"]])
         self._extras = dice.choice(
             [[], [], ["big"], ["size", "null"], ["nokey", "upper"], ["framed", "named"]]
         )
@@ -206,5 +206,8 @@ class _Chance:
                 ]
             case "rebalance":
                 return [step("rebalance", dice.randrange(1, 3))]
+            case "expire":
+                # Lost, and soon read again, perhaps with requests under way.
+                return [step("expire", slot), step("turn", slot, dice.choice([1, 3, 5]))]
             case verb:
                 return [step(verb, slot)]

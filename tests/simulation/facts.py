@@ -42,10 +42,8 @@ class Facts:
                 if outcome == "applied":
                     told.applied += 1
                     told.calls.append(call)
-                elif outcome == "ignored":
-                    told.ignored += 1
-                elif outcome == "refused":
-                    told.refused += 1
+                told.ignored += outcome in {"ignored", "doubtful"}
+                told.refused += outcome in {"refused", "doubtful"}
 
     def answered(self, call: Call, answer: object) -> None:
         if isinstance(answer, Answered):

@@ -164,7 +164,10 @@ class Member:
         """The tickets that a batch was just made of, in its order."""
         sent = [t for t in self.tickets() if t.flight == batch.number and t.place is Place.SENT]
         by_operation = {id(ticket.operation): ticket for ticket in sent}
-        return [by_operation[id(operation)] for operation in batch.operations]
+        found = [by_operation[id(each)] for each in batch.operations if id(each) in by_operation]
+        if len(found) < len(batch.operations):
+            self.world.broken("conservation", "a request holds operations that are in nobody's books")
+        return found
 
 
 def _content(operation: Operation) -> Mapping[str, object]:

@@ -35,7 +35,7 @@ class Ear(Protocol):
     """Who is told what Planhat did with each operation of a request."""
 
     def served(self, call: "Call", outcomes: list[str]) -> None:
-        """One of `applied`, `ignored`, `refused`, `failed` for each operation, in the batch's order."""
+        """For each operation, in order: `applied`, `ignored`, `doubtful`, `refused` or `failed`."""
 
     def answered(self, call: "Call", answer: Answer) -> None:
         """The reply is on its way back to the engine."""
@@ -154,8 +154,10 @@ class Planhat:
             sent = msgspec.json.decode(raw)
             if sent in written:
                 outcomes.append("applied")
-            elif (sent.get("externalId"), sent.get("email")) in ignored or self._lacks_company(batch, sent):
+            elif (sent.get("externalId"), sent.get("email")) in ignored:
                 outcomes.append("ignored")
+            elif self._lacks_company(batch, sent):
+                outcomes.append("doubtful")  # for that, or for something else
             else:
                 outcomes.append("refused")
         return outcomes
