@@ -101,12 +101,6 @@ class Broker:
         """Offsets without a record, as compaction and the markers of transactions leave them."""
         self.ends[self.sources[number]] += offsets
 
-    def recreate(self) -> None:
-        """The topic is deleted and made anew; what was committed stays."""
-        for source in self.sources:
-            self.logs[source].clear()
-            self.ends[source] = 0
-
     def last_offset(self, source: TopicPartition) -> int:
         """Where reading must have come to for nothing to be left: one past the last record."""
         log = self.logs[source]

@@ -38,8 +38,6 @@ class Fed:
     """Where it asks for something."""
     bad: InvalidReason | None = None
     """Why it can never be delivered, whatever Planhat says."""
-    is_gone: bool = False
-    """Its topic was made anew before it was delivered."""
 
 
 def fed(step: Step, sequence: int, partition: int, offset: int) -> Fed:

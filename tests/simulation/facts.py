@@ -61,7 +61,7 @@ class Facts:
 
     def missing(self, fed: Fed) -> str:
         """What is still to be done for an event to be finished with; empty when it is."""
-        if fed.is_gone or (fed.kind in SKIPPED and fed.bad is None) or self.letters.get(fed.sequence):
+        if fed.kind in SKIPPED or self.letters.get(fed.sequence):
             return ""
         if fed.bad is not None:
             return "is bad and has no letter"

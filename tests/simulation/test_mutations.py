@@ -30,9 +30,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def simulate(place: Path) -> subprocess.CompletedProcess[str]:
+def simulate(place: Path, first: int, seeds: int) -> subprocess.CompletedProcess[str]:
     """Seeds until one breaks a law; the script is not shrunk."""
-    command = [sys.executable, "-m", "tests.simulation", "--seeds", str(SEEDS)]
+    command = [sys.executable, "-m", "tests.simulation", "--first", str(first), "--seeds", str(seeds)]
     environment = {"PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/bin:/bin"}
     return subprocess.run(
         [*command, "--workers", "1", "--quick"],
@@ -42,15 +42,21 @@ def simulate(place: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant["name"].replace(" ", "-") for mutant in MUTANTS])
 def test_the_mistake_breaks_a_law(copy: Path, mutant: Mapping[str, str]) -> None:
-    """A law is broken within 10,000 seeds, and the seed is named."""
+    """A law is broken within 10,000 seeds, and the seed is named.
+
+    `near` is the seed that did it last: asked first, to save the others. Where chances have changed since,
+    all are tried.
+    """
     file = copy / mutant["file"]
     sound = file.read_text()
     old, new = mutant["old"].removeprefix("\n"), mutant["new"].removeprefix("\n")
     assert sound.count(old) == 1, f"{mutant['file']} does not hold the text to spoil exactly once"
     try:
         file.write_text(sound.replace(old, new))
-        ended = simulate(copy)
+        ended = simulate(copy, int(mutant["near"]), 1)
+        if ended.returncode == 0:
+            ended = simulate(copy, 0, SEEDS)
     finally:
         file.write_text(sound)
     assert ended.returncode == 1, f"no seed of {SEEDS} broke a law\n{ended.stderr}"
-    assert re.match(r"seed \d+ breaks the law of", ended.stdout), ended.stdout + ended.stderr
+    assert re.search(r"^seed \d+ breaks the law of", ended.stdout, re.MULTILINE), ended.stdout + ended.stderr

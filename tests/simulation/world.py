@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from streamer.engine.ports import DeadLetter, HoldReason
-from streamer.errors import LedgerError, SourceError, StreamerError
+from streamer.errors import LedgerError, StreamerError
 from streamer.outcomes import Answer
 from streamer.records import Record, TopicPartition
 from tests.simulation import events
 from tests.simulation.broker import EAGER, TOPIC, Broker, Mark
 from tests.simulation.clock import VirtualClock
-from tests.simulation.member import LIMITS, SESSION_SECONDS, Crashed, Member, Reading
+from tests.simulation.member import LIMITS, Crashed, Member, Reading
 from tests.simulation.planhat import Call, Planhat
+from tests.simulation.ports import SESSION_SECONDS
 from tests.simulation.script import Step
 from tests.simulation.script import step as step_of
 
@@ -62,7 +63,6 @@ class World:
         self._reading_numbers = 0
         self._dice = random.Random(int(words.get("dice", "0")))
         self._poison: list[Step] = []
-        self._must_end: set[int] = set()
         self._hearing: defaultdict[str, list[Callable[..., None]]] = defaultdict(list)
         for source in self.broker.sources:
             self.planhat.open_company(f"co-{source.partition}-0")
@@ -133,11 +133,6 @@ class World:
         self.tell("answered", call, answer)
 
     # --- time -------------------------------------------------------------------------------------------
-
-    def before_poll(self, member: Member) -> None:
-        """What the source finds out before it asks the broker."""
-        if member.slot in self._must_end:
-            raise SourceError("the committed offset is out of range")
 
     def wait(self, member: Member, seconds: float) -> None:
         """A member waits for answers: time passes, the network and the other members go on."""
