@@ -70,7 +70,7 @@ class Duplicates:
         if key is None:
             return []
         del entry.book.originals[key]
-        if entry.fate <= Fate.SKIPPED:
+        if entry.fate <= Fate.SKIPPED and not entry.would_go_again:
             self._remember(key, now)
         if copies is None:
             return []

@@ -94,7 +94,14 @@ class Endings:
     def _finish(self, ticket: Ticket, parts: list[Part], fate: OperationFate, now: float) -> None:
         parts = list(parts)
         self._dispatch.finish(ticket, parts, fate, now)
+        is_upsert = ticket.endpoint is not Endpoint.ACTIVITIES
         for part in parts:
             entry = part.entry
-            if not entry.parts and not entry.book.is_closed:
+            if entry.book.is_closed:
+                continue
+            if is_upsert:
+                entry.upserted += ticket.keys
+            if entry.parts:
+                entry.book.would_overwrite(entry)
+            else:
                 self._settled(entry)

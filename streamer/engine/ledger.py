@@ -27,7 +27,8 @@ class Entry:
 
     __slots__ = (
         "attempts", "book", "call", "copies", "detail", "failed_at", "fate", "http_status", "id_key",
-        "original", "parts", "polled_at", "reason", "record", "schema_id", "size_bytes", "was_sent",
+        "original", "parts", "polled_at", "reason", "record", "schema_id", "size_bytes", "upserted",
+        "was_sent", "would_go_again",
     )  # fmt: skip
 
     def __init__(self, book: "Book", record: Record, polled_at: float) -> None:
@@ -45,6 +46,10 @@ class Entry:
         self.http_status: int | None = None
         self.attempts = 0
         self.failed_at: float | None = None
+        self.upserted: tuple[str, ...] = ()
+        """Keys of those of its upserts that are finished with."""
+        self.would_go_again = False
+        """Settled, and sent again after a crash all the same: an earlier record would overwrite it."""
         self.was_sent = False
         """An operation of it went out, whatever was answered."""
         self.id_key: int | None = None
@@ -74,8 +79,9 @@ class Book:
     """One partition during one epoch of its assignment to us."""
 
     __slots__ = (
-        "_given_back", "_open", "_order", "before", "changes", "committable", "epoch", "is_closed",
-        "is_draining", "last", "originals", "polled", "settled", "size_bytes", "source", "topic_id",
+        "_again", "_given_back", "_open", "_order", "_overwritten", "before", "changes", "committable",
+        "epoch", "is_closed", "is_draining", "last", "originals", "polled", "settled", "size_bytes",
+        "source", "topic_id",
     )  # fmt: skip
 
     def __init__(
@@ -103,6 +109,11 @@ class Book:
         self._order: deque[int] = deque()
         self._open: dict[int, Entry] = {}
         self._given_back: set[int] = set()
+        self._overwritten: dict[str, int] = {}
+        """Keys of upserts that a crash would send again after they were answered, each by the highest offset
+        of such a record."""
+        self._again: set[int] = set()
+        """Offsets of settled records that must go again after those."""
 
     @property
     def in_flight(self) -> int:
@@ -134,13 +145,32 @@ class Book:
         base = self.committable
         if base is None:
             base = self._order[0] if self._order else self.before.base
-        unsettled = sorted([*self._open, *self._given_back]) if self._given_back else list(self._open)
+        self._forget_passed(base)
+        others = self._given_back | self._again
+        unsettled = sorted([*self._open, *others]) if others else list(self._open)
         before = self.before
         if before.end <= self.last + 1:
             return Settled(base, unsettled, self.last + 1)
         # Read up to somewhere among what was settled before: what lies further on still is.
         further = before.unsettled[bisect_right(before.unsettled, self.last) :]
         return Settled(base, [*unsettled, *further], max(before.end, self.last + 1))
+
+    def would_overwrite(self, entry: Entry) -> None:
+        """Some of its upserts are answered, and it is not settled: a crash now would send them again.
+
+        Otherwise: A tells of a company and a user, B of the company; A's company is answered, then B's. B
+        is settled, and the commit says so; A waits for its user. A crash: A is read again, B is not, and
+        A's company is put over B's. So B must go again too, and whatever follows B in its turn.
+        """
+        offset = entry.record.offset
+        for key in entry.upserted:
+            self._overwritten[key] = max(offset, self._overwritten.get(key, offset))
+
+    def _forget_passed(self, base: int) -> None:
+        """What is below the committed offset is never sent again."""
+        if self._overwritten:
+            self._overwritten = {key: last for key, last in self._overwritten.items() if last >= base}
+            self._again = {offset for offset in self._again if offset >= base}
 
     def entries(self) -> list[Entry]:
         """Entries in flight, by offset."""
@@ -184,8 +214,13 @@ class Book:
         self.size_bytes -= entry.size_bytes
         if entry.fate is Fate.RELEASED:
             self._given_back.add(offset)
+            self.would_overwrite(entry)
         else:
             self.changes += 1
+            if self._overwritten and not self._overwritten.keys().isdisjoint(entry.upserted):
+                entry.would_go_again = True
+                self._again.add(offset)
+                self.would_overwrite(entry)
         order, unsettled, given_back = self._order, self._open, self._given_back
         while order and order[0] not in unsettled and order[0] not in given_back:
             self.committable = order.popleft() + 1

@@ -170,6 +170,7 @@ class Streamer:
         if entry.fate is not Fate.RELEASED:
             window.judge(is_bad=entry.fate is Fate.DEAD_LETTERED)
         if entry.fate is Fate.DEAD_LETTERED:
+            entry.book.would_overwrite(entry)
             self.letters.add(entry, window)
         else:
             self.settle(entry)
@@ -219,7 +220,9 @@ class Streamer:
             raise ending(reason)
         if self.hold.word_is_due(now):
             self._observer.holding(reason, now - self.hold.since)
-        if self.membership.is_proved(now) and self.hold.probe_is_due(now):
+        # With nothing to send there is nothing to prove, and nothing to probe with: the hold ends then.
+        may_probe = self.membership.is_proved(now) or not self._has_work
+        if may_probe and self.hold.probe_is_due(now):
             self._probe_hold(now)
 
     def _probe_hold(self, now: float) -> None:

@@ -32,7 +32,7 @@ class Revived:
             return
         kept = Kept(ticket.keys, book, said.fields, said.custom, len(told), ticket.size_bytes)
         before = next((self._by_key[key] for key in ticket.keys if key in self._by_key), None)
-        if before is not None and before.book is book and set(before.keys) <= set(kept.keys):
+        if before is not None and before.book is book and set(before.keys) == set(kept.keys):
             kept = kept.over(before)
         self.forget(ticket.keys)
         if said.fields or said.custom:
@@ -45,7 +45,7 @@ class Revived:
         book = ticket.parts[0].entry.book
         for key in ticket.keys:
             kept = self._by_key.get(key)
-            if kept is not None and kept.book is book and set(kept.keys) <= set(ticket.keys):
+            if kept is not None and kept.book is book and set(kept.keys) == set(ticket.keys):
                 return kept
         return None
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from streamer.engine.ports import Assignment, CommitResult, DeadLetter
+from streamer.engine.ports import Assignment, CommitResult, DeadLetter, Found, Mark
 from streamer.records import Record, TopicPartition
 from tests.simulation.clock import VirtualClock
 
@@ -20,9 +20,7 @@ PROTOCOLS = (EAGER, COOPERATIVE, INCREMENTAL)
 COMMIT_SECONDS = 1.0
 """How long a waiting commit waits for an answer."""
 
-Mark = tuple[int, str]
-"""What is committed for a partition: the next offset, and the metadata beside it."""
-Finished = tuple[Mapping[TopicPartition, int], CommitResult]
+Finished = tuple[Mapping[TopicPartition, Mark], CommitResult]
 
 
 class Ear(Protocol):
@@ -45,7 +43,7 @@ class Ear(Protocol):
 class Pending:
     """A commit on its way."""
 
-    offsets: Mapping[TopicPartition, int]
+    marks: Mapping[TopicPartition, Mark]
     fate: str
     polls: int = 1
     """Polls until its answer is here."""
@@ -85,6 +83,8 @@ class Broker:
         self.letters: list[DeadLetter] = []
         self._target: dict[TopicPartition, int | None] = dict.fromkeys(self.sources)
         self._shift = 0
+        self._topics = 1
+        """How often the topic was made."""
 
     # --- the topic ----------------------------------------------------------------------------------
 
@@ -101,6 +101,23 @@ class Broker:
         """Offsets without a record, as compaction and the markers of transactions leave them."""
         self.ends[self.sources[number]] += offsets
 
+    def recreate(self) -> None:
+        """The topic is deleted and made anew; what was committed stays."""
+        self._topics += 1
+        for source in self.sources:
+            self.logs[source].clear()
+            self.ends[source] = 0
+
+    def cut_off(self, number: int, records: int) -> list[Record]:
+        """The newest records are lost, as to a leader that lagged behind; none below what is committed."""
+        source = self.sources[number]
+        log, start = self.logs[source], self.start_of(source)
+        gone = [record for record in log[max(0, len(log) - records) :] if record.offset >= start]
+        if gone:
+            del log[-len(gone) :]
+            self.ends[source] = gone[0].offset
+        return gone
+
     def last_offset(self, source: TopicPartition) -> int:
         """Where reading must have come to for nothing to be left: one past the last record."""
         log = self.logs[source]
@@ -108,7 +125,11 @@ class Broker:
 
     def start_of(self, source: TopicPartition) -> int:
         """The offset at which a new owner begins."""
-        return self.committed.get(source, (0, ""))[0]
+        return self.committed.get(source, Mark(0)).offset
+
+    def found(self, source: TopicPartition) -> Found:
+        """What a member is told of a partition as it is given."""
+        return Found(self.committed.get(source), self.ends[source], f"topic-{self._topics}")
 
     # --- the group ----------------------------------------------------------------------------------
 
@@ -207,14 +228,14 @@ class Broker:
             member.owned.append(source)
             self._ear.assigned(member.slot, source)
         if free:
-            member.assignment.assigned(free)
+            member.assignment.assigned({source: self.found(source) for source in free})
 
     # --- commits ------------------------------------------------------------------------------------
 
-    def start_commit(self, slot: int, offsets: Mapping[TopicPartition, int]) -> None:
+    def start_commit(self, slot: int, marks: Mapping[TopicPartition, Mark]) -> None:
         """A commit sets out."""
         fate = self.fates.popleft() if self.fates else "ok"
-        pending = Pending(offsets, fate, polls=4 if fate == "late" else 1)
+        pending = Pending(marks, fate, polls=4 if fate == "late" else 1)
         self.members[slot].pending.append(pending)
         if fate == "now":
             self._apply(slot, pending)
@@ -242,7 +263,7 @@ class Broker:
         ended, member.finished = member.finished, []
         return ended
 
-    def commit_now(self, slot: int, offsets: Mapping[TopicPartition, int]) -> CommitResult:
+    def commit_now(self, slot: int, marks: Mapping[TopicPartition, Mark]) -> CommitResult:
         """A commit that is waited for."""
         member = self.members[slot]
         for pending in member.pending:  # one connection: what was sent before arrives before
@@ -250,12 +271,12 @@ class Broker:
         fate = self.fates.popleft() if self.fates else "ok"
         if fate in {"ok", "now", "late"}:
             self._clock.advance(0.01)
-            taken = self._take_offsets(slot, offsets)
-            return CommitResult.COMMITTED if len(taken) == len(offsets) else CommitResult.FENCED
+            taken = self._take_marks(slot, marks)
+            return CommitResult.COMMITTED if len(taken) == len(marks) else CommitResult.FENCED
         if fate == "denied":
             return CommitResult.DENIED
         if fate == "lost-applied":
-            self._take_offsets(slot, offsets)
+            self._take_marks(slot, marks)
         self._clock.advance(COMMIT_SECONDS if fate.startswith("lost") else 0.01)
         return CommitResult.RETRY
 
@@ -263,33 +284,33 @@ class Broker:
         if pending.is_applied:
             return
         pending.is_applied = True
-        offsets, fate = pending.offsets, pending.fate
+        marks, fate = pending.marks, pending.fate
         answers = self.members[slot].finished
         if fate == "void":
             answers.append(({}, CommitResult.RETRY))
         elif fate in {"retry", "denied"}:
-            answers.append((offsets, CommitResult(fate)))
+            answers.append((marks, CommitResult(fate)))
         elif fate != "lost":
-            part = dict(list(offsets.items())[:1]) if fate == "partial" else dict(offsets)
-            taken = self._take_offsets(slot, part)
+            part = dict(list(marks.items())[:1]) if fate == "partial" else dict(marks)
+            taken = self._take_marks(slot, part)
             if fate == "lost-applied":
                 return
             fenced = {source: at for source, at in part.items() if source not in taken}
-            rest = {source: at for source, at in offsets.items() if source not in part}
+            rest = {source: at for source, at in marks.items() if source not in part}
             results = (CommitResult.COMMITTED, CommitResult.FENCED, CommitResult.RETRY)
             ended = zip((taken, fenced, rest), results, strict=True)
             answers.extend((some, result) for some, result in ended if some)
 
-    def _take_offsets(self, slot: int, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+    def _take_marks(self, slot: int, marks: Mapping[TopicPartition, Mark]) -> dict[TopicPartition, Mark]:
         """What counts of a commit: the partitions that are this member's."""
         taken = {}
-        for source, mark in offsets.items():
+        for source, mark in marks.items():
             member = self.members.get(slot)
             if member is None or member.is_expelled or self.owner[source] != slot:
                 continue
             before = self.committed.get(source)
-            self.committed[source] = _pair(mark)
-            self._ear.committed(slot, source, self.committed[source], before)
+            self.committed[source] = mark
+            self._ear.committed(slot, source, mark, before)
             taken[source] = mark
         return taken
 
@@ -299,8 +320,3 @@ class Broker:
         """The dead-letter topic has it."""
         self.letters.append(letter)
         self._ear.lettered(letter)
-
-
-def _pair(mark: int) -> Mark:
-    """What a member committed, as the broker keeps it."""
-    return mark, ""

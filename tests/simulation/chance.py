@@ -188,26 +188,30 @@ class _Chance:
             )
         ]
 
+    def _broker(self) -> list[Step]:
+        """The topic, or its newest records, are lost, and everybody starts anew."""
+        partition, records = self._dice.randrange(self._partitions), self._dice.randrange(1, 6)
+        lost = self._dice.choice([step("recreate"), step("cut", partition, records)])
+        return [lost, *(step("start", slot) for slot in range(self._members))]
+
     def _fate(self) -> list[Step]:
         dice, slot = self._dice, self._slot()
-        match dice.choice(
-            ["crash", "fuse", "fuse", "stop", "start", "start", "rebalance", "expire", "freeze"]
-        ):
+        verb = dice.choice(
+            ["crash", "fuse", "fuse", "stop", "start", "start", "rebalance", "expire", "freeze", "broker"]
+        )
+        steps = [step(verb, slot)]
+        match verb:
             case "crash":
-                return [step("crash", slot, dice.choice(["applied", "dropped"])), step("start", slot)]
+                steps = [step("crash", slot, dice.choice(["applied", "dropped"])), step("start", slot)]
+            case "broker":
+                steps = self._broker()
             case "fuse":
-                return [step("fuse", slot, dice.randrange(1, 40))]
+                steps = [step("fuse", slot, dice.randrange(1, 40))]
             case "freeze":
-                return [
-                    step("freeze", slot),
-                    step("time", dice.choice([1, 6])),
-                    *self._turn(),
-                    step("thaw", slot),
-                ]
+                steps += [step("time", dice.choice([1, 6])), *self._turn(), step("thaw", slot)]
             case "rebalance":
-                return [step("rebalance", dice.randrange(1, 3))]
+                steps = [step("rebalance", dice.randrange(1, 3))]
             case "expire":
                 # Lost, and soon read again, perhaps with requests under way.
-                return [step("expire", slot), step("turn", slot, dice.choice([1, 3, 5]))]
-            case verb:
-                return [step(verb, slot)]
+                steps.append(step("turn", slot, dice.choice([1, 3, 5])))
+        return steps

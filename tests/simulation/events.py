@@ -38,6 +38,8 @@ class Fed:
     """Where it asks for something."""
     bad: InvalidReason | None = None
     """Why it can never be delivered, whatever Planhat says."""
+    is_gone: bool = False
+    """Its topic was deleted, or its end cut off: nobody can be asked for it any more."""
 
 
 def fed(step: Step, sequence: int, partition: int, offset: int) -> Fed:

@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from streamer.engine.ports import DeadLetter
 from streamer.outcomes import Answered, Endpoint, InvalidReason, Verdict
-from tests.simulation.events import SKIPPED, Fed
+from tests.simulation.events import FRAME, SKIPPED, Fed
 from tests.simulation.member import Member
 from tests.simulation.planhat import Call
 from tests.simulation.world import World
@@ -61,15 +63,27 @@ class Facts:
 
     def missing(self, fed: Fed) -> str:
         """What is still to be done for an event to be finished with; empty when it is."""
-        if fed.kind in SKIPPED or self.letters.get(fed.sequence):
+        if fed.is_gone or fed.kind in SKIPPED or self.letters.get(fed.sequence):
             return ""
         if fed.bad is not None:
             return "is bad and has no letter"
         for endpoint in fed.endpoints:
             told = self.of[fed.sequence, endpoint]
-            if not (told.applied or told.ignored):
+            if not (told.applied or told.ignored or self._is_linked(fed, endpoint)):
                 return f"never reached {endpoint.value}"
         return ""
+
+    def _is_linked(self, fed: Fed, endpoint: Endpoint) -> bool:
+        """A group call's user who is at Planhat: to say so again would change nothing."""
+        if fed.kind != "group" or endpoint is not Endpoint.ENDUSERS or fed.value is None:
+            return False
+        call = msgspec.json.decode(fed.value.removeprefix(FRAME))
+        email = call["context"].get("traits", {}).get("email")
+        return any(
+            entry.fields.get("externalId") == call.get("userId", "")
+            or (email and str(entry.fields.get("email")).lower() == email.lower())
+            for entry in self._world.planhat.sandbox.store.endusers.by_id.values()
+        )
 
     def fault_of(self, fed: Fed, reason: InvalidReason, member: Member) -> str:
         """Why a letter with this reason is wrong; empty when the event earned it."""
@@ -94,7 +108,8 @@ class Facts:
     def was_turned_away(self, sequence: int) -> bool:
         """Once at least: read again after a crash, it may be there and not be the last any more."""
         told = [self.of[sequence, endpoint] for endpoint in self._world.feds[sequence].endpoints]
-        return bool(self.letters.get(sequence)) or any(each.ignored for each in told)
+        is_gone = self._world.feds[sequence].is_gone
+        return is_gone or bool(self.letters.get(sequence)) or any(each.ignored for each in told)
 
     def feds(self) -> Iterator[Fed]:
         """Every event."""

@@ -26,6 +26,11 @@ def objects_of(operation: Operation) -> set[str]:
     return found | ({f"mail:{operation.email.lower()}"} if operation.email is not None else set())
 
 
+def marks_of(operation: Operation) -> set[str]:
+    """Names of the custom fields or properties that it sets."""
+    return set(operation.info if isinstance(operation, LogActivity) else operation.custom)
+
+
 def parents_of(operation: Operation) -> set[str]:
     """Whose earlier upserts come first: of its company, and of an activity's enduser."""
     if isinstance(operation, UpsertCompany):

@@ -8,15 +8,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from streamer.engine.lanes import Ticket
-from streamer.engine.ports import CommitResult, DeadLetter, Delivery
+from streamer.engine.ports import CommitResult, DeadLetter, Delivery, Mark
+from streamer.engine.settled import NOTHING, Settled, decode
 from streamer.errors import LedgerError
 from streamer.outcomes import Endpoint, Fate, Host, Transient, TransientReason
 from streamer.records import Record, TopicPartition
 from streamer.standins.planhat.entries import Entry
 from streamer.transform.operations import Operation
-from tests.simulation.broker import Mark
 from tests.simulation.facts import Facts
-from tests.simulation.law import Law, objects_of, parents_of
+from tests.simulation.law import Law, marks_of, objects_of, parents_of
 from tests.simulation.member import Member, Reading
 from tests.simulation.planhat import Call
 from tests.simulation.world import World
@@ -53,11 +53,28 @@ class Commits(Law):
 
     name = "commits"
 
-    def committing(self, member: Member, offsets: Mapping[TopicPartition, int]) -> None:
-        for source, offset in offsets.items():
+    def committing(self, member: Member, marks: Mapping[TopicPartition, Mark]) -> None:
+        for source, mark in marks.items():
             reading = member.readings.get(source)
-            if reading is not None and offset != reading.prefix:
-                self._broken(f"{offset} of partition {source.partition} asked for, {reading.prefix} is right")
+            if reading is None:
+                continue
+            if mark.offset != reading.committable:
+                self._broken(f"{mark} of {source.partition} asked for, {reading.committable} is right")
+            self._look_ahead(reading, mark)
+
+    def _look_ahead(self, reading: Reading, mark: Mark) -> None:
+        """What is settled ahead is told, be it by an earlier commit and not read again yet.
+
+        But for upserts that an earlier record, read again after a crash, would overwrite: these go again.
+        """
+        told = _told_by(self._world, reading.source, mark)
+        settled = [offset for offset, fate in reading.settled.items() if fate is not Fate.RELEASED]
+        before = [each for each in range(reading.told.base, reading.told.end) if reading.told.has(each)]
+        for offset in (*settled, *before):
+            fed = self._world.fed_at(reading.source, offset)
+            is_upsert = fed is not None and not fed.endpoints <= {Endpoint.ACTIVITIES} and offset in settled
+            if offset >= mark.offset and fed is not None and not is_upsert and not told.has(offset):
+                self._broken(f"{mark} of partition {reading.source.partition} keeps quiet about {offset}")
 
     def committed(self, member: Member, source: TopicPartition, mark: Mark, before: Mark | None) -> None:
         offset, first = mark[0], 0 if before is None else before[0]
@@ -67,6 +84,11 @@ class Commits(Law):
             fed = self._world.fed_at(source, place)
             if fed is not None and (missing := self._facts.missing(fed)):
                 self._broken(f"{offset} of partition {source.partition} is past {place}, which {missing}")
+        told = _told_by(self._world, source, mark)
+        for place in range(offset, told.end):
+            fed = self._world.fed_at(source, place)
+            if fed is not None and told.has(place) and (missing := self._facts.missing(fed)):
+                self._broken(f"{mark} of partition {source.partition} says {place} is done, which {missing}")
 
     def over(self, member: Member, reading: Reading) -> None:
         """A reading that ended in good order left nothing settled uncommitted."""
@@ -83,6 +105,46 @@ class Commits(Law):
                 self._broken(f"{reading.source.partition} ended with request {call.batch.number} under way")
 
 
+def _told_by(world: World, source: TopicPartition, mark: Mark) -> Settled:
+    """What a mark says of what lies ahead, whatever the log holds."""
+    found = world.broker.found(source)._replace(committed=mark, log_end=1 << 40)
+    settled = decode(found, f"{found.topic_id}:{source.partition}")
+    return settled if isinstance(settled, Settled) else NOTHING
+
+
+class SettledBefore(Law):
+    """What the last commit before an assignment calls settled is not sent again."""
+
+    name = "settled before"
+
+    def submitted(self, member: Member, call: Call) -> None:
+        for sequence in call.readings:
+            reading = member.readings.get(self._world.source_of(sequence))
+            fed = self._world.feds[sequence]
+            if reading is not None and not fed.is_gone and reading.told.has(fed.offset):
+                self._broken(f"event {sequence} was settled before reading {reading.number} began")
+
+
+class Merges(Law):
+    """What is told together is of one object and one company, and says all that each of them says."""
+
+    name = "merges"
+
+    def submitted(self, member: Member, call: Call) -> None:
+        for operation, ticket in zip(call.batch.operations, member.tickets_of(call.batch), strict=True):
+            objects, parents = objects_of(operation), parents_of(operation)
+            for part in ticket.told:
+                is_moved = ticket.company_instead is not None
+                if not objects_of(part.operation) <= objects:
+                    self._broken(f"{part.operation!r} is told as of {sorted(objects)}")
+                if not (parents_of(part.operation) <= parents or is_moved):
+                    self._broken(f"{part.operation!r} is told as of {sorted(parents)}")
+            parts = [marks_of(part.operation) for part in ticket.told]
+            revived = set() if ticket.under is None else marks_of(ticket.under.operation)
+            if set().union(revived, *parts) != marks_of(operation):
+                self._broken(f"{operation!r} does not say just what its {len(parts)} parts say")
+
+
 class Ownership(Law):
     """Nobody sends what another may be sending."""
 
@@ -96,7 +158,10 @@ class Ownership(Law):
 
 
 class Order(Law):
-    """At Planhat: upserts of an object in the order of their partition, save what is read again."""
+    """At Planhat: upserts of an object in the order of their partition, save what is read again.
+
+    And save what was told as one and is told apart since its answer was lost: the same again, in order.
+    """
 
     name = "order"
 
@@ -104,6 +169,8 @@ class Order(Law):
         super().__init__(world, facts)
         self._last: dict[tuple[int, Endpoint, str], tuple[int, int]] = {}
         self._first: set[tuple[int, int]] = set()
+        self._together: dict[tuple[int, int], int] = {}
+        """By event and reading: the newest of those it was told as one with."""
 
     def served(self, call: Call, outcomes: list[str]) -> None:
         endpoint = call.batch.endpoint
@@ -118,12 +185,14 @@ class Order(Law):
                     continue  # its request is repeated whole
                 self._first.add(when)
                 self._look(operation, when, endpoint)
+                self._together[when] = max(*sequences, self._together.get(when, 0))
 
     def _look(self, operation: Operation, when: tuple[int, int], endpoint: Endpoint) -> None:
         partition = self._world.feds[when[1]].partition
         for key in objects_of(operation):
             last = self._last.get((partition, endpoint, key), (0, 0))
-            if when < last:
+            is_told_apart = last == (when[0], min(last[1], self._together.get(when, 0)))
+            if when < last and not is_told_apart:
                 self._broken(
                     f"{endpoint.value} {key}: event {when[1]} (reading {when[0]}) after event {last[1]} "
                     f"(reading {last[0]})"
@@ -143,12 +212,10 @@ class Parents(Law):
 
     def served(self, call: Call, outcomes: list[str]) -> None:
         endpoint = call.batch.endpoint
-        for operation, sequences, outcome in zip(
-            call.batch.operations, call.sequences, outcomes, strict=True
-        ):
+        for operations, sequences, outcome in zip(call.parts, call.sequences, outcomes, strict=True):
             if outcome != "applied":
                 continue
-            for sequence in sequences:
+            for operation, sequence in zip(operations, sequences, strict=True):
                 reading = call.readings[sequence]
                 if endpoint is not Endpoint.ACTIVITIES and self._facts.of[sequence, endpoint].applied == 1:
                     self._look(operation, sequence, reading)
@@ -357,6 +424,8 @@ def _is_where_it_belongs(entry: Entry, writes: Sequence[Mapping[str, object]]) -
 ALL: Sequence[type[Law]] = (
     Conservation,
     Commits,
+    SettledBefore,
+    Merges,
     Ownership,
     Order,
     Parents,

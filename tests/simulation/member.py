@@ -12,12 +12,14 @@ from streamer.engine.ports import (
     Batch,
     CommitResult,
 )
+from streamer.engine.settled import NOTHING, Settled
 from streamer.errors import StreamerError
 from streamer.outcomes import Endpoint, Fate
 from streamer.planhat.requests import encode_operation
 from streamer.records import TopicPartition
 from streamer.transform.rules import Rules
 from tests.simulation.ports import (
+    SESSION_SECONDS,
     SimulatedDecoder,
     SimulatedLetters,
     SimulatedObserver,
@@ -59,6 +61,11 @@ LIMITS = Limits(
     dead_letter_allowance=4,
     hold_probe_seconds=5.0,
     extra_calls_ratio=0.5,
+    membership_seconds=SESSION_SECONDS,
+    duplicates_window=50,
+    duplicates_seconds=60.0,
+    unchanged_seconds=20.0,
+    revived_endusers=20,
 )
 """Small, so that short scripts meet every limit. The proportions are the defaults'."""
 
@@ -82,6 +89,8 @@ class Reading:
     """Place in `polled` of the first record that holds back commits."""
     last_commit: CommitResult | None = None
     """What the last commit that was waited for came to."""
+    told: Settled = NOTHING
+    """What the last commit before it said of what lies ahead."""
 
     @property
     def prefix(self) -> int | None:
@@ -92,6 +101,11 @@ class Reading:
         ):
             self.front += 1
         return polled[self.front - 1] + 1 if self.front else None
+
+    @property
+    def committable(self) -> int:
+        """The same; before anything is settled, the offset of the first record."""
+        return self.prefix or (self.polled[0] if self.polled else self.position)
 
 
 class Member:
@@ -146,15 +160,24 @@ class Member:
     def tickets(self) -> list[Ticket]:
         """Every operation that is not finished with, fenced ones under way too."""
         streamer = self.streamer
-        found = [t for book in streamer.ledger for entry in book.entries() for t in entry.tickets]
-        flights = streamer.dispatch.flights.values()
-        return found + [t for flight in flights for t in flight.tickets if t.entry.book.is_closed]
+        parts = (part for book in streamer.ledger for entry in book.entries() for part in entry.parts)
+        found = {part.ticket: None for part in parts}
+        return [
+            *(
+                found
+                | {ticket: None for each in streamer.dispatch.flights.values() for ticket in each.tickets}
+            )
+        ]
 
     def tickets_of(self, batch: Batch) -> list[Ticket]:
         """The tickets that a batch was just made of, in its order."""
         sent = [t for t in self.tickets() if t.flight == batch.number and t.place is Place.SENT]
-        by_operation = {id(ticket.operation): ticket for ticket in sent}
-        found = [by_operation[id(each)] for each in batch.operations if id(each) in by_operation]
+        if batch.endpoint is Endpoint.ACTIVITIES:
+            by_operation = {id(ticket.operation): ticket for ticket in sent}
+            found = [by_operation[id(each)] for each in batch.operations if id(each) in by_operation]
+        else:  # merged, an operation is made for its request; no two of one are about the same object
+            by_key = {key: ticket for ticket in sent for key in ticket.keys}
+            found = [by_key[each.keys[0]] for each in batch.operations if each.keys[0] in by_key]
         if len(found) < len(batch.operations):
             self.world.broken("conservation", "a request holds operations that are in nobody's books")
         return found

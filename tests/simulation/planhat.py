@@ -22,6 +22,7 @@ from streamer.standins.planhat.faults import Fault, FaultKind
 from streamer.standins.planhat.replies import Reply, Request, Route, route_of
 from streamer.standins.planhat.sandbox import DEFAULT_API_TOKEN, DEFAULT_TENANT_TOKEN, Sandbox
 from streamer.standins.planhat.switches import Switches, with_changes
+from streamer.transform.operations import Operation
 from tests.simulation.clock import VirtualClock
 
 ADDRESSES = Addresses("https://api.example", "https://analytics.example", DEFAULT_TENANT_TOKEN)
@@ -49,6 +50,8 @@ class Call:
     batch: Batch
     sequences: list[tuple[int, ...]]
     """The events each operation stands for."""
+    parts: list[tuple[Operation, ...]]
+    """What each of these asked for."""
     readings: dict[int, int]
     """By event: in which reading of its partition it was read."""
     sent_at: float

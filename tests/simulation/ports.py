@@ -16,11 +16,12 @@ from streamer.engine.ports import (
     Delivery,
     Gauges,
     HoldReason,
+    Mark,
+    MarkIgnored,
     OperationFate,
 )
 from streamer.outcomes import CallType, Endpoint, Fate, Host, Transient, TransientReason
 from streamer.records import Record, TopicPartition
-from streamer.transform.operations import LogActivity, Operation
 from tests.simulation.events import FRAME
 from tests.simulation.planhat import Call
 
@@ -29,15 +30,6 @@ if TYPE_CHECKING:
 
 SESSION_SECONDS = 5.0
 _DECODER = Decoder(load_schemas())
-
-
-def _content(operation: Operation) -> Mapping[str, object]:
-    return operation.info if isinstance(operation, LogActivity) else operation.custom
-
-
-def sequences_of(content: Mapping[str, object]) -> tuple[int, ...]:
-    """The events that something sent to Planhat stands for, by the marks they left in it."""
-    return tuple(sorted(int(name[1:]) for name in content if name[0] == "e" and name[1:].isdigit()))
 
 
 class SimulatedSource:
@@ -85,21 +77,21 @@ class SimulatedSource:
         self._member.touch()
         self._member.paused -= set(partitions)
 
-    def start_commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+    def start_commit(self, marks: Mapping[TopicPartition, Mark]) -> None:
         self._member.touch()
-        self._member.world.tell("committing", self._member, offsets)
-        self._broker.start_commit(self._member.slot, offsets)
+        self._member.world.tell("committing", self._member, marks)
+        self._broker.start_commit(self._member.slot, marks)
 
-    def finished_commits(self) -> Sequence[tuple[Mapping[TopicPartition, int], CommitResult]]:
+    def finished_commits(self) -> Sequence[tuple[Mapping[TopicPartition, Mark], CommitResult]]:
         self._member.touch()
         return self._broker.take_finished(self._member.slot)
 
-    def commit_now(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
+    def commit_now(self, marks: Mapping[TopicPartition, Mark]) -> CommitResult:
         member = self._member
         member.touch()
-        member.world.tell("committing", member, offsets)
-        result = self._broker.commit_now(member.slot, offsets)
-        for source in offsets:
+        member.world.tell("committing", member, marks)
+        result = self._broker.commit_now(member.slot, marks)
+        for source in marks:
             if source in member.readings:
                 member.readings[source].last_commit = result
         return result
@@ -140,26 +132,21 @@ class SimulatedSink:
         mine = [c for c in world.planhat.under_way if c.slot == member.slot]
         if world.is_sink_busy or sum(c.batch.endpoint is batch.endpoint for c in mine) >= workers:
             return False
-        if world.clock.now - member.streamer.last_poll_at >= SESSION_SECONDS:
+        if not member.streamer.membership.is_proved(world.clock.now):
             # As the real sink's workers do: who was frozen that long sends nothing.
             self._back.append(Delivery(batch, Transient(TransientReason.CONNECTION), 0.0))
             return True
-        call = Call(member.slot, batch, self._sequences(batch), {}, world.clock.now, self._back.append)
+        told = [ticket.told for ticket in member.tickets_of(batch)]
+        # By the engine's own books: not every upsert bears the mark of its event.
+        sequences = [tuple([world.sequence_of(part.entry.record) for part in parts]) for parts in told]
+        operations = [tuple([part.operation for part in parts]) for parts in told]
+        call = Call(member.slot, batch, sequences, operations, {}, world.clock.now, self._back.append)
         for sequence in {each for some in call.sequences for each in some}:
             reading = member.readings.get(world.source_of(sequence))
             call.readings[sequence] = reading.number if reading else 0
         world.tell("submitted", member, call)
         world.planhat.submit(call)
         return True
-
-    def _sequences(self, batch: Batch) -> list[tuple[int, ...]]:
-        found = [sequences_of(_content(operation)) for operation in batch.operations]
-        if not all(found):
-            # The upsert of a group call's user bears no mark: the engine's own books know whose it is.
-            tickets = self._member.tickets_of(batch)
-            for place, ticket in enumerate(tickets):
-                found[place] = found[place] or (self._member.world.sequence_of(ticket.entry.record),)
-        return found
 
     def collect(self, timeout_seconds: float) -> Sequence[Delivery]:
         self._member.touch()
@@ -248,6 +235,12 @@ class SimulatedObserver:
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:
         self.made += count
+
+    def coalesced(self, endpoint: Endpoint, count: int) -> None: ...
+
+    def revived(self, count: int) -> None: ...
+
+    def mark_ignored(self, reason: MarkIgnored) -> None: ...
 
     def operations_done(self, endpoint: Endpoint, fate: OperationFate, count: int) -> None:
         self.done[fate] += count

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from streamer.engine.ports import DeadLetter, HoldReason
+from streamer.engine.ports import DeadLetter, HoldReason, Mark
+from streamer.engine.settled import NOTHING, Settled, decode
 from streamer.errors import LedgerError, StreamerError
 from streamer.outcomes import Answer
 from streamer.records import Record, TopicPartition
 from tests.simulation import events
-from tests.simulation.broker import EAGER, TOPIC, Broker, Mark
+from tests.simulation.broker import EAGER, TOPIC, Broker
 from tests.simulation.clock import VirtualClock
 from tests.simulation.member import LIMITS, Crashed, Member, Reading
 from tests.simulation.planhat import Call, Planhat
@@ -63,6 +64,8 @@ class World:
         self._reading_numbers = 0
         self._dice = random.Random(int(words.get("dice", "0")))
         self._poison: list[Step] = []
+        self._cut: set[int] = set()
+        """Partitions whose end was lost, until somebody has been given them: nothing is written meanwhile."""
         self._hearing: defaultdict[str, list[Callable[..., None]]] = defaultdict(list)
         for source in self.broker.sources:
             self.planhat.open_company(f"co-{source.partition}-0")
@@ -105,6 +108,10 @@ class World:
         self._reading_numbers += 1
         start = self.broker.start_of(source)
         reading = Reading(self._reading_numbers, slot, source, start)
+        found = self.broker.found(source)
+        told = decode(found, f"{found.topic_id}:{source.partition}")
+        reading.told = told if isinstance(told, Settled) else NOTHING
+        self._cut.discard(source.partition)
         self.members[slot].readings[source] = reading
         # Requests of the one before that are still on their way would race the new owner's. That no
         # client can prevent; here they arrive first. (Its own are held back by its lanes.)
@@ -218,11 +225,40 @@ class World:
         self._feed(step, step.number(0) % self.partitions)
 
     def _feed(self, step: Step, number: int) -> None:
+        if number in self._cut:
+            return
         self._sequence += 1
         fed = events.fed(step, self._sequence, number, self.broker.ends[self.broker.sources[number]])
         record = self.broker.append(number, fed.key, fed.value)
         self.feds[fed.sequence] = fed
         self._places[record.source, record.offset] = fed.sequence
+
+    def _do_recreate(self, _: Step) -> None:
+        """Nobody runs while the topic is made anew; then it grows past what was committed of the old one."""
+        self._crash_all()
+        self._forget(list(self._places))
+        self.broker.recreate()
+        self._cut.clear()
+        for source in self.broker.sources:
+            while self.broker.ends[source] < self.broker.start_of(source):
+                self._feed(step_of("feed", "-", "tombstone"), source.partition)
+                self.feds[self._sequence].is_gone = True
+
+    def _do_cut(self, step: Step) -> None:
+        """The newest records are lost with the broker that led the partition."""
+        number = step.number(0) % self.partitions
+        self._crash_all()
+        gone = self.broker.cut_off(number, step.number(1, 1))
+        self._forget([(record.source, record.offset) for record in gone])
+        self._cut.add(number)
+
+    def _crash_all(self) -> None:
+        for member in self.members.values():
+            self.crash(member, is_applied=True)
+
+    def _forget(self, places: list[tuple[TopicPartition, int]]) -> None:
+        for place in places:
+            self.feds[self._places.pop(place)].is_gone = True
 
     def _do_gap(self, step: Step) -> None:
         self.broker.gap(step.number(0) % self.partitions, step.number(1, 1))
