@@ -80,6 +80,9 @@ class Answers:
                 self._transient(outbox, flight, reason, retry_after, now)
             case RefusedWhole():
                 self._refused_whole(outbox, flight, now)
+                # Who is told what is wrong with a request was let in. (Where everything is refused that is
+                # just what goes on.) Else a hold whose only probe is at fault itself would never end.
+                return self._hold.reason is not HoldReason.EVERYTHING_REFUSED
             case Misconfigured(reason):
                 outbox.gate.is_probing = False
                 self._dispatch.put_back(outbox, flight.kind, self._endings.ours(flight, now), now)

@@ -10,7 +10,7 @@ from streamer.engine.ledger import Book, Entry
 from streamer.engine.limits import BulkLimits, Limits
 from streamer.engine.loop import Streamer
 from streamer.engine.outbox import Kind, Outbox
-from streamer.engine.ports import Batch, CommitResult, Delivery
+from streamer.engine.ports import Batch, CommitResult, Delivery, HoldReason
 from streamer.engine.suspects import park
 from streamer.errors import LedgerError, PlanhatMisconfigured
 from streamer.outcomes import (
@@ -701,3 +701,16 @@ def test_the_probes_of_a_closed_gate_are_bulks_and_suspects_in_turns() -> None:
     outbox.pool.put_back([ready], at_head=False)
     kind, sent = outbox.choose(200.0, 2, extras=True) or (None, [])
     assert (kind, sent) == (Kind.ISOLATE, suspects[:1])
+
+
+def test_a_hold_for_permission_ends_by_a_refusal_of_its_probe() -> None:
+    """The only operation left to probe with is at fault itself: refused for that, it was let in."""
+    answers: list[Answer] = [Misconfigured(MisconfiguredReason.PERMISSION, 403)]
+    bench = Bench(answer=lambda _: answers[-1])
+    bench.streamer._answers.suspects.accepted(Endpoint.ENDUSERS, 1, 0.0)  # it worked before
+    bench.source.feed(identify())
+    bench.turn(3)
+    assert bench.streamer.hold.reason is HoldReason.PERMISSION
+    answers.append(RefusedWhole(400))
+    bench.turn(70, seconds=1.0)
+    assert bench.streamer.hold.reason is None
