@@ -34,21 +34,28 @@ class Duplicates:
     def __init__(self, most: int, seconds: float) -> None:
         self._most = most
         self._seconds = seconds
-        self._known: set[int] = set()
+        self._known: dict[int, int] = {}
+        """By key, the place at which it was read."""
         self._order: deque[int] = deque()
         self._settled_at: deque[float] = deque()
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def meet(self, entry: Entry, message_id: str | None, now: float) -> Meeting:
-        """A record that asks for operations is read. One without an id is never a copy."""
+    def meet(self, entry: Entry, message_id: str | None, now: float, *, upserts_alone: bool) -> Meeting:
+        """A record that asks for operations is read. One without an id is never a copy.
+
+        One that only upserts, and is read once more at its own place, is none: it goes again, as all
+        around it does. Otherwise: A was refused and B of the same user delivered, and no commit came
+        through; both are read again, A is accepted this time, B is skipped, and A stays over B.
+        """
         if message_id is None or not self._most:
             return Meeting.FIRST
         # 64 bits instead of a text: two ids among millions meet by chance less often than memory fails.
         key = hash((entry.call, message_id))
         self._forget_old(now)
-        if key in self._known:
+        known_at = self._known.get(key)
+        if known_at is not None and not (upserts_alone and known_at == _place(entry)):
             return Meeting.KNOWN
         original = entry.book.originals.setdefault(key, entry)
         if original is entry:
@@ -70,8 +77,8 @@ class Duplicates:
         if key is None:
             return []
         del entry.book.originals[key]
-        if entry.fate <= Fate.SKIPPED and not entry.would_go_again:
-            self._remember(key, now)
+        if entry.fate <= Fate.SKIPPED:
+            self._remember(key, _place(entry), now)
         if copies is None:
             return []
         entry.copies = None
@@ -79,10 +86,10 @@ class Duplicates:
             _take_outcome(copy, entry)
         return copies
 
-    def _remember(self, key: int, now: float) -> None:
+    def _remember(self, key: int, place: int, now: float) -> None:
         if key in self._known:
             return  # its copy was under way in another partition
-        self._known.add(key)
+        self._known[key] = place
         self._order.append(key)
         self._settled_at.append(now)
         if len(self._order) > self._most:
@@ -95,7 +102,11 @@ class Duplicates:
 
     def _forget_first(self) -> None:
         self._settled_at.popleft()
-        self._known.remove(self._order.popleft())
+        del self._known[self._order.popleft()]
+
+
+def _place(entry: Entry) -> int:
+    return hash((entry.record.partition, entry.record.offset))
 
 
 def _take_outcome(copy: Entry, original: Entry) -> None:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from streamer.engine.ports import Mark
 from streamer.engine.settled import NOTHING, Settled
 from streamer.errors import LedgerError
 from streamer.outcomes import CallType, Fate, InvalidReason
@@ -28,7 +29,7 @@ class Entry:
     __slots__ = (
         "attempts", "book", "call", "copies", "detail", "failed_at", "fate", "http_status", "id_key",
         "original", "parts", "polled_at", "reason", "record", "schema_id", "size_bytes", "upserted",
-        "was_sent", "would_go_again",
+        "was_sent",
     )  # fmt: skip
 
     def __init__(self, book: "Book", record: Record, polled_at: float) -> None:
@@ -48,8 +49,6 @@ class Entry:
         self.failed_at: float | None = None
         self.upserted: tuple[str, ...] = ()
         """Keys of those of its upserts that are finished with."""
-        self.would_go_again = False
-        """Settled, and sent again after a crash all the same: an earlier record would overwrite it."""
         self.was_sent = False
         """An operation of it went out, whatever was answered."""
         self.id_key: int | None = None
@@ -109,9 +108,9 @@ class Book:
         self._order: deque[int] = deque()
         self._open: dict[int, Entry] = {}
         self._given_back: set[int] = set()
-        self._overwritten: dict[str, int] = {}
-        """Keys of upserts that a crash would send again after they were answered, each by the highest offset
-        of such a record."""
+        self._overwritten: dict[str, set[int]] = {}
+        """Keys of upserts that a crash would send again after they were answered, and the offsets of their
+        records."""
         self._again: set[int] = set()
         """Offsets of settled records that must go again after those."""
 
@@ -150,7 +149,7 @@ class Book:
         unsettled = sorted([*self._open, *others]) if others else list(self._open)
         before = self.before
         if before.end <= self.last + 1:
-            return Settled(base, unsettled, self.last + 1)
+            return Settled(base, unsettled, max(base, self.last + 1))
         # Read up to somewhere among what was settled before: what lies further on still is.
         further = before.unsettled[bisect_right(before.unsettled, self.last) :]
         return Settled(base, [*unsettled, *further], max(before.end, self.last + 1))
@@ -162,15 +161,46 @@ class Book:
         is settled, and the commit says so; A waits for its user. A crash: A is read again, B is not, and
         A's company is put over B's. So B must go again too, and whatever follows B in its turn.
         """
-        offset = entry.record.offset
         for key in entry.upserted:
-            self._overwritten[key] = max(offset, self._overwritten.get(key, offset))
+            self._overwritten.setdefault(key, set()).add(entry.record.offset)
+
+    def _settle_in_doubt(self, entry: Entry) -> None:
+        if self._is_overwritten(entry):
+            self._again.add(entry.record.offset)
+            self.would_overwrite(entry)
+        else:
+            self._overwrites_no_more(entry)
+
+    def _is_overwritten(self, entry: Entry) -> bool:
+        offset = entry.record.offset
+        offsets = (each for key in entry.upserted for each in self._overwritten.get(key, ()))
+        return any(each < offset for each in offsets)
+
+    def _overwrites_no_more(self, entry: Entry) -> None:
+        for key in entry.upserted:
+            offsets = self._overwritten.get(key)
+            if offsets is not None:
+                offsets.discard(entry.record.offset)
+                if not offsets:
+                    del self._overwritten[key]
 
     def _forget_passed(self, base: int) -> None:
         """What is below the committed offset is never sent again."""
-        if self._overwritten:
-            self._overwritten = {key: last for key, last in self._overwritten.items() if last >= base}
+        if self._again:
             self._again = {offset for offset in self._again if offset >= base}
+        if self._overwritten:
+            left = {key: {each for each in at if each >= base} for key, at in self._overwritten.items()}
+            self._overwritten = {key: offsets for key, offsets in left.items() if offsets}
+
+    def begin_at(self, mark: Mark | None) -> None:
+        """Commit once more where this epoch begins, without the metadata that was found there.
+
+        Otherwise: the log lost its end, and metadata that speaks of more is ignored. Nothing is settled here
+        before the log has grown past that; whoever takes over then believes it, of other records.
+        """
+        if mark is not None:
+            self.committable = mark.offset
+            self.changes += 1
 
     def entries(self) -> list[Entry]:
         """Entries in flight, by offset."""
@@ -217,10 +247,8 @@ class Book:
             self.would_overwrite(entry)
         else:
             self.changes += 1
-            if self._overwritten and not self._overwritten.keys().isdisjoint(entry.upserted):
-                entry.would_go_again = True
-                self._again.add(offset)
-                self.would_overwrite(entry)
+            if self._overwritten:
+                self._settle_in_doubt(entry)
         order, unsettled, given_back = self._order, self._open, self._given_back
         while order and order[0] not in unsettled and order[0] not in given_back:
             self.committable = order.popleft() + 1

@@ -336,7 +336,9 @@ class Streamer:
         """Open a book for each; they start paused while everything else is."""
         for source, found in partitions.items():
             settled = self._marks.taken_over(source, found)
-            self.ledger.open_book(source, settled, found.topic_id if found else "")
+            book = self.ledger.open_book(source, settled, found.topic_id if found else "")
+            if found is not None and found.is_refuted_by(settled.end):
+                book.begin_at(found.committed)
         self._observer.rebalanced("assigned", len(partitions), 0)
         wanted = self._to_pause(self._pressure.stage, self._clock.monotonic()) & set(partitions)
         if wanted:

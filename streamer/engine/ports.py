@@ -62,6 +62,11 @@ class Found(NamedTuple):
     topic_id: str = ""
     """Kafka's id of the topic that is read; "" where the cluster gives none."""
 
+    def is_refuted_by(self, believed_end: int) -> bool:
+        """Whether metadata was found of which nothing is believed, though all that speaks of it is known."""
+        has_metadata = self.committed is not None and bool(self.committed.metadata)
+        return has_metadata and not believed_end and self.log_end is not None and bool(self.topic_id)
+
 
 class MarkIgnored(StrEnum):
     """Why the metadata of a commit is not listened to; what it would have told is sent again."""

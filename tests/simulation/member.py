@@ -82,6 +82,7 @@ class Reading:
     slot: int
     source: TopicPartition
     position: int
+    start: int
     polled: list[int] = field(default_factory=list)
     """Offsets handed to the engine, in order."""
     settled: dict[int, Fate] = field(default_factory=dict)
@@ -103,9 +104,10 @@ class Reading:
         return polled[self.front - 1] + 1 if self.front else None
 
     @property
-    def committable(self) -> int:
-        """The same; before anything is settled, the offset of the first record."""
-        return self.prefix or (self.polled[0] if self.polled else self.position)
+    def committable(self) -> set[int]:
+        """The same; before anything is settled, where it begins: by the commit, or by the first record."""
+        begin = {self.start, *self.polled[:1]}
+        return begin if self.prefix is None else {self.prefix}
 
 
 class Member:

@@ -65,7 +65,10 @@ class World:
         self._dice = random.Random(int(words.get("dice", "0")))
         self._poison: list[Step] = []
         self._cut: set[int] = set()
-        """Partitions whose end was lost, until somebody has been given them: nothing is written meanwhile."""
+        """Partitions that lost their end, until their reader has committed: nothing is written meanwhile.
+
+        That long what the last commit said of its end could be believed of other records.
+        """
         self._hearing: defaultdict[str, list[Callable[..., None]]] = defaultdict(list)
         for source in self.broker.sources:
             self.planhat.open_company(f"co-{source.partition}-0")
@@ -107,11 +110,12 @@ class World:
     def assigned(self, slot: int, source: TopicPartition) -> None:
         self._reading_numbers += 1
         start = self.broker.start_of(source)
-        reading = Reading(self._reading_numbers, slot, source, start)
+        reading = Reading(self._reading_numbers, slot, source, start, start)
         found = self.broker.found(source)
         told = decode(found, f"{found.topic_id}:{source.partition}")
         reading.told = told if isinstance(told, Settled) else NOTHING
-        self._cut.discard(source.partition)
+        if found.committed is None or not found.committed.metadata:
+            self._cut.discard(source.partition)
         self.members[slot].readings[source] = reading
         # Requests of the one before that are still on their way would race the new owner's. That no
         # client can prevent; here they arrive first. (Its own are held back by its lanes.)
@@ -128,6 +132,7 @@ class World:
             self.tell("over", member, reading)
 
     def committed(self, slot: int, source: TopicPartition, mark: Mark, before: Mark | None) -> None:
+        self._cut.discard(source.partition)
         self.tell("committed", self.members[slot], source, mark, before)
 
     def lettered(self, letter: DeadLetter) -> None:
