@@ -11,9 +11,13 @@ from streamer.engine.limits import Limits
 from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Batch, Encoder, Observer, OperationFate, Sink
 from streamer.engine.quota import Quota
+from streamer.engine.turns import Turns
 from streamer.errors import LedgerError
 from streamer.outcomes import Endpoint, Host
 from streamer.transform.operations import Operation
+
+FULL_POLL_SECONDS = 0.5
+"""How long a full poll says that more comes: Kafka's answers may be that far apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,8 @@ class Dispatch:
         self.lanes = Lanes()
         self.quota = Quota(limits)
         self.outboxes = {endpoint: Outbox(endpoint, limits) for endpoint in Endpoint}
-        self._order = list(Endpoint)
-        """Least recently sent to first, so that no endpoint takes every token."""
+        self._turns = Turns()
+        self._full_poll_at = -FULL_POLL_SECONDS
         self.flights: dict[int, Flight] = {}
         self._numbers = count(1)
         self._arrivals = count(1)
@@ -75,14 +79,26 @@ class Dispatch:
         sent = True
         while sent:
             sent = False
-            for endpoint in list(self._order):
+            for endpoint in self._turns.order(now, self._fills(now)):
                 sent = self._send_one(self.outboxes[endpoint], now) or sent
+
+    def full_poll(self, now: float) -> None:
+        """A poll returned as much as was asked for: there is a backlog, and more comes in the next turns."""
+        self._full_poll_at = now
+
+    def _fills(self, now: float) -> dict[Endpoint, float]:
+        extras = self.quota.may_call_extra(now)
+        fills = {}
+        for endpoint, outbox in self.outboxes.items():
+            outbox.wake(now)
+            outbox.more_comes = now - self._full_poll_at < FULL_POLL_SECONDS
+            fills[endpoint] = outbox.fill(now, extras=extras or endpoint.host is not Host.MAIN)
+        return fills
 
     def _send_one(self, outbox: Outbox, now: float) -> bool:
         is_metered = outbox.endpoint.host is Host.MAIN
         if is_metered and not self.quota.may_call(now):
             return False
-        outbox.wake(now)
         extras = not is_metered or self.quota.may_call_extra(now)
         number = next(self._numbers)
         chosen = outbox.choose(now, number, extras=extras)
@@ -121,8 +137,7 @@ class Dispatch:
             self.quota.called(now, is_extra=kind.is_extra)
         self.flights[number] = Flight(number, kind, tickets, now)
         outbox.flights += 1
-        self._order.remove(endpoint)
-        self._order.append(endpoint)
+        self._turns.sent(endpoint)
         return True
 
     def landed(self, number: int) -> Flight:

@@ -4,7 +4,7 @@ The owner never waits on anything but `Source.poll` (briefly) and, while it must
 answers; the one exception is the bounded path of a revoke or a shutdown (`handover`).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from streamer.engine.answers import Answers
 from streamer.engine.commit import CommitSchedule
@@ -27,6 +27,7 @@ from streamer.engine.ports import (
     Source,
 )
 from streamer.engine.pressure import Pressure, Stage
+from streamer.engine.share import share_of
 from streamer.engine.state import gauges_of, stuck_partitions
 from streamer.errors import LedgerError, StreamerError
 from streamer.outcomes import Endpoint, Fate
@@ -55,7 +56,9 @@ class Streamer:
         observer: Observer,
         clock: Clock,
         dice: Dice,
+        topic_partitions: Callable[[], int] = lambda: 1,
     ) -> None:
+        """`topic_partitions`: how many there are for all replicas together, as far as is known now."""
         self._limits = limits
         self._source = source
         self._sink = sink
@@ -74,6 +77,7 @@ class Streamer:
         self._intake = Intake(self, rules, decoder, observer)
         self._stuck: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
+        self._topic_partitions = topic_partitions
         self._next_gauges = 0.0
         self._is_stopping = False
         self._ending: StreamerError | None = None
@@ -242,6 +246,8 @@ class Streamer:
         timeout = BUSY_POLL_SECONDS if is_busy else self._limits.poll_seconds
         records = self._source.poll(self._limits.poll_records, timeout)
         self.last_poll_at = self._clock.monotonic()
+        if len(records) == self._limits.poll_records:
+            self.dispatch.full_poll(self.last_poll_at)
         return records
 
     def _to_pause(self, stage: Stage, now: float) -> set[TopicPartition]:
@@ -279,6 +285,7 @@ class Streamer:
         if wanted:
             self._paused |= wanted
             self._source.pause(wanted)
+        self._take_share(self._clock.monotonic())
 
     def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Finish what was sent, give the rest back, commit, forget."""
@@ -299,6 +306,13 @@ class Streamer:
             self._stuck.discard(source)
         self._commits.forget(partitions)
         self.letters.forget_closed()
+        self._take_share(self._clock.monotonic())
+
+    def _take_share(self, now: float) -> None:
+        """The part of the group's calls that goes with the partitions read here."""
+        assigned = [source.partition for source in self.ledger.partitions]
+        share = share_of(self._limits.calls_per_minute, self._topic_partitions(), assigned)
+        self.dispatch.quota.set_share(now, share)
 
     @property
     def commits(self) -> CommitSchedule:
@@ -316,6 +330,7 @@ class Streamer:
         if now < self._next_gauges:
             return
         self._next_gauges = now + self._limits.gauges_seconds
+        self._take_share(now)  # partitions may have been added to the topic
         self._stuck = stuck_partitions(self.dispatch.parked(), self._stuck_records)
         self._observer.gauges(
             gauges_of(now, self.ledger, self.dispatch, self.hold, self.letters, len(self._paused))

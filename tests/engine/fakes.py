@@ -336,7 +336,9 @@ class Bench:
         partitions: int = 1,
         dice: Callable[[], float] = lambda: 0.5,
         rules: Rules | None = None,
+        topic_partitions: int = 1,
     ) -> None:
+        self.topic_partitions = topic_partitions
         self.clock = ManualClock()
         self.source = FakeSource(self.clock)
         self.sink = FakeSink(self.clock, answer)
@@ -354,6 +356,7 @@ class Bench:
             observer=self.told,
             clock=self.clock,
             dice=dice,
+            topic_partitions=lambda: self.topic_partitions,
         )
         self.source.subscribe(self.streamer)
         if partitions:
