@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 
+from streamer.engine.forecast import Loads
 from streamer.engine.lanes import Lanes, Place, Ticket
 from streamer.engine.ledger import Entry
 from streamer.engine.limits import Limits
@@ -40,6 +41,7 @@ class Dispatch:
         self.lanes = Lanes()
         self.quota = Quota(limits)
         self.outboxes = {endpoint: Outbox(endpoint, limits) for endpoint in Endpoint}
+        self.loads = Loads(limits.bulks[Endpoint.ENDUSERS].operations)
         self._turns = Turns()
         self._full_poll_at = -FULL_POLL_SECONDS
         self.flights: dict[int, Flight] = {}
@@ -60,6 +62,8 @@ class Dispatch:
             entry.tickets.append(ticket)
             entry.book.grow(entry, len(ticket.encoded))
             self._made += 1
+            if ticket.endpoint.host is Host.MAIN:
+                self.loads.made()
             self._waiting[ticket.endpoint] += 1
             self._observer.operations_made(ticket.endpoint, 1)
             if self.lanes.add(ticket):
@@ -135,6 +139,8 @@ class Dispatch:
             ticket.entry.was_sent = True
         if endpoint.host is Host.MAIN:
             self.quota.called(now, is_extra=kind.is_extra)
+            if kind is Kind.BULK:
+                self.loads.sent(len(tickets))
         self.flights[number] = Flight(number, kind, tickets, now)
         outbox.flights += 1
         self._turns.sent(endpoint)

@@ -246,6 +246,7 @@ class Streamer:
         timeout = BUSY_POLL_SECONDS if is_busy else self._limits.poll_seconds
         records = self._source.poll(self._limits.poll_records, timeout)
         self.last_poll_at = self._clock.monotonic()
+        self.dispatch.loads.polled(len(records))
         if len(records) == self._limits.poll_records:
             self.dispatch.full_poll(self.last_poll_at)
         return records

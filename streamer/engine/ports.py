@@ -236,6 +236,22 @@ class HoldReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """This replica's calls to the main API, and what they carry."""
+
+    share: float = 0.0
+    """Calls a minute that go with the partitions read here; 0 without any."""
+    calls_per_minute: float = 0.0
+    """In force: the share, or less by a header or after a 429."""
+    wait_seconds: float | None = None
+    """Until the next call is allowed; None without a share."""
+    operations_per_call: float = 0.0
+    """In bulks of late."""
+    operations_per_record: float = 0.0
+    """Operations for the main API that records come to, of late."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gauges:
     """The engine's state at one moment, published about once a second; never mutated."""
 
@@ -257,6 +273,7 @@ class Gauges:
     """Calls the main API's bucket would allow now."""
     letters_held: int
     """Candidates for the dead-letter topic that are not produced yet."""
+    load: Load = Load()
 
 
 class Observer(Protocol):

@@ -24,7 +24,8 @@ class Quota:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._share = 0.0
+        self.share = 0.0
+        """Calls a minute by the partitions read here."""
         self._calls = Bucket(0.0, limits.burst_calls)
         self._extras = Bucket(0.0, 1.0)
         self._window = Window()
@@ -47,7 +48,7 @@ class Quota:
     def may_call(self, now: float) -> bool:
         """Whether a request may go to the main API now."""
         self._set_rates(now)
-        return self._share > 0.0 and self._wait(now) == 0.0 and self._calls.has(now)
+        return self.share > 0.0 and self._wait(now) == 0.0 and self._calls.has(now)
 
     def may_call_extra(self, now: float) -> bool:
         """Whether a request that isolates or looks again may go now."""
@@ -57,19 +58,19 @@ class Quota:
     def seconds_until_call(self, now: float) -> float:
         """Until the next call is allowed, as far as is known now; infinite without a share."""
         self._set_rates(now)
-        return max(self._wait(now), self._calls.seconds_until(now)) if self._share else math.inf
+        return max(self._wait(now), self._calls.seconds_until(now)) if self.share else math.inf
 
     def calls_per_minute(self, now: float) -> float:
         """Calls a minute in force: the share, or less after a 429 or by Planhat's headers."""
         regrown = max(0.0, now - self._blocked_until) / self._limits.regrow_seconds
-        calls = self._share * min(1.0, self._part + regrown)
+        calls = self.share * min(1.0, self._part + regrown)
         if now - self._left_at < WINDOW_SECONDS:
-            calls = min(calls, max(self._left, self._share * LEAST_PART_BY_HEADER))
-        return max(calls, min(self._share, LEAST_CALLS))
+            calls = min(calls, max(self._left, self.share * LEAST_PART_BY_HEADER))
+        return max(calls, min(self.share, LEAST_CALLS))
 
     def _wait(self, now: float) -> float:
         """Seconds for a 429, or because the last minute saw all calls of the share."""
-        return max(0.0, self._blocked_until - now, self._window.seconds_until(now, max(1, int(self._share))))
+        return max(0.0, self._blocked_until - now, self._window.seconds_until(now, max(1, int(self.share))))
 
     def _set_rates(self, now: float) -> None:
         calls = self.calls_per_minute(now)
@@ -85,11 +86,11 @@ class Quota:
         its one token.)
         """
         self._set_rates(now)
-        if calls_per_minute < self._share:
-            self._calls.keep(now, calls_per_minute / self._share)
-        elif calls_per_minute > self._share > 0.0:
+        if calls_per_minute < self.share:
+            self._calls.keep(now, calls_per_minute / self.share)
+        elif calls_per_minute > self.share > 0.0:
             self._calls.keep(now, 0.0)
-        self._share = calls_per_minute
+        self.share = calls_per_minute
         self._set_rates(now)
 
     def called(self, now: float, *, is_extra: bool, is_metered: bool = True) -> None:
@@ -109,7 +110,7 @@ class Quota:
         is_news = sent_at > self._throttled_at
         if is_news:
             self._throttles += 1
-            self._part = max(LEAST_PART, self.calls_per_minute(now) / self._share / 2) if self._share else 0.5
+            self._part = max(LEAST_PART, self.calls_per_minute(now) / self.share / 2) if self.share else 0.5
             self._throttled_at = now
         wait = retry_after_seconds
         if wait is None:

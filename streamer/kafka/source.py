@@ -63,6 +63,7 @@ class KafkaSource:
         self._denials = CommitDenials(bootstrap_servers, topic, group_id)
         self._carried: Exception | None = None
         self._statistics = Statistics()
+        self._topic_partitions = 0
         admin = AdminClient(onlooker_configuration(bootstrap_servers, properties))
         self._ends = LogEnds(admin)
         self._retention = Retention(admin, topic)
@@ -216,6 +217,14 @@ class KafkaSource:
         return self._topic
 
     @property
+    def topic_partitions(self) -> int:
+        """Most partitions that the topic was ever seen with; 0 before anything of it is assigned.
+
+        Kafka takes none away; a report that has fewer was made while the broker could not tell.
+        """
+        return self._topic_partitions
+
+    @property
     def is_member(self) -> bool:
         """Whether this member is in its group with nothing left to settle, as of the last report."""
         return self._statistics.is_steady
@@ -295,6 +304,7 @@ class KafkaSource:
             self._carry(error)
             return
         self._has_joined = self._has_joined or self._statistics.is_steady
+        self._topic_partitions = max(self._topic_partitions, self._statistics.topic_partitions)
         self._backlog.doubt(self._paused)
         self._backlog.reported(self._statistics, self._known_ends())
         self._ends.ask(self._assigned)

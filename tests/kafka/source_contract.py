@@ -251,6 +251,8 @@ class SourceContract:
         assert first.held | second.held == {0, 1, 2, 3}
         assert [kind for kind, numbers in first.told if numbers] == ["assigned", "revoked"]
         assert results == [CommitResult.COMMITTED]
+        # Both know of all partitions, whoever reads them: by that the group's quota is shared.
+        second.poll_until(lambda: first.source.topic_partitions == second.source.topic_partitions == 4, first)
         # What the first member committed while it was revoked is where the second goes on.
         assert {each.offset for each in second.records} == {6, 7, 8, 9}
 
