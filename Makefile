@@ -15,7 +15,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test simulate test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench image-soak wheel up down clean
+.PHONY: help setup demo test simulate test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-quota image-soak wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ requirements: $(INSTALLED) ## write the pinned requirements anew (ARGS=--upgrade
 
 bench: $(INSTALLED) ## measure the pipeline alone on a backlog in a real Kafka (ARGS="--events 50000")
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+bench-quota: $(INSTALLED) ## measure how much of Planhat's quota a saturated group uses (six minutes)
+	$(BIN)/python -m benchmarks.quota $(ARGS)
 
 image-soak: ## build the image by buildah and run it as a pod would (minutes; wants root and Debian's tools)
 	tools/image_soak.sh

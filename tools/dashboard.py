@@ -141,6 +141,7 @@ SECTIONS: Final = (
         ), "s"),
         Lines("Time to drain", "At the pace of the last 15 minutes; none while it does not fall.", (
             Query("streamer:drain_seconds:forecast < +Inf", "{{topic}}"),
+            Query("max(streamer_drain_forecast_seconds)", "by the quota, if nothing more came"),
         ), "s"),
         Lines("In flight", "Records read and not finished with.", (
             Query("sum(streamer_in_flight_records)", "records"),
@@ -157,11 +158,13 @@ SECTIONS: Final = (
                 "{{endpoint}} {{result}}",
             ),
         ), "reqps"),
-        Lines("Calls to the main API, a minute", "Made, allowed now, and left by Planhat's word.", (
+        Lines("Calls to the main API, a minute", "Made, shared out, in force; and left by Planhat's word.", (
             Query(
                 f'60 * sum(rate(streamer_deliveries_total{{endpoint=~"companies|endusers"}}{_RATE}))', "calls"
             ),
-            Query("sum(streamer_quota_tokens)", "calls allowed now"),
+            Query("sum(streamer_quota_share_calls_per_minute)", "shared out"),
+            Query("sum(streamer_quota_pace_calls_per_minute)", "in force"),
+            Query("sum(streamer_quota_tokens)", "allowed at once"),
             Query("min(streamer_quota_remaining_calls)", "left, says Planhat"),
         )),
         Lines("Seconds of a request (p95)", "Reply included.", (

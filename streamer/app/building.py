@@ -180,9 +180,9 @@ def membership_seconds(settings: Settings) -> float:
 
 
 def build(
-    settings: Settings, decoder: Decoder, metrics: Metrics, stack: ExitStack
+    settings: Settings, decoder: Decoder, metrics: Metrics, topic_partitions: int, stack: ExitStack
 ) -> tuple[Streamer, KafkaSource]:
-    """The engine and all its parts; `stack` closes them."""
+    """The engine and all its parts; `stack` closes them. `topic_partitions`: how many there are at start."""
     clock = SystemClock()
     servers, group = settings.kafka_bootstrap_servers, settings.kafka_group_id
     source = KafkaSource(servers, group, settings.kafka_topic, member_properties(settings))
@@ -209,6 +209,8 @@ def build(
         observer=told,
         clock=clock,
         dice=random.random,
+        # Counted at start, so that the first call needs no waiting; then librdkafka tells of added ones.
+        topic_partitions=lambda: max(topic_partitions, source.topic_partitions),
     )
     streamers.append(streamer)
 

@@ -149,8 +149,8 @@ class Settings(BaseModel):
     )
     planhat_calls_per_minute: int = _setting(
         160,
-        "Calls a minute to the main API that each replica may make. All replicas, and whoever else uses the "
-        "tenant's tokens, share 200.",
+        "Calls a minute to the main API that the group's replicas may make together: each has what goes "
+        "with its partitions. Whoever else uses the tenant's tokens shares Planhat's 200 with the group.",
         low=1,
         high=100_000,
     )

@@ -73,6 +73,8 @@ class Answers:
                 part.entry.http_status = delivery.status
         if outbox.endpoint is Endpoint.ENDUSERS:
             self._forget_unsure(flight, delivery.answer, now)
+        if outbox.endpoint.host is Host.MAIN and isinstance(delivery.answer, Answered | RefusedWhole):
+            self._dispatch.quota.answered(now, flight.sent_at, delivery.remaining_calls)
         match delivery.answer:
             case Answered(verdicts):
                 return self._answered(outbox, flight, verdicts, now)
@@ -102,7 +104,6 @@ class Answers:
 
     def _answered(self, outbox: Outbox, flight: Flight, verdicts: tuple[Verdict, ...], now: float) -> bool:
         outbox.gate.answered()
-        self._dispatch.quota.answered()
         if flight.kind is Kind.BULK:
             outbox.size.answered(len(flight.tickets))
         if self._is_everything_refused(flight, verdicts):
@@ -136,7 +137,7 @@ class Answers:
         now: float,
     ) -> None:
         if reason is TransientReason.THROTTLED and outbox.endpoint.host is Host.MAIN:
-            self._dispatch.quota.throttled(now, retry_after)
+            self._dispatch.quota.throttled(now, retry_after, flight.sent_at)
             outbox.gate.is_probing = False
         elif reason is TransientReason.TOO_LARGE:
             outbox.gate.is_probing = False
@@ -186,7 +187,6 @@ class Answers:
 
     def _refused_whole(self, outbox: Outbox, flight: Flight, now: float) -> None:
         outbox.gate.answered()
-        self._dispatch.quota.answered()
         tickets = self._endings.ours(flight, now)
         self._observer.retried(outbox.endpoint, REFUSED_WHOLE, operations_in(tickets))
         if not tickets:

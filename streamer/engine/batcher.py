@@ -59,15 +59,19 @@ class Pool:
         self.count += sign
         self.size_bytes += sign * ticket.size_bytes
 
-    def is_due(self, now: float, most: int) -> bool:
-        """Whether a batch is worth sending: full by count or bytes, or its oldest waited long enough."""
+    def is_due(self, now: float, most: int, linger_seconds: float | None = None) -> bool:
+        """Whether a batch is worth sending: full by count or bytes, or its oldest waited long enough.
+
+        How long that is may be said; else it is the endpoint's own.
+        """
         if not self.count:
             return False
         if self.count >= most or self.size_bytes >= self._limits.size_bytes:
             return True
         while self._ready[0].place is not Place.READY:
             self._ready.popleft()
-        return now - self._ready[0].ready_at >= self._limits.linger_seconds
+        linger = self._limits.linger_seconds if linger_seconds is None else linger_seconds
+        return now - self._ready[0].ready_at >= linger
 
     def take(self, most: int, flight: int) -> list[Ticket]:
         """The next batch: at most `most` tickets and the byte limit, marked as sent in `flight`."""

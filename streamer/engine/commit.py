@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from streamer.engine.ports import CommitResult, Mark
-from streamer.records import TopicPartition
+from streamer.engine.ports import CommitResult
+from streamer.records import Mark, TopicPartition
 
 LOST_SECONDS = 60.0
 """A commit without an answer for so long has none to come."""

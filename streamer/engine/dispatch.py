@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 
+from streamer.engine.forecast import Loads
 from streamer.engine.lanes import Lanes, Part, Place, Ticket
 from streamer.engine.ledger import Entry
 from streamer.engine.limits import Limits
@@ -12,6 +13,7 @@ from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Batch, Encoder, Observer, OperationFate, Sink
 from streamer.engine.quota import Quota
 from streamer.engine.revived import Revived
+from streamer.engine.turns import Turns
 from streamer.engine.unchanged import Unchanged
 from streamer.errors import LedgerError
 from streamer.outcomes import Endpoint, Host
@@ -19,6 +21,14 @@ from streamer.transform.operations import Operation
 
 TAKEN_APART = "taken_apart"
 """Why operations are tried again, beside the words of the answers."""
+PARENTS = {
+    Endpoint.COMPANIES: (),
+    Endpoint.ENDUSERS: (Endpoint.COMPANIES,),
+    Endpoint.ACTIVITIES: (Endpoint.COMPANIES, Endpoint.ENDUSERS),
+}
+"""Where the upserts go that operations of an endpoint wait for."""
+FULL_POLL_SECONDS = 0.5
+"""How long a full poll says that more comes: Kafka's answers may be that far apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,9 @@ class Dispatch:
         self.revived = Revived(limits)
         self.quota = Quota(limits)
         self.outboxes = {endpoint: Outbox(endpoint, limits) for endpoint in Endpoint}
-        self._order = list(Endpoint)
-        """Least recently sent to first, so that no endpoint takes every token."""
+        self.loads = Loads(limits.bulks[Endpoint.ENDUSERS].operations)
+        self._turns = Turns()
+        self._full_poll_at = -FULL_POLL_SECONDS
         self.flights: dict[int, Flight] = {}
         self._numbers = count(1)
         self._arrivals = count(1)
@@ -66,6 +77,8 @@ class Dispatch:
             entry.book.grow(entry, len(encoded))
             endpoint = operation.endpoint
             self._made += 1
+            if endpoint.host is Host.MAIN:
+                self.loads.made()
             self._waiting[endpoint] += 1
             self._observer.operations_made(endpoint, 1)
             host = (
@@ -107,14 +120,26 @@ class Dispatch:
         sent = True
         while sent:
             sent = False
-            for endpoint in list(self._order):
+            for endpoint in self._turns.order(now, self._fills(now)):
                 sent = self._send_one(self.outboxes[endpoint], now) or sent
+
+    def full_poll(self, now: float) -> None:
+        """A poll returned as much as was asked for: there is a backlog, and more comes in the next turns."""
+        self._full_poll_at = now
+
+    def _fills(self, now: float) -> dict[Endpoint, float]:
+        extras = self.quota.may_call_extra(now)
+        fills = {}
+        for endpoint, outbox in self.outboxes.items():
+            outbox.wake(now)
+            outbox.more_comes = now - self._full_poll_at < FULL_POLL_SECONDS
+            fills[endpoint] = outbox.fill(now, extras=extras or endpoint.host is not Host.MAIN)
+        return fills
 
     def _send_one(self, outbox: Outbox, now: float) -> bool:
         is_metered = outbox.endpoint.host is Host.MAIN
         if is_metered and not self.quota.may_call(now):
             return False
-        outbox.wake(now)
         extras = not is_metered or self.quota.may_call_extra(now)
         number = next(self._numbers)
         chosen = outbox.choose(now, number, extras=extras)
@@ -135,6 +160,16 @@ class Dispatch:
         if chosen is None or not self._submit(outbox, number, *chosen, now):
             return None
         return number
+
+    def send_parents(self, endpoint: Endpoint, most: int, now: float) -> None:
+        """On hold: a few upserts, so that what waits for them can be in a later probe.
+
+        Else such a hold need not end. Some activities are refused alone, and nothing else is sent. What
+        is read to show that others pass are activities behind upserts of their users; these are not
+        sent, so their activities never get ready, and every probe asks of the same few.
+        """
+        for parent in PARENTS[endpoint]:
+            self.probe(parent, most, now)
 
     def can_be_probed(self, endpoint: Endpoint) -> bool:
         """Whether anything waits to be sent there, or is under way; what only waits for others does not."""
@@ -157,10 +192,11 @@ class Dispatch:
                 part.entry.was_sent = True
         if endpoint.host is Host.MAIN:
             self.quota.called(now, is_extra=kind.is_extra)
+            if kind is Kind.BULK:
+                self.loads.sent(len(tickets))
         self.flights[number] = Flight(number, kind, tickets, now)
         outbox.flights += 1
-        self._order.remove(endpoint)
-        self._order.append(endpoint)
+        self._turns.sent(endpoint)
         return True
 
     def _revive(self, tickets: list[Ticket], most_bytes: int) -> None:

@@ -13,11 +13,10 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from streamer.engine.ports import Mark
 from streamer.engine.settled import NOTHING, Settled
 from streamer.errors import LedgerError
 from streamer.outcomes import CallType, Fate, InvalidReason
-from streamer.records import Record, TopicPartition
+from streamer.records import Mark, Record, TopicPartition
 
 if TYPE_CHECKING:
     from streamer.engine.lanes import Part

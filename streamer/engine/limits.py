@@ -66,6 +66,7 @@ class Limits:
     """Kept of `drain_seconds` for the last commit."""
 
     calls_per_minute: float = 160.0
+    """To the main API, by all replicas of the group together."""
     burst_calls: float = 2.0
     extra_calls_ratio: float = 0.2
     """Share of the quota that isolating and second looks may use."""
@@ -81,12 +82,17 @@ class Limits:
     revived_endusers: int = 10_000
     """Endusers skipped for want of a company of whom is kept what was said."""
     revived_bytes: int = 16 << 20
+    backlog_linger_seconds: float = 2.0
+    """How long an operation for the main API waits for company while reading is at full speed: a call is
+    scarce, and what fills it is on its way."""
     probe_operations: int = 100
 
     gate_first_seconds: float = 0.5
     gate_longest_seconds: float = 60.0
     throttled_first_seconds: float = 15.0
     throttled_longest_seconds: float = 120.0
+    regrow_seconds: float = 600.0
+    """After a 429 the calls a minute grow so slowly that they would go from none to all in this time."""
 
     suspect_failures: int = 3
     """Failures of one operation's bulks, while others succeed, before the bulk is split."""

@@ -4,7 +4,7 @@ The owner never waits on anything but `Source.poll` (briefly) and, while it must
 answers; the one exception is the bounded path of a revoke or a shutdown (`handover`).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from streamer.engine.answers import Answers
 from streamer.engine.commit import CommitSchedule
@@ -25,30 +25,23 @@ from streamer.engine.ports import (
     DeadLetters,
     Decoder,
     Encoder,
-    Found,
     HoldReason,
-    Mark,
     Observer,
     Sink,
     Source,
 )
 from streamer.engine.pressure import Pressure, Stage
+from streamer.engine.share import share_of
 from streamer.engine.state import gauges_of, stuck_partitions
 from streamer.errors import LedgerError, StreamerError
 from streamer.outcomes import Endpoint, Fate
-from streamer.records import Record, TopicPartition
+from streamer.records import Found, Mark, Record, TopicPartition
 from streamer.transform.rules import Rules
 
 BUSY_POLL_SECONDS = 0.02
 """Longest wait for records while answers are on their way."""
 STILL_SECONDS = 0.05
 """Longest wait for answers while not polling."""
-PARENTS = {
-    Endpoint.COMPANIES: (),
-    Endpoint.ENDUSERS: (Endpoint.COMPANIES,),
-    Endpoint.ACTIVITIES: (Endpoint.COMPANIES, Endpoint.ENDUSERS),
-}
-"""Where the upserts go that operations of an endpoint wait for."""
 
 
 class Streamer:
@@ -67,7 +60,9 @@ class Streamer:
         observer: Observer,
         clock: Clock,
         dice: Dice,
+        topic_partitions: Callable[[], int] = lambda: 1,
     ) -> None:
+        """`topic_partitions`: how many there are for all replicas together, as far as is known now."""
         self._limits = limits
         self._source = source
         self._sink = sink
@@ -89,6 +84,7 @@ class Streamer:
         self._intake = Intake(self, rules, decoder, observer)
         self._stuck: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
+        self._topic_partitions = topic_partitions
         self._next_gauges = 0.0
         self._is_stopping = False
         self._ending: StreamerError | None = None
@@ -234,21 +230,11 @@ class Streamer:
             number = self.dispatch.probe(endpoint, self.hold.probe_operations, now)
             self.hold.probe = number or self.hold.probe
             if self.hold.reason is HoldReason.EVERYTHING_REFUSED:
-                self._send_parents(endpoint, now)
+                self.dispatch.send_parents(endpoint, self.hold.probe_operations, now)
         else:
             # What was refused went back to Kafka with its partition, or waits for what a hold does not
             # send: nothing is left to ask with, so go on and see.
             self._leave_hold()
-
-    def _send_parents(self, endpoint: Endpoint, now: float) -> None:
-        """A few upserts, so that what waits for them can be in a later probe.
-
-        Else such a hold need not end. Some activities are refused alone, and nothing else is sent. What
-        is read to show that others pass are activities behind upserts of their users; these are not
-        sent, so their activities never get ready, and every probe asks of the same few.
-        """
-        for parent in PARENTS[endpoint]:
-            self.dispatch.probe(parent, self.hold.probe_operations, now)
 
     # --- out, commits -----------------------------------------------------------------------------
 
@@ -304,6 +290,9 @@ class Streamer:
         timeout = BUSY_POLL_SECONDS if is_busy else self._limits.poll_seconds
         records = self._source.poll(self._limits.poll_records, timeout)
         self.last_poll_at = self._clock.monotonic()
+        self.dispatch.loads.polled(len(records))
+        if len(records) == self._limits.poll_records:
+            self.dispatch.full_poll(self.last_poll_at)
         return records
 
     def _to_pause(self, stage: Stage, now: float) -> set[TopicPartition]:
@@ -344,6 +333,7 @@ class Streamer:
         if wanted:
             self._paused |= wanted
             self._source.pause(wanted)
+        self._take_share(self._clock.monotonic())
 
     def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Finish what was sent, give the rest back, commit, forget."""
@@ -367,6 +357,13 @@ class Streamer:
         self._marks.forget(partitions)
         self.dispatch.revived.forget_closed()
         self.letters.forget_closed()
+        self._take_share(self._clock.monotonic())
+
+    def _take_share(self, now: float) -> None:
+        """The part of the group's calls that goes with the partitions read here."""
+        assigned = [source.partition for source in self.ledger.partitions]
+        share = share_of(self._limits.calls_per_minute, self._topic_partitions(), assigned)
+        self.dispatch.quota.set_share(now, share)
 
     @property
     def commits(self) -> CommitSchedule:
@@ -384,6 +381,7 @@ class Streamer:
         if now < self._next_gauges:
             return
         self._next_gauges = now + self._limits.gauges_seconds
+        self._take_share(now)  # partitions may have been added to the topic
         self._stuck = stuck_partitions(self.dispatch.parked(), self._stuck_records)
         self._observer.gauges(
             gauges_of(

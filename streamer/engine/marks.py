@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable
 
 from streamer.engine.ledger import Book
 from streamer.engine.limits import Limits
-from streamer.engine.ports import Found, Mark, MarkIgnored, Observer
+from streamer.engine.ports import Observer
 from streamer.engine.settled import NOTHING, Encoded, Settled, decode, encode
-from streamer.records import TopicPartition
+from streamer.records import Found, Mark, MarkIgnored, TopicPartition
 
 NO_TEXT = Encoded("", 0)
 LEAST_CHARACTERS = 250

@@ -7,10 +7,10 @@ them in, where mypy proves the fit. All of them are called by the owner thread a
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from streamer.outcomes import Answer, CallType, Endpoint, Fate, InvalidReason
-from streamer.records import Record, TopicPartition
+from streamer.records import Found, Mark, MarkIgnored, Record, TopicPartition
 from streamer.transform.operations import Operation
 
 
@@ -41,50 +41,6 @@ class CommitResult(StrEnum):
     """The cluster does not allow us to commit: they stay ours, and only a person can mend it."""
     TOO_LARGE = "too_large"
     """The cluster takes less metadata than we sent: the newest is tried again with less of it."""
-
-
-class Mark(NamedTuple):
-    """What is committed for one partition."""
-
-    offset: int
-    """The next record to read."""
-    metadata: str = ""
-    """Text that Kafka keeps beside it: ours says what is settled ahead (`settled.encode`)."""
-
-
-class Found(NamedTuple):
-    """What is known of one partition as its assignment begins; the default is a partition of a new group."""
-
-    committed: Mark | None = None
-    """What the group committed last; None where it never did."""
-    log_end: int | None = None
-    """What the next record written will have as offset, or None where nobody told."""
-    topic_id: str = ""
-    """Kafka's id of the topic that is read; "" where the cluster gives none."""
-
-    def is_refuted_by(self, believed_end: int) -> bool:
-        """Whether metadata was found of which nothing is believed, though all that speaks of it is known."""
-        has_metadata = self.committed is not None and bool(self.committed.metadata)
-        return has_metadata and not believed_end and self.log_end is not None and bool(self.topic_id)
-
-
-class MarkIgnored(StrEnum):
-    """Why the metadata of a commit is not listened to; what it would have told is sent again."""
-
-    UNKNOWN = "unknown"
-    """Kafka did not tell in time what is committed, the topic's id, or where the log ends."""
-    FOREIGN = "foreign"
-    """Not written by streamer."""
-    VERSION = "version"
-    """Written by a version of streamer with another format."""
-    DAMAGED = "damaged"
-    """Cut, changed, or of numbers that cannot be."""
-    OFFSET = "offset"
-    """It belongs to another committed offset: somebody moved the group's offsets."""
-    TOPIC = "topic"
-    """It belongs to another topic of that name (this one was made later), or to another partition."""
-    LOG_END = "log_end"
-    """It speaks of records that the log does not hold yet."""
 
 
 class Assignment(Protocol):
@@ -285,6 +241,22 @@ class HoldReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """This replica's calls to the main API, and what they carry."""
+
+    share: float = 0.0
+    """Calls a minute that go with the partitions read here; 0 without any."""
+    calls_per_minute: float = 0.0
+    """In force: the share, or less by a header or after a 429."""
+    wait_seconds: float | None = None
+    """Until the next call is allowed; None without a share."""
+    operations_per_call: float = 0.0
+    """In bulks of late."""
+    operations_per_record: float = 0.0
+    """Operations for the main API that records come to, of late."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gauges:
     """The engine's state at one moment, published about once a second; never mutated."""
 
@@ -308,6 +280,7 @@ class Gauges:
     """Candidates for the dead-letter topic that are not produced yet."""
     metadata_characters: int = 0
     """What the longest metadata of a partition came to, before a limit cut it."""
+    load: Load = Load()
 
 
 class Observer(Protocol):

@@ -23,7 +23,7 @@ from itertools import accumulate
 from operator import sub
 from typing import Final, NamedTuple
 
-from streamer.engine.ports import Found, MarkIgnored
+from streamer.records import Found, MarkIgnored
 
 PREFIX: Final = "streamer1:"
 """Names us and the version of what follows."""

@@ -1,5 +1,6 @@
 """The engine's state at one moment: as gauges, and as the partitions that too much waits in."""
 
+import math
 from collections import deque
 from collections.abc import Iterable
 
@@ -9,7 +10,7 @@ from streamer.engine.lanes import Ticket
 from streamer.engine.ledger import Ledger
 from streamer.engine.letters import Letters
 from streamer.engine.marks import Marks
-from streamer.engine.ports import Gauges
+from streamer.engine.ports import Gauges, Load
 from streamer.records import TopicPartition
 
 
@@ -64,4 +65,18 @@ def gauges_of(
         tokens=dispatch.quota.tokens(now),
         letters_held=letters.held,
         metadata_characters=marks.characters,
+        load=_load_of(now, dispatch),
+    )
+
+
+def _load_of(now: float, dispatch: Dispatch) -> Load:
+    quota, loads = dispatch.quota, dispatch.loads
+    loads.fade()
+    wait = quota.seconds_until_call(now)
+    return Load(
+        share=quota.share,
+        calls_per_minute=quota.calls_per_minute(now),
+        wait_seconds=wait if math.isfinite(wait) else None,
+        operations_per_call=loads.operations_per_call,
+        operations_per_record=loads.operations_per_record,
     )

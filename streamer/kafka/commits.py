@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from confluent_kafka import KafkaError
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from streamer.engine.ports import CommitResult, Mark
+from streamer.engine.ports import CommitResult
 from streamer.kafka.faults import FENCED
 from streamer.kafka.permissions import DENIED
-from streamer.records import TopicPartition
+from streamer.records import Mark, TopicPartition
 
 Finished = tuple[Mapping[TopicPartition, Mark], CommitResult]
 """The marks of one commit, and what became of them."""

@@ -13,11 +13,10 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import OffsetSpec as Place  # type: ignore[attr-defined] # not in its __all__
 
-from streamer.engine.ports import Found, Mark
 from streamer.kafka.configuration import logger
 from streamer.kafka.faults import text_of
 from streamer.kafka.nouns import kafka_partitions
-from streamer.records import TopicPartition
+from streamer.records import Found, Mark, TopicPartition
 
 LOOKUP_SECONDS: Final = 5.0
 """For all questions together. What is not told by then is only sent again."""

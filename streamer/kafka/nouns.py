@@ -5,8 +5,7 @@ from collections.abc import Collection, Mapping
 from confluent_kafka import Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from streamer.engine.ports import Mark
-from streamer.records import Record, TopicPartition
+from streamer.records import Mark, Record, TopicPartition
 
 
 def record_of(fetched: Message) -> Record:

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 
-from streamer.engine.ports import Assignment, CommitResult, Mark
+from streamer.engine.ports import Assignment, CommitResult
 from streamer.errors import SourceError
 from streamer.kafka.backlog import Backlog
 from streamer.kafka.commits import Finished, commit_result, finished
@@ -30,7 +30,7 @@ from streamer.kafka.permissions import denied
 from streamer.kafka.retention import Retention
 from streamer.kafka.statistics import Statistics, read_statistics
 from streamer.kafka.unplaced import Unplaced
-from streamer.records import Record, TopicPartition
+from streamer.records import Mark, Record, TopicPartition
 
 COMMIT_SECONDS: Final = 3.0
 """How long `commit_now` waits for a sign of life of the group's coordinator."""
@@ -65,6 +65,7 @@ class KafkaSource:
         self._denials = CommitDenials(bootstrap_servers, topic, group_id)
         self._carried: Exception | None = None
         self._statistics = Statistics()
+        self._topic_partitions = 0
         admin = AdminClient(onlooker_configuration(bootstrap_servers, properties))
         self._ends = LogEnds(admin)
         self._last_commits = LastCommits(admin, topic)
@@ -219,6 +220,14 @@ class KafkaSource:
         return self._topic
 
     @property
+    def topic_partitions(self) -> int:
+        """Most partitions that the topic was ever seen with; 0 before anything of it is assigned.
+
+        Kafka takes none away; a report that has fewer was made while the broker could not tell.
+        """
+        return self._topic_partitions
+
+    @property
     def is_member(self) -> bool:
         """Whether this member is in its group with nothing left to settle, as of the last report."""
         return self._statistics.is_steady
@@ -299,6 +308,7 @@ class KafkaSource:
             self._carry(error)
             return
         self._has_joined = self._has_joined or self._statistics.is_steady
+        self._topic_partitions = max(self._topic_partitions, self._statistics.topic_partitions)
         self._backlog.doubt(self._paused)
         self._backlog.reported(self._statistics, self._known_ends())
         self._ends.ask(self._assigned)

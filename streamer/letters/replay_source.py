@@ -15,13 +15,13 @@ At an orderly stop only what certainly was never sent is noted as given back; th
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from streamer.engine.ports import Assignment, CommitResult, DeadLetter, Found, Mark
+from streamer.engine.ports import Assignment, CommitResult, DeadLetter
 from streamer.errors import SourceError
 from streamer.letters.journal import JournalEntry, settled_entries, taken_entries
 from streamer.letters.letter import Place
 from streamer.letters.replay import Chosen, Replay, noted
 from streamer.outcomes import CallType, Fate
-from streamer.records import Record, TopicPartition
+from streamer.records import Found, Mark, Record, TopicPartition
 
 LANE: Final = TopicPartition("replay", 0)
 """What the engine takes for the partition: numbers of a replay are its offsets."""

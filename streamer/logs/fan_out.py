@@ -6,15 +6,8 @@ from streamer.outcomes import CallType, Endpoint, Fate
 from streamer.records import Record
 
 if TYPE_CHECKING:
-    from streamer.engine.ports import (
-        CommitResult,
-        Delivery,
-        Gauges,
-        HoldReason,
-        MarkIgnored,
-        Observer,
-        OperationFate,
-    )
+    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, Observer, OperationFate
+    from streamer.records import MarkIgnored
 
 
 class Observers:

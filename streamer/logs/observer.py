@@ -15,7 +15,8 @@ from streamer.outcomes import Answered, CallType, Endpoint, Fate, Verdict
 from streamer.records import Record
 
 if TYPE_CHECKING:
-    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, MarkIgnored, OperationFate
+    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
+    from streamer.records import MarkIgnored
 
 ADVICE = {
     "credentials": "Planhat refuses the API token: put a valid one into STREAMER_PLANHAT_API_TOKEN (its "

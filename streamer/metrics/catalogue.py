@@ -206,7 +206,24 @@ GATE_CLOSED = _gauge(
     endpoint=_ENDPOINTS,
 )
 HOLD = _gauge("streamer_hold", "1 while nothing is sent until a person acts, by reason.", reason=HOLD_REASONS)
+QUOTA_SHARE = _gauge(
+    "streamer_quota_share_calls_per_minute",
+    "Calls to the main API that go with the partitions read here; those of all replicas are the budget.",
+)
+QUOTA_PACE = _gauge(
+    "streamer_quota_pace_calls_per_minute",
+    "Calls to the main API in force: the share, or less by Planhat's headers or for minutes after a 429.",
+)
 TOKENS = _gauge("streamer_quota_tokens", "Calls to the main API that the rate limit allows now.")
+QUOTA_WAIT = _gauge(
+    "streamer_quota_wait_seconds",
+    "Seconds until the next call to the main API is allowed; absent where no partition is read.",
+)
+DRAIN_FORECAST = _gauge(
+    "streamer_drain_forecast_seconds",
+    "Seconds until what this replica has for the main API is sent, by calls a minute and operations a call "
+    "of late, if nothing more came; absent where nobody can say.",
+)
 REMAINING_CALLS = _gauge(
     "streamer_quota_remaining_calls",
     "What Planhat's newest rate-limit header says is left; absent without one.",

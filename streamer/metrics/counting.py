@@ -22,7 +22,8 @@ from streamer.outcomes import (
 from streamer.records import Record, TopicPartition
 
 if TYPE_CHECKING:
-    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, MarkIgnored, OperationFate
+    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
+    from streamer.records import MarkIgnored
 
 
 class KafkaReport(NamedTuple):
@@ -37,6 +38,8 @@ class KafkaReport(NamedTuple):
     """When every log's end was last known, in seconds since 1970; None where nothing is assigned."""
     retention_seconds: Mapping[str, float] = {}
     """By topic; without those that keep records for ever, or of which Kafka does not tell."""
+    drain_forecast_seconds: float | None = None
+    """Until what waits for the main API is sent there; None where nobody can say."""
 
 
 Awaited = Callable[[], Mapping[str, int]]
@@ -201,6 +204,9 @@ class Metrics:
         yield names.PAUSED_PARTITIONS, {(): gauges.paused_partitions}
         yield names.METADATA_CHARACTERS, {(): gauges.metadata_characters}
         yield names.TOKENS, {(): gauges.tokens}
+        yield names.QUOTA_SHARE, {(): gauges.load.share}
+        yield names.QUOTA_PACE, {(): gauges.load.calls_per_minute}
+        yield names.QUOTA_WAIT, _known(gauges.load.wait_seconds)
         awaited = self._awaited()
         yield names.AWAITED_SCHEMAS, {(reason,): awaited.get(reason, 0) for reason in names.AWAITED_REASONS}
         yield names.HELD_DEAD_LETTERS, {(): gauges.letters_held}
@@ -212,6 +218,7 @@ class Metrics:
         yield names.GROUP_MEMBER, {(): kafka.is_member}
         yield names.LOG_END, _known(kafka.log_ends_at)
         yield names.RETENTION, {(topic,): seconds for topic, seconds in kafka.retention_seconds.items()}
+        yield names.DRAIN_FORECAST, _known(kafka.drain_forecast_seconds)
         yield names.UNDELIVERED_AGE, _by_partition(kafka.undelivered_age_seconds)
         unread, in_flight = kafka.unread, gauges.in_flight_by_partition
         undelivered = {tp: unread.get(tp, 0) + in_flight.get(tp, 0) for tp in {*unread, *in_flight}}

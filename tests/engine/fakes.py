@@ -16,17 +16,14 @@ from streamer.engine.ports import (
     DeadLetter,
     Decoded,
     Delivery,
-    Found,
     Gauges,
     HoldReason,
-    Mark,
-    MarkIgnored,
     OperationFate,
 )
 from streamer.errors import InvalidEvent
 from streamer.outcomes import Answer, Answered, CallType, Endpoint, Fate, InvalidReason, Verdict
 from streamer.planhat.requests import encode_operation
-from streamer.records import Record, TopicPartition
+from streamer.records import Found, Mark, MarkIgnored, Record, TopicPartition
 from streamer.transform.rules import Rules
 
 TOPIC = "segment.events"
@@ -369,7 +366,9 @@ class Bench:
         partitions: int = 1,
         dice: Callable[[], float] = lambda: 0.5,
         rules: Rules | None = None,
+        topic_partitions: int = 1,
     ) -> None:
+        self.topic_partitions = topic_partitions
         self.clock = ManualClock()
         self.source = FakeSource(self.clock)
         self.sink = FakeSink(self.clock, answer)
@@ -387,6 +386,7 @@ class Bench:
             observer=self.told,
             clock=self.clock,
             dice=dice,
+            topic_partitions=lambda: self.topic_partitions,
         )
         self.source.subscribe(self.streamer)
         if partitions:

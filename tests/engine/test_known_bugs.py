@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from streamer.engine.limits import Limits
-from streamer.engine.ports import Batch, CommitResult, Mark
+from streamer.engine.ports import Batch, CommitResult
 from streamer.outcomes import Answer, Fate, Transient, TransientReason
-from streamer.records import TopicPartition
+from streamer.records import Mark, TopicPartition
 from tests.engine.fakes import Bench, accept, identify, partition, track
 
 

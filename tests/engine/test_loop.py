@@ -406,6 +406,22 @@ def test_429_stops_every_main_model_and_no_other() -> None:
     assert bench.committed() == 3
 
 
+def test_the_share_follows_the_partitions() -> None:
+    """Of eight partitions: none, two, one, and what they come to when the topic grows."""
+    bench = Bench(partitions=0, topic_partitions=8)
+    calls = bench.streamer.dispatch.quota.calls_per_minute
+    assert calls(bench.clock.now) == 0.0
+    bench.source.assign(0, 5)
+    assert calls(bench.clock.now) == 40.0
+    bench.source.revoke(0)
+    assert calls(bench.clock.now) == 20.0
+    bench.topic_partitions = 16
+    bench.turn(4)
+    assert calls(bench.clock.now) == 10.0
+    bench.source.lose(5)
+    assert calls(bench.clock.now) == 0.0
+
+
 # --- hold -----------------------------------------------------------------------------------------
 
 NO_TOKEN = Misconfigured(MisconfiguredReason.CREDENTIALS, 401)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from streamer.engine.limits import BulkLimits, Limits
-from streamer.engine.ports import Batch, CommitResult, Mark, MarkIgnored
+from streamer.engine.ports import Batch, CommitResult
 from streamer.engine.settled import Settled, encode
 from streamer.outcomes import Answer, Endpoint, Fate, SkipReason
-from streamer.records import Record
+from streamer.records import Mark, MarkIgnored, Record
 from tests.engine.fakes import Bench, accept, group, identify, partition, track
 
 SMALL_READS = Limits(poll_records=10)

@@ -4,9 +4,9 @@ from collections import deque
 
 from streamer.engine.limits import Limits
 from streamer.engine.membership import Membership
-from streamer.engine.ports import CommitResult, Mark
+from streamer.engine.ports import CommitResult
 from streamer.outcomes import Endpoint, Misconfigured, MisconfiguredReason
-from streamer.records import TopicPartition
+from streamer.records import Mark, TopicPartition
 from tests.engine.fakes import Bench, identify, partition, track
 
 HERE = TopicPartition("t", 0)

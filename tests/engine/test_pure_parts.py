@@ -7,11 +7,10 @@ from streamer.engine.dead_letter_guard import DeadLetterGuard, Window
 from streamer.engine.gate import BulkSize, Gate, Permit
 from streamer.engine.hold import Hold
 from streamer.engine.limits import Limits
-from streamer.engine.ports import CommitResult, HoldReason, Mark
+from streamer.engine.ports import CommitResult, HoldReason
 from streamer.engine.pressure import Pressure, Stage
-from streamer.engine.quota import Bucket, Quota
 from streamer.outcomes import Endpoint
-from streamer.records import TopicPartition
+from streamer.records import Mark, TopicPartition
 
 LIMITS = Limits()
 HERE, THERE = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -89,68 +88,6 @@ def test_a_bulk_halves_on_too_much_and_grows_a_tenth_on_success() -> None:
     for _ in range(200):
         size.answered(size.operations)
     assert size.operations == 5_000
-
-
-# --- quota ---
-
-
-def test_a_restart_starts_with_one_token() -> None:
-    """A crash loop must not spend a fresh burst each time."""
-    quota = Quota(LIMITS)
-    assert quota.may_call(0.0)
-    quota.called(0.0, is_extra=False)
-    assert not quota.may_call(0.0)
-
-
-@given(st.lists(st.floats(0, 30), min_size=1, max_size=200))
-def test_no_minute_sees_more_calls_than_the_budget_and_its_burst(pauses: list[float]) -> None:
-    """However greedily asked, 160 a minute and a burst of 2 let at most 162 calls through in any minute."""
-    bucket = Bucket(160.0, 2.0)
-    now, calls = 0.0, []
-    for pause in pauses:
-        now += pause
-        while bucket.has(now):
-            bucket.take(now)
-            calls.append(now)
-    for start in calls:
-        assert sum(start <= call < start + 60.0 for call in calls) <= 162
-
-
-def test_429_without_a_header_waits_15_seconds_doubling_to_two_minutes() -> None:
-    """Planhat documents no Retry-After; our own waits grow until it answers again."""
-    quota = Quota(LIMITS)
-    now = 0.0
-    for wait in (15.0, 30.0, 60.0, 120.0, 120.0):
-        quota.throttled(now, None)
-        assert not quota.may_call(now + wait - 0.01)
-        now += wait + 1.0
-        assert quota.may_call(now)
-    quota.answered()
-    quota.throttled(now, None)
-    assert quota.may_call(now + 16.0)
-
-
-def test_429_with_retry_after_waits_as_told_up_to_ten_minutes() -> None:
-    """The header wins over our own schedule, within reason."""
-    quota = Quota(LIMITS)
-    quota.throttled(0.0, 40.0)
-    assert not quota.may_call(39.0)
-    assert quota.may_call(41.0)
-    quota.throttled(50.0, 9_999.0)
-    assert not quota.may_call(649.0)
-    assert quota.may_call(652.0)
-
-
-def test_extras_get_a_fifth_of_the_calls() -> None:
-    """Isolation and second looks may not eat the quota."""
-    quota = Quota(LIMITS)
-    extras = 0
-    for tenth in range(6_000):
-        now = tenth / 10
-        if quota.may_call_extra(now):
-            quota.called(now, is_extra=True)
-            extras += 1
-    assert 310 <= extras <= 321
 
 
 # --- pressure ---

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.engine.ports import Found, Mark, MarkIgnored
 from streamer.engine.settled import NOTHING, PREFIX, Settled, decode, encode
+from streamer.records import Found, Mark, MarkIgnored
 
 PLACE = "Ttt8Jp8dRyKz0kqjTqYB7A:0"
 LIMIT = 4_000

@@ -8,11 +8,11 @@ import pytest
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from streamer.engine.ports import CommitResult, Found, Mark
+from streamer.engine.ports import CommitResult
 from streamer.errors import LedgerError
 from streamer.kafka.source import KafkaSource
 from streamer.kafka.start import resolve_start
-from streamer.records import Record, TopicPartition
+from streamer.records import Found, Mark, Record, TopicPartition
 from tests.kafka.mock_cluster import produce
 
 PROPERTIES = {"fetch.wait.max.ms": "10", "heartbeat.interval.ms": "300", "statistics.interval.ms": "200"}
@@ -285,6 +285,8 @@ class SourceContract:
         assert first.held | second.held == {0, 1, 2, 3}
         assert [kind for kind, numbers in first.told if numbers] == ["assigned", "revoked"]
         assert results == [CommitResult.COMMITTED]
+        # Both know of all partitions, whoever reads them: by that the group's quota is shared.
+        second.poll_until(lambda: first.source.topic_partitions == second.source.topic_partitions == 4, first)
         # What the first member committed while it was revoked is where the second goes on.
         assert {each.offset for each in second.records} == {6, 7, 8, 9}
 

@@ -3,8 +3,9 @@
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
-from streamer.engine.ports import CommitResult, Mark
+from streamer.engine.ports import CommitResult
 from streamer.kafka.commits import commit_result, finished
+from streamer.records import Mark
 from streamer.records import TopicPartition as Place
 
 

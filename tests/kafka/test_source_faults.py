@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from streamer.engine.ports import CommitResult, Mark
+from streamer.engine.ports import CommitResult
 from streamer.errors import SourceError
 from streamer.kafka.start import resolve_start
-from streamer.records import TopicPartition
+from streamer.records import Mark, TopicPartition
 from tests.kafka.mock_cluster import FETCH, OFFSET_COMMIT, OFFSET_FETCH, MockCluster, mock_cluster, produce
 from tests.kafka.source_contract import PROPERTIES, Member
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicCollection, TopicPartition
 
-from streamer.engine.ports import Found, Mark
 from streamer.engine.settled import NOTHING, Settled, decode
+from streamer.records import Found, Mark
 from tests.real_kafka.cluster import RealKafka
 
 OFFSETS_TOPIC = "__consumer_offsets"

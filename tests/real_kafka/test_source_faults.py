@@ -10,13 +10,13 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
-from streamer.engine.ports import CommitResult, Mark
+from streamer.engine.ports import CommitResult
 from streamer.errors import SourceError
 from streamer.kafka.configuration import onlooker_configuration
 from streamer.kafka.log_ends import LogEnds
 from streamer.kafka.retention import Retention
 from streamer.kafka.start import resolve_start
-from streamer.records import TopicPartition
+from streamer.records import Mark, TopicPartition
 from tests.kafka.mock_cluster import produce
 from tests.kafka.source_contract import Member, committed
 from tests.real_kafka.cluster import RealKafka

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from streamer.engine.ports import Assignment, CommitResult, DeadLetter, Found, Mark
-from streamer.records import Record, TopicPartition
+from streamer.engine.ports import Assignment, CommitResult, DeadLetter
+from streamer.records import Found, Mark, Record, TopicPartition
 from tests.simulation.clock import VirtualClock
 
 TOPIC = "segment.events"

@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from streamer.engine.lanes import Ticket
-from streamer.engine.ports import CommitResult, DeadLetter, Delivery, Mark
+from streamer.engine.ports import CommitResult, DeadLetter, Delivery
 from streamer.engine.settled import NOTHING, Settled, decode
 from streamer.errors import LedgerError
 from streamer.outcomes import Endpoint, Fate, Host, Transient, TransientReason
-from streamer.records import Record, TopicPartition
+from streamer.records import Mark, Record, TopicPartition
 from streamer.standins.planhat.entries import Entry
 from streamer.transform.operations import Operation
 from tests.simulation.facts import Facts

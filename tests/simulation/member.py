@@ -139,6 +139,7 @@ class Member:
             observer=self.told,
             clock=world.clock,
             dice=dice.random,
+            topic_partitions=lambda: len(world.broker.sources),
         )
         self.source.subscribe(self.streamer)
 

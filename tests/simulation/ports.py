@@ -16,12 +16,10 @@ from streamer.engine.ports import (
     Delivery,
     Gauges,
     HoldReason,
-    Mark,
-    MarkIgnored,
     OperationFate,
 )
 from streamer.outcomes import CallType, Endpoint, Fate, Host, Transient, TransientReason
-from streamer.records import Record, TopicPartition
+from streamer.records import Mark, MarkIgnored, Record, TopicPartition
 from tests.simulation.events import FRAME
 from tests.simulation.planhat import Call
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from streamer.engine.ports import DeadLetter, HoldReason, Mark
+from streamer.engine.ports import DeadLetter, HoldReason
 from streamer.engine.settled import NOTHING, Settled, decode
 from streamer.errors import LedgerError, StreamerError
 from streamer.outcomes import Answer
-from streamer.records import Record, TopicPartition
+from streamer.records import Mark, Record, TopicPartition
 from tests.simulation import events
 from tests.simulation.broker import EAGER, TOPIC, Broker
 from tests.simulation.clock import VirtualClock
