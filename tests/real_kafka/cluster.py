@@ -137,12 +137,15 @@ class RealKafka:
         directory: Path,
         settings: Mapping[str, str] | None = None,
         listeners: Mapping[str, str] | None = None,
+        advertised: Mapping[str, int] | None = None,
     ) -> None:
         """Prepare a broker that lives in `directory`; `settings` are added to server.properties.
 
         `listeners` are further ones beside the plain one, each with its security protocol, by a name of
-        capital letters: {"WIRE": "SSL"}. They are known to clients as `localhost`.
+        capital letters: {"WIRE": "SSL"}. They are known to clients as `localhost`; `advertised` names
+        other ports for them on 127.0.0.1, of whoever passes connections on to the listener.
         """
+        self._advertised = dict(advertised or {})
         self._external = os.environ.get("STREAMER_TEST_BOOTSTRAP")
         self._directory = directory
         self._protocols = {"PLAINTEXT": "PLAINTEXT", **(listeners or {})}
@@ -283,7 +286,9 @@ class RealKafka:
         (self._directory / "log4j2.properties").write_text(_LOGGING)
         bound = [f"{name}://127.0.0.1:{port}" for name, port in self._ports.items()]
         known = [
-            f"{name}://{'127.0.0.1' if name == 'PLAINTEXT' else 'localhost'}:{port}"
+            f"{name}://127.0.0.1:{self._advertised[name]}"
+            if name in self._advertised
+            else f"{name}://{'127.0.0.1' if name == 'PLAINTEXT' else 'localhost'}:{port}"
             for name, port in self._ports.items()
         ]
         protocols = [f"{name}:{protocol}" for name, protocol in self._protocols.items()]

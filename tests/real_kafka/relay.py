@@ -1,8 +1,9 @@
-"""A wire between the pipeline and the sandbox that a test can cut and mend."""
+"""A wire between the pipeline and the sandbox, or the broker, that a test can cut, slow down and mend."""
 
 import socket
 import struct
 import threading
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
@@ -19,10 +20,13 @@ class Relay:
     A cut resets the connections there are: what was asked may have been done, and nobody is told.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, port: int = 0) -> None:
+        """`target` is a URL of which host and port count; listens on `port`, or on any that is free."""
         parts = urlsplit(target)
         self._target = (parts.hostname or "", parts.port or 0)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.delay_seconds = 0.0
+        """How long each piece of up to 64 KiB is kept back, in either direction."""
+        self._listener = socket.create_server(("127.0.0.1", port))
         self._address = self._listener.getsockname()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -66,6 +70,7 @@ class Relay:
     def _start(self, work: object, *arguments: socket.socket) -> None:
         assert callable(work)
         thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads = [each for each in self._threads if each.is_alive()]
         self._threads.append(thread)
         thread.start()
 
@@ -86,19 +91,20 @@ class Relay:
             with far:
                 with self._lock:
                     self._open |= {near, far}
-                back = threading.Thread(target=_pump, args=(far, near), daemon=True)
+                back = threading.Thread(target=self._pump, args=(far, near), daemon=True)
                 back.start()
-                _pump(near, far)
+                self._pump(near, far)
                 back.join()
                 with self._lock:
                     self._open -= {near, far}
 
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    """Pass bytes on until either side ends."""
-    with suppress(OSError):
-        while chunk := source.recv(_CHUNK_BYTES):
-            sink.sendall(chunk)
-    for each in (source, sink):
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        """Pass bytes on until either side ends."""
         with suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
+            while chunk := source.recv(_CHUNK_BYTES):
+                if self.delay_seconds:
+                    time.sleep(self.delay_seconds)
+                sink.sendall(chunk)
+        for each in (source, sink):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)

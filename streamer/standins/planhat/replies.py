@@ -74,6 +74,15 @@ def route_of(path: str) -> Route:
             return Route("other", is_main=True)
 
 
+def caller_of(path: str) -> tuple[str, str]:
+    """Who asks, and the path as Planhat knows it: a base URL that ends in `/from/<name>` names its caller.
+
+    So that of several processes that share the sandbox's tokens each can be told from the others.
+    """
+    head, _, rest = path.removeprefix("/from/").partition("/")
+    return (head, f"/{rest}") if path.startswith("/from/") else ("", path)
+
+
 def items_of(body: bytes) -> Sequence[object] | None:
     """The items of a body: an array's, or the one object. None when it is not JSON."""
     try:

@@ -79,3 +79,5 @@ class RequestRow(msgspec.Struct, frozen=True):
     bytes_in: int
     seconds: float
     fault: str
+    caller: str = ""
+    """Who asked, where the base URL said so: see `replies.caller_of`."""

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from streamer.standins.planhat.control import add_control_routes
 from streamer.standins.planhat.faults import Fault, FaultKind
-from streamer.standins.planhat.replies import Reply, Request, Route, route_of, text
+from streamer.standins.planhat.replies import Reply, Request, Route, caller_of, route_of, text
 from streamer.standins.planhat.rows import RequestRow
 from streamer.standins.planhat.sandbox import Sandbox
 
@@ -34,7 +34,8 @@ class PlanhatHandler:
     async def answer(self, http: web.Request) -> web.StreamResponse:
         """Answer one request, and note it in the journal."""
         started, arrived = perf_counter(), time()
-        route = route_of(http.path)
+        caller, path = caller_of(http.path)
+        route = route_of(path)
         journal = self._sandbox.journal
         number = journal.arrive(route.endpoint)
         noted = _Noted()
@@ -45,13 +46,14 @@ class PlanhatHandler:
                 number,
                 arrived,
                 http.method,
-                http.path.replace(self._sandbox.tenant_token, "{tenant}"),
+                path.replace(self._sandbox.tenant_token, "{tenant}"),
                 route.endpoint,
                 noted.status,
                 noted.items,
                 noted.bytes_in,
                 perf_counter() - started,
                 noted.fault,
+                caller,
             )
             journal.answer(row, self._sandbox.board.now.keep_requests)
 
@@ -71,7 +73,7 @@ class PlanhatHandler:
             if admission.refusal is not None:
                 noted.status = admission.refusal.status
                 return _response(admission.refusal, admission.headers)
-            request = Request(http.method, http.path, route, http.query, body)
+            request = Request(http.method, caller_of(http.path)[1], route, http.query, body)
             reply, fault = sandbox.serve(request, number)
             noted.items = reply.items
             noted.fault = fault.kind if fault else ""

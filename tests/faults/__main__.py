@@ -1,0 +1,61 @@
+"""`make faults`: a seeded campaign of faults on real parts, or one scenario.
+
+    python -m tests.faults --events 1000000 --strikes 100 --seed 7
+
+Exit code 0 only if every law holds. Where one does not, the parts' logs are kept.
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from tests.faults.campaign import EVIDENCE, campaign, tell
+from tests.faults.gathering import kept
+from tests.faults.report import table
+from tests.faults.verdict import verdict
+from tests.real_kafka.cluster import unavailable_reason
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what was asked for; 0 where all laws hold, 1 where one does not, 2 where it cannot run."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--events", type=int, default=30_000, help="events to produce (%(default)s)")
+    parser.add_argument("--strikes", type=int, default=12, help="strikes among them (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of events and schedule (%(default)s)")
+    parser.add_argument("--rate", type=float, default=1_500.0, help="events a second, at most (%(default)s)")
+    parser.add_argument(
+        "--no-behind", action="store_true",
+        help="allow nothing to come again that was settled behind a record in flight",
+    )  # fmt: skip
+    parser.add_argument(
+        "--folder", type=Path, default=Path("build/faults"), help="of logs and report (%(default)s)"
+    )
+    parser.add_argument(
+        "--again", type=Path, help="judge the evidence of an earlier run in this folder again"
+    )
+    args = parser.parse_args(arguments)
+    if args.again is not None:
+        found = verdict(kept(args.again / EVIDENCE), allows_behind=not args.no_behind)
+        tell(table(found))
+        return 0 if found.is_good else 1
+    reason = unavailable_reason()
+    if reason is not None:
+        tell(f"no real Kafka can run here: {reason}")
+        return 2
+    folder = args.folder.resolve() / f"seed-{args.seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    found = campaign(
+        folder, events=args.events, strikes=args.strikes, seed=args.seed, per_second=args.rate,
+        allows_behind=not args.no_behind,
+    )  # fmt: skip
+    shutil.rmtree(folder / "kafka" / "log", ignore_errors=True)
+    if found.is_good:
+        shutil.rmtree(folder / "members")
+    tell(f"report: {folder / 'report.json'}")
+    return 0 if found.is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

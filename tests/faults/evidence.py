@@ -1,0 +1,158 @@
+"""What the sandbox, the broker and the members' logs tell, in columns: a million activities fit.
+
+An arrival is one event in one request. Events are known by their slot (subject and sequence number).
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from streamer.standins.account_books import Expected, Slots
+from streamer.standins.planhat.rows import ActivityRow, EntryRow, RequestRow
+from tests.real_kafka.commits import Commit
+
+
+class Asked(NamedTuple):
+    """A request as the sandbox saw it; `until` is when it was answered or cut off."""
+
+    number: int
+    caller: str
+    at: float
+    until: float
+    is_answered: bool
+    """With a 2xx that reached whoever asked, as far as the sandbox can know."""
+
+
+def asked_of(rows: Iterable[RequestRow], longest_seconds: float) -> dict[int, Asked]:
+    """By number. An answer that took longer than a member waits reached nobody."""
+    return {
+        row.number: Asked(
+            row.number,
+            row.caller,
+            row.time,
+            row.time + row.seconds,
+            200 <= row.status < 300 and row.seconds < longest_seconds,
+        )
+        for row in rows
+    }
+
+
+@dataclass
+class Arrivals:
+    """Arrivals in the order in which the sandbox applied them."""
+
+    slots: "array[int]" = field(default_factory=lambda: array("q"))
+    requests: "array[int]" = field(default_factory=lambda: array("q"))
+
+    def add(self, slot: int, request: int) -> None:
+        """The next one."""
+        self.slots.append(slot)
+        self.requests.append(request)
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return zip(self.slots, self.requests, strict=True)
+
+
+def activities_of(rows: Iterable[ActivityRow], slots: Slots) -> Arrivals:
+    """Activities that somebody produced; the account names the others."""
+    found = Arrivals()
+    for row in rows:
+        facts = row.info
+        slot = slots.of_event_key(facts.get("eventKey")) if isinstance(facts, Mapping) else None
+        if slot is not None:
+            found.add(slot, row.request)
+    return found
+
+
+def upserts_of(entries: Iterable[EntryRow], slots: Slots) -> Arrivals:
+    """Writes that carry a number of their own: group calls that name a person do not.
+
+    An item merged from several upserts counts as the last of them.
+    """
+    writes = []
+    for entry in entries:
+        for write in entry.history:
+            custom = write.sent.get("custom")
+            slot = slots.of_event_key(custom.get("eventKey")) if isinstance(custom, Mapping) else None
+            if slot is not None:
+                writes.append((write.arrival, slot, write.request))
+    found = Arrivals()
+    for _, slot, request in sorted(writes):
+        found.add(slot, request)
+    return found
+
+
+class Places:
+    """Where each event's record is: its partition, and the offsets of it and of its copies."""
+
+    def __init__(self, expected: Expected, slots: Slots) -> None:
+        self.partition = array("h", [-1]) * len(slots.effect)
+        self.offset = array("q", [-1]) * len(slots.effect)
+        """The last one, where a record has copies."""
+        self.subject = array("q", [-1]) * len(slots.effect)
+        columns = (expected.numbers, expected.sequences, expected.partitions, expected.offsets)
+        for number, sequence, partition, offset in zip(*columns, strict=True):
+            slot = slots.first[number] + sequence - 1
+            self.partition[slot] = partition
+            self.subject[slot] = number
+            self.offset[slot] = max(self.offset[slot], offset)
+        self.copies = slots.records
+        """How often each was produced."""
+
+
+class Commits:
+    """Every commit of the group, by partition and time."""
+
+    def __init__(self, commits: Iterable[Commit]) -> None:
+        self._at: dict[int, list[float]] = {}
+        self._offsets: dict[int, list[int]] = {}
+        self.backward: list[str] = []
+        """Commits that went back: there must be none."""
+        for each in sorted(commits, key=lambda commit: commit.at):
+            offsets = self._offsets.setdefault(each.partition, [])
+            if offsets and each.offset < offsets[-1]:
+                self.backward.append(f"partition {each.partition}: {offsets[-1]}, then {each.offset}")
+            self._at.setdefault(each.partition, []).append(each.at)
+            offsets.append(each.offset)
+
+    def last(self, partition: int, at: float) -> tuple[float, int]:
+        """When the last commit up to then was, and its offset; (0, 0) before the first."""
+        place = bisect_right(self._at.get(partition, []), at)
+        return (self._at[partition][place - 1], self._offsets[partition][place - 1]) if place else (0.0, 0)
+
+
+class Ending(NamedTuple):
+    """A member's way with some partitions ended, whatever the reason."""
+
+    at: float
+    is_blind: bool
+    """Killed, stopped or cut off: it gave nothing back, and commits under way may still arrive."""
+
+
+COMMIT_ARRIVES_SECONDS: Final = 1.0
+"""How long after a blind ending a commit of its may still be written; nobody else's comes so soon."""
+
+
+@dataclass
+class Careers:
+    """What each member went through: when its ways with partitions began and ended."""
+
+    begun: Mapping[str, list[float]]
+    ended: Mapping[str, list[Ending]]
+
+    def ending_between(self, member: str, after: float, before: float) -> Ending | None:
+        """The first ending between two moments."""
+        return next((each for each in self.ended.get(member, ()) if after <= each.at <= before), None)
+
+    def is_blind(self, member: str, at: float) -> Ending | None:
+        """The blind ending after which it was given no partitions up to then, if there is one."""
+        begun = self.begun.get(member, [])
+        for each in self.ended.get(member, ()):
+            if each.is_blind and each.at <= at and not any(each.at < again <= at for again in begun):
+                return each
+        return None

@@ -1,0 +1,91 @@
+"""Gathering the evidence at the end of a run, so that it can be judged once more without another run."""
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer.outcomes import Endpoint
+from streamer.standins.account import audit
+from streamer.standins.account_books import Expected, Slots
+from streamer.standins.account_findings import Audit, Seen, SeenLetter
+from streamer.standins.account_view import seen_activities, seen_companies, seen_endusers, seen_ignored
+from streamer.standins.demo_topic import read_letters
+from tests.faults.evidence import Arrivals, Asked, Careers, Ending, activities_of, asked_of, upserts_of
+from tests.faults.plant import HTTP_SECONDS, Plant
+from tests.faults.strikes import Struck
+from tests.real_kafka.commits import Commit, CommitHistory
+
+
+@dataclass
+class Evidence:
+    """Everything that is judged by."""
+
+    struck: Sequence[Struck]
+    expected: Expected
+    account: Audit
+    letters: list[SeenLetter]
+    activities: Arrivals
+    upserts: Arrivals
+    unclear: frozenset[int]
+    """Bulks of endusers whose reply leaves open which item was not saved: some are asked for again."""
+    asked: dict[int, Asked]
+    commits: list[Commit]
+    careers: Careers
+
+    def keep(self, path: Path) -> None:
+        """Write it to a file."""
+        path.write_bytes(pickle.dumps(self))
+
+
+def kept(path: Path) -> Evidence:
+    """What `keep` wrote; of our own making, so safe to load."""
+    evidence = pickle.loads(path.read_bytes())
+    assert isinstance(evidence, Evidence)
+    return evidence
+
+
+def gather(plant: Plant, struck: Sequence[Struck]) -> Evidence:
+    """Members have ended; the sandbox and the broker still run."""
+    pipeline, sandbox = plant.pipeline, plant.sandbox
+    endusers, companies = list(sandbox.endusers()), list(sandbox.companies())
+    letters = read_letters(pipeline.kafka.bootstrap, pipeline.letter_topic, pipeline.topic)
+    seen = Seen(
+        activities=seen_activities(sandbox.activities(), endusers),
+        endusers=seen_endusers(endusers),
+        companies=seen_companies(companies),
+        ignored=seen_ignored(sandbox.ignored()),
+        letters=letters,
+        committed=pipeline.committed(),
+        merged=None,
+    )
+    slots = Slots(pipeline.expected, {})
+    return Evidence(
+        struck=struck,
+        expected=pipeline.expected,
+        account=audit(pipeline.expected, seen),
+        letters=letters,
+        activities=activities_of(sandbox.activities(), slots),
+        upserts=upserts_of([*endusers, *companies], slots),
+        unclear=frozenset(row.request for row in sandbox.ignored() if row.endpoint == Endpoint.ENDUSERS),
+        asked=asked_of(sandbox.requests(), HTTP_SECONDS),
+        commits=CommitHistory(pipeline.kafka, pipeline.group, pipeline.topic).commits,
+        careers=careers_of(plant, struck),
+    )
+
+
+def careers_of(plant: Plant, struck: Sequence[Struck]) -> Careers:
+    """From the members' own logs, and from what was done to them."""
+    blind: dict[str, list[Ending]] = {}
+    for each in struck:
+        for cut in each.cuts:
+            blind.setdefault(cut.member, []).append(Ending(cut.at, is_blind=True))
+    ended = {}
+    for life in plant.lives:
+        told = [
+            Ending(at, is_blind=False)
+            for event in ("partitions_revoked", "partitions_lost")
+            for at in life.times(event)
+        ]
+        ended[life.name] = sorted([*told, *blind.get(life.name, [])])
+    return Careers({life.name: sorted(life.times("partitions_assigned")) for life in plant.lives}, ended)

@@ -1,0 +1,201 @@
+"""The end of a run: the evidence held against the laws."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from streamer.standins.account_books import Slots
+from streamer.standins.account_findings import Audit, Fault
+from tests.faults.bounds import BETWEEN, Bound, Windows, bounds
+from tests.faults.evidence import Asked, Commits, Places
+from tests.faults.gathering import Evidence
+from tests.faults.laws import Judge, Judged, Names, Why
+from tests.faults.plant import ACTIVITY_WORKERS
+from tests.faults.schedule import MAY_INVERT, Kind
+from tests.faults.strikes import Struck
+
+MOST_LATE_REQUESTS: Final = ACTIVITY_WORKERS + 2
+"""As many as a member can have handed to its workers: one for each, of both hosts."""
+_EXAMPLES: Final = 20
+_JUDGED_HERE: Final = frozenset({Fault.UNEXPLAINED_DUPLICATE, Fault.UNEXPECTED_IGNORED})
+"""The laws judge repetitions one by one; the account only knows how many there may be."""
+_LOST: Final = (Fault.LOST_ACTIVITY, Fault.LOST_UPSERT, Fault.LOST_IGNORED)
+
+
+@dataclass
+class Row:
+    """One kind of strike."""
+
+    strikes: int = 0
+    events: int = 0
+    resent: int = 0
+    """Activities and upserts that came again."""
+    duplicates: int = 0
+    """Activities that came again: Planhat counts them twice."""
+    by_why: Counter[Why] = field(default_factory=Counter)
+    bound: Bound = field(default_factory=Bound)
+    inversions: int = 0
+
+
+@dataclass
+class Verdict:
+    """What a run came to."""
+
+    rows: dict[str, Row]
+    produced: int
+    lost: int
+    overwritten: int
+    """Objects that do not hold their latest values because a late request, which is listed, came after."""
+    letters: int
+    letters_due: int
+    letters_repeated: int
+    broken: list[str]
+    """Laws that do not hold, with examples."""
+    inversions: list[str]
+    """Each event that a member sent late, by strike."""
+
+    @property
+    def is_good(self) -> bool:
+        """All laws hold."""
+        return not self.broken
+
+
+def verdict(evidence: Evidence, *, allows_behind: bool) -> Verdict:
+    """Hold everything against the laws."""
+    expected, struck = evidence.expected, evidence.struck
+    slots = Slots(expected, {})
+    places, names = Places(expected, slots), Names(slots.subjects, slots.first)
+    commits = Commits(evidence.commits)
+    judge = Judge(places, evidence.asked, commits, evidence.careers, names)
+    of_activities = judge.judge(evidence.activities)
+    of_upserts = judge.judge(evidence.upserts, evidence.unclear)
+    windows = Windows(struck)
+    rows = _rows(struck, windows, of_activities, of_upserts)
+    most = bounds(
+        struck, evidence.activities, evidence.asked, places, commits, evidence.careers, of_activities.again
+    )
+    for at, bound in most.items():
+        row = rows[_kind(struck, at)]
+        row.bound = row.bound.plus(bound)
+    account = evidence.account
+    late = _late_requests(struck, windows, of_activities, of_upserts)
+    overwritten = {names.subject_of(slot) for slot, _ in of_upserts.inversions}
+    is_overwritten = _is_overwritten(account, overwritten)
+    return Verdict(
+        rows=rows,
+        produced=account.produced,
+        lost=sum(account.faults[fault] for fault in _LOST),
+        overwritten=account.faults[Fault.STALE] if is_overwritten else 0,
+        letters=len({(each.partition, each.offset) for each in evidence.letters}),
+        letters_due=len(expected.letters),
+        letters_repeated=account.letters_repeated,
+        broken=[
+            *_of_account(account, {*_JUDGED_HERE, *([Fault.STALE] if is_overwritten else [])}),
+            *_of_repetition(rows, of_activities, of_upserts, allows_behind=allows_behind),
+            *_some("commits went back", commits.backward),
+            *_of_late(struck, late),
+        ],
+        inversions=[each.told(struck, at) for at, requests in late.items() for each in requests],
+    )
+
+
+def _kind(struck: Sequence[Struck], at: int) -> str:
+    return "before the first" if at == BETWEEN else struck[at].strike.kind.value
+
+
+def _rows(
+    struck: Sequence[Struck], windows: Windows, of_activities: Judged, of_upserts: Judged
+) -> dict[str, Row]:
+    rows = {kind.value: Row() for kind in Kind} | {"before the first": Row()}
+    for each in struck:
+        row = rows[each.strike.kind.value]
+        row.strikes += 1
+        row.events += each.events
+    for again in of_activities.again:
+        row = rows[_kind(struck, windows.of_again(again))]
+        row.resent += 1
+        row.duplicates += 1
+        row.by_why[again.why] += 1
+    for again in of_upserts.again:
+        rows[_kind(struck, windows.of_again(again))].resent += 1
+    for judged in (of_activities, of_upserts):
+        for _, request in judged.inversions:
+            rows[_kind(struck, windows.of(request.until))].inversions += 1
+    return rows
+
+
+def _of_account(account: Audit, without: set[Fault]) -> list[str]:
+    return [
+        f"{count} {fault.value}: {', '.join(account.examples[fault])}"
+        for fault, count in sorted(account.faults.items())
+        if fault not in without
+    ]
+
+
+def _of_repetition(
+    rows: Mapping[str, Row], of_activities: Judged, of_upserts: Judged, *, allows_behind: bool
+) -> list[str]:
+    broken = [
+        *_some("activities came again without a reason", of_activities.unexplained),
+        *_some("activities came out of order", of_activities.disorder),
+        *_some("upserts came out of order", of_upserts.disorder),
+    ]
+    behind = of_activities.counts()[Why.BEHIND]
+    if behind and not allows_behind:
+        broken.append(f"{behind} activities came again that were settled behind a record in flight")
+    broken += [
+        f"{kind}: {row.duplicates} activities came again, at most {sum(row.bound)} could have"
+        for kind, row in rows.items()
+        if row.duplicates - row.by_why[Why.LATE] > sum(row.bound)
+    ]
+    return broken
+
+
+def _of_late(struck: Sequence[Struck], late: Mapping[int, list["Late"]]) -> list[str]:
+    broken = []
+    for at, requests in late.items():
+        if at == BETWEEN or struck[at].strike.kind not in MAY_INVERT:
+            broken.append(f"out of order: {[each.told(struck, at) for each in requests]}")
+        elif sum(each.is_new for each in requests) > MOST_LATE_REQUESTS:
+            broken.append(f"strike {at + 1}: more requests were sent too late than could be under way")
+    return broken
+
+
+class Late(NamedTuple):
+    """A request that brought something out of order."""
+
+    request: Asked
+    is_new: bool
+    """It reached Planhat only after its member, which was stopped or cut off, could go on."""
+
+    def told(self, struck: Sequence[Struck], at: int) -> str:
+        """In words."""
+        when = "after it could go on" if self.is_new else "before"
+        return (
+            f"strike {at + 1} ({_kind(struck, at)}): request {self.request.number} of "
+            f"{self.request.caller}, sent {when}, at {self.request.at:.3f}"
+        )
+
+
+def _late_requests(
+    struck: Sequence[Struck], windows: Windows, of_activities: Judged, of_upserts: Judged
+) -> dict[int, list[Late]]:
+    """By strike."""
+    found: dict[int, list[Late]] = {}
+    for request in sorted({request for _, request in of_activities.inversions + of_upserts.inversions}):
+        at = windows.of(request.until)
+        cuts = struck[at].cuts if at != BETWEEN else ()
+        is_new = any(cut.member == request.caller and request.at >= cut.until for cut in cuts)
+        found.setdefault(at, []).append(Late(request, is_new))
+    return found
+
+
+def _is_overwritten(account: Audit, overwritten: set[str]) -> bool:
+    """Whether everything stale is so because a late request, which is listed, overwrote it."""
+    stale = {example.partition(" ")[0] for example in account.examples.get(Fault.STALE, [])}
+    return stale <= overwritten and account.faults[Fault.STALE] <= len(overwritten)
+
+
+def _some(what: str, cases: Sequence[str]) -> list[str]:
+    return [f"{len(cases)} {what}: " + "; ".join(cases[:_EXAMPLES])] if cases else []
