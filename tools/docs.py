@@ -176,7 +176,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "invalid-reasons": lambda: outcomes("InvalidReason"),
     "fates": lambda: outcomes("Fate"),
     "transient-reasons": lambda: outcomes("TransientReason"),
-    "ignored-reasons": lambda: outcomes("MarkIgnored", "streamer/engine/ports.py"),
+    "ignored-reasons": lambda: outcomes("MarkIgnored", "streamer/records.py"),
     "hold-reasons": lambda: outcomes("HoldReason", "streamer/engine/ports.py"),
 }
 
