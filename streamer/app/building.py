@@ -114,6 +114,7 @@ def limits_of(settings: Settings) -> Limits:
         commit_interval_seconds=settings.commit_interval_seconds,
         drain_seconds=settings.drain_seconds,
         calls_per_minute=settings.planhat_calls_per_minute,
+        start_calls=0.0,  # the probe of the start was the one
         extra_calls_ratio=settings.extra_calls_ratio,
         bulks={Endpoint.COMPANIES: main, Endpoint.ENDUSERS: main, Endpoint.ACTIVITIES: activities},
         probe_operations=settings.probe_operations,
