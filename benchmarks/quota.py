@@ -25,6 +25,7 @@ import msgspec
 
 from streamer.kafka.publish import Publisher
 from streamer.standins.planhat.child import SandboxProcess
+from streamer.standins.planhat.sandbox import DEFAULT_API_TOKEN
 from tests.real_kafka.cluster import RealKafka
 from tests.real_kafka.member import Member
 
@@ -124,16 +125,23 @@ def counted(members: Sequence[Member]) -> Counted:
     )
 
 
+def seed(sandbox: SandboxProcess) -> None:
+    """One company for all users, by another token: calls are counted for each."""
+    company = [{"externalId": "acme", "name": "Acme"}]
+    bearer = {"Authorization": f"Bearer {sandbox.api_token}"}
+    httpx.put(f"{sandbox.url}/companies", json=company, headers=bearer).raise_for_status()
+    sandbox.change_api_token(DEFAULT_API_TOKEN)
+    sandbox.api_token = DEFAULT_API_TOKEN
+
+
 def measure(kafka: RealKafka, row: Row, scale: Scale, folder: Path) -> str:
     """One row of the table."""
     switches = {"calls_per_minute": scale.budget, "quota_window": "sliding"}
     topic = kafka.create_topic("quota", row.partitions)
     letters = kafka.create_topic("quota-letters")
     fill(kafka.bootstrap, topic, row, scale.backlog)
-    with SandboxProcess(switches) as sandbox, ExitStack() as stack:
-        company = [{"externalId": "acme", "name": "Acme"}]
-        bearer = {"Authorization": f"Bearer {sandbox.api_token}"}
-        httpx.put(f"{sandbox.url}/companies", json=company, headers=bearer).raise_for_status()
+    with SandboxProcess(switches, api_token="seed") as sandbox, ExitStack() as stack:
+        seed(sandbox)
         members = []
         for number in range(row.replicas):
             log = folder / f"{topic}-{number}.log"

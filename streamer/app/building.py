@@ -118,6 +118,7 @@ def limits_of(settings: Settings) -> Limits:
         duplicates_seconds=settings.duplicates_seconds,
         drain_seconds=settings.drain_seconds,
         calls_per_minute=settings.planhat_calls_per_minute,
+        start_calls=0.0,  # the probe of the start was the one
         extra_calls_ratio=settings.extra_calls_ratio,
         bulks={Endpoint.COMPANIES: main, Endpoint.ENDUSERS: main, Endpoint.ACTIVITIES: activities},
         unchanged_seconds=settings.unchanged_ttl,

@@ -68,6 +68,8 @@ class Limits:
     calls_per_minute: float = 160.0
     """To the main API, by all replicas of the group together."""
     burst_calls: float = 2.0
+    start_calls: float = 1.0
+    """What a process may call right at its start; a crash loop does so each time."""
     extra_calls_ratio: float = 0.2
     """Share of the quota that isolating and second looks may use."""
     bulks: Mapping[Endpoint, BulkLimits] = field(default_factory=lambda: DEFAULT_BULKS)

@@ -17,7 +17,7 @@ _HAIR = 1e-9
 class Bucket:
     """A token bucket whose rate may change. `now` never goes back."""
 
-    def __init__(self, per_minute: float, burst: float, tokens: float = 1.0) -> None:
+    def __init__(self, per_minute: float, burst: float, tokens: float) -> None:
         self._rate = per_minute / WINDOW_SECONDS
         self._burst = burst
         self._tokens = tokens
@@ -47,6 +47,11 @@ class Bucket:
     def keep(self, now: float, ratio: float) -> None:
         """Lose all credit but this part of it."""
         self._tokens = self.tokens(now) * ratio
+
+    def owe(self, now: float, tokens: float) -> None:
+        """No credit, and so many tokens to be earned before there is any."""
+        self.tokens(now)
+        self._tokens = -tokens
 
     def seconds_until(self, now: float) -> float:
         """Until the next token; 0 when there is one, infinite when none will come."""

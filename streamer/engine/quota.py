@@ -20,14 +20,15 @@ part of the share only a 429 brings us."""
 
 
 class Quota:
-    """What the main API lets this replica send. It starts with one token, and no share of the calls."""
+    """What the main API lets this replica send. It starts without a share of the calls."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.share = 0.0
         """Calls a minute by the partitions read here."""
-        self._calls = Bucket(0.0, limits.burst_calls)
-        self._extras = Bucket(0.0, 1.0)
+        self._had_share = False
+        self._calls = Bucket(0.0, limits.burst_calls, limits.start_calls)
+        self._extras = Bucket(0.0, 1.0, 1.0)
         self._window = Window()
         self._blocked_until = -math.inf
         self._throttled_at = -math.inf
@@ -43,7 +44,7 @@ class Quota:
     def tokens(self, now: float) -> float:
         """Calls allowed now."""
         self._set_rates(now)
-        return self._calls.tokens(now) if self._wait(now) == 0.0 else 0.0
+        return max(0.0, self._calls.tokens(now)) if self._wait(now) == 0.0 else 0.0
 
     def may_call(self, now: float) -> bool:
         """Whether a request may go to the main API now."""
@@ -80,16 +81,17 @@ class Quota:
     # --- what changes it --------------------------------------------------------------------------
 
     def set_share(self, now: float, calls_per_minute: float) -> None:
-        """Partitions came or went. A grown share starts without credit, a lost one takes its credit along.
+        """Partitions came or went. A lost share takes its credit along, a grown one starts without.
 
-        Who had the partition before may have called for it a moment ago. (A replica that just started keeps
-        its one token.)
+        Who had the partition before may have called for it a moment ago, so one call is owed too. Nothing
+        is by a replica that just started: others may have lost as much as it got, or nobody was there.
         """
         self._set_rates(now)
         if calls_per_minute < self.share:
             self._calls.keep(now, calls_per_minute / self.share)
-        elif calls_per_minute > self.share > 0.0:
-            self._calls.keep(now, 0.0)
+        elif calls_per_minute > self.share and self._had_share:
+            self._calls.owe(now, 1.0)
+        self._had_share = self._had_share or calls_per_minute > 0.0
         self.share = calls_per_minute
         self._set_rates(now)
 
