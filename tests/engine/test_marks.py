@@ -9,7 +9,7 @@ import pytest
 from streamer.engine.limits import BulkLimits, Limits
 from streamer.engine.ports import Batch, CommitResult
 from streamer.engine.settled import Settled, encode
-from streamer.outcomes import Answer, Endpoint, Fate, SkipReason
+from streamer.outcomes import Answer, Endpoint, Fate, SkipReason, Transient, TransientReason
 from streamer.records import Mark, MarkIgnored, Record
 from tests.engine.fakes import Bench, accept, group, identify, partition, track
 
@@ -392,3 +392,26 @@ def test_a_cluster_that_takes_less_gets_less() -> None:
     member.source.commit_script.extend([CommitResult.TOO_LARGE] * 9)
     run(member, everything, 20)
     assert member.committed() == 2_000
+
+
+def _companies_alone(batch: Batch) -> Answer:
+    is_up = batch.endpoint is Endpoint.COMPANIES
+    return accept(batch) if is_up else Transient(TransientReason.CONNECTION)
+
+
+def test_what_a_record_in_doubt_would_overwrite_goes_again_with_it() -> None:
+    """It told of a company and a user; its company is there, and a later one: not to be put over that."""
+    topic = Group()
+    topic.produce([group("acme", "u-1", plan=1), group("acme", plan=2), screen(), group("globex", plan=3)])
+    first = topic.member(answer=_companies_alone)
+    first.turn(12)
+    assert first.told.fates[Fate.DELIVERED] == 2
+    second = topic.member()
+    second.turn(8)
+    companies = {each.external_id: each.custom for each in second.sink.operations(Endpoint.COMPANIES)}
+    assert companies == {"acme": {"plan": 2}}, "what it would not overwrite is not sent again"
+
+
+def screen() -> dict[str, Any]:
+    """A call that is skipped."""
+    return {"type": "screen", "messageId": "m", "userId": "u-1", "name": "Home"}
