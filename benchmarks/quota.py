@@ -172,7 +172,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--budget", type=int, default=24, help="calls a minute of the group, and the tenant's"
+        "--budget", type=int, default=32, help="calls a minute of the group, and the tenant's"
     )
     parser.add_argument("--bulk", type=int, default=1_000, help="operations in a full bulk")
     parser.add_argument("--seconds", type=float, default=183.0, help="of measuring, after the warm-up")

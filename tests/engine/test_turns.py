@@ -107,3 +107,14 @@ def test_a_backlog_that_does_not_fill_a_bulk_delays_it_by_two_seconds_at_most() 
     while not bench.sink.sent:
         bench.turn(1, seconds=0.05)
     assert 1.0 < bench.clock.now - began < 2.3
+
+
+def test_at_full_scale_bulks_are_full_even_where_reading_is_slower_than_the_quota() -> None:
+    """12,500 records a second, in polls of 500, for 160 calls a minute that could take 13,115."""
+    bench = Bench()
+    for number in range(40_000):
+        bench.source.feed(identify(f"u-{number}", company=None))
+    while sum(len(batch.operations) for batch in bench.sink.sent) < 40_000:
+        bench.turn(1, seconds=0.04)
+    sizes = [len(batch.operations) for batch in bench.sink.sent]
+    assert sum(sizes) / len(sizes) >= 4_750
