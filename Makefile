@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Extra arguments for the tool a target runs: make test ARGS="-k ledger", make demo ARGS="--keep".
 ARGS ?=
+# How many stories of the simulator, and the first of them.
+SEEDS ?= 2000
+FIRST ?= 0
 # Files of tests that run at the same time; most of them wait for something most of the time.
 WORKERS ?= 2
 # The interpreter to make .venv with, where the newest one found is not the one wanted.
@@ -12,7 +15,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench image-soak wheel up down clean
+.PHONY: help setup demo test simulate test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-quota image-soak wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +27,9 @@ demo: $(INSTALLED) ## watch events go from an embedded broker into a sandbox of 
 
 test: $(INSTALLED) ## run every test; those against a real Kafka where there is one to be had
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+simulate: $(INSTALLED) ## the engine under chance, SEEDS=100000 from FIRST=0 on; or one SCRIPT=<file>
+	$(BIN)/python -m tests.simulation $(if $(SCRIPT),--script $(SCRIPT),--seeds $(SEEDS) --first $(FIRST))
 
 test-planhat-live: $(INSTALLED) ## ask a real Planhat tenant what we assume of it (see CONTRIBUTING)
 	@test -n "$$STREAMER_TEST_PLANHAT_API_TOKEN" -a -n "$$STREAMER_TEST_PLANHAT_TENANT_TOKEN" \
@@ -76,6 +82,9 @@ requirements: $(INSTALLED) ## write the pinned requirements anew (ARGS=--upgrade
 
 bench: $(INSTALLED) ## measure the pipeline alone on a backlog in a real Kafka (ARGS="--events 50000")
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+bench-quota: $(INSTALLED) ## measure how much of Planhat's quota a saturated group uses (six minutes)
+	$(BIN)/python -m benchmarks.quota $(ARGS)
 
 image-soak: ## build the image by buildah and run it as a pod would (minutes; wants root and Debian's tools)
 	tools/image_soak.sh

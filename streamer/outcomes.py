@@ -56,8 +56,14 @@ class SkipReason(StrEnum):
     """Neither a user id nor an e-mail address: Planhat has nobody to attach it to."""
     NO_COMPANY = "no_company"
     """Planhat found no company for the enduser and did not save it."""
+    UNCHANGED = "unchanged"
+    """Planhat was told all of it before, within `STREAMER_UNCHANGED_TTL`, and accepted it."""
     UNCONFIRMED = "unconfirmed"
     """Sent twice and answered 2xx, but the reply does not say whether this one was saved."""
+    SETTLED_BEFORE = "settled_before"
+    """Finished with before a crash or a rebalance, as the last commit's metadata says; read again."""
+    DUPLICATE = "duplicate"
+    """A call of the same type with this messageId was delivered or skipped lately."""
 
 
 class InvalidReason(StrEnum):

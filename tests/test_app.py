@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import Consumer
 
-from streamer.app.building import limits_of
+from streamer.app.building import limits_of, member_properties, reader_properties
 from streamer.config import load_settings
 from streamer.engine.limits import Limits
+from streamer.kafka.configuration import consumer_configuration
 from streamer.standins.broker import EmbeddedBroker
 from streamer.standins.planhat.child import SandboxProcess
 
@@ -140,17 +142,44 @@ def test_a_signal_during_the_start_up_checks_ends_in_order(
     assert "partitions_assigned" not in rest
 
 
+REQUIRED = {
+    "STREAMER_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "STREAMER_PLANHAT_API_TOKEN": "token",
+    "STREAMER_PLANHAT_TENANT_TOKEN": "00000000-0000-0000-0000-000000000001",
+}
+
+
+@pytest.mark.parametrize("instance", ["", "streamer-0"])
+@pytest.mark.parametrize(("protocol", "session"), [("classic", 45_000), ("consumer", None)])
+def test_each_way_to_be_a_member_has_its_own_configuration(
+    protocol: str, session: int | None, instance: str
+) -> None:
+    """Librdkafka takes it as it is; who only reads is no member, and bears no member's name."""
+    chosen = {"STREAMER_KAFKA_GROUP_PROTOCOL": protocol, "STREAMER_KAFKA_GROUP_INSTANCE_ID": instance}
+    settings = load_settings(REQUIRED | chosen)
+    configuration = consumer_configuration("127.0.0.1:1", "g", member_properties(settings))
+    Consumer(configuration).close()
+    told = configuration.get("session.timeout.ms")
+    assert (None if told is None else int(told)) == session
+    assert configuration.get("group.instance.id", "") == instance
+    assert not {"group.protocol", "group.instance.id"} & set(reader_properties(settings))
+
+
+def test_a_proof_of_membership_is_worth_less_where_a_commit_does_not_prolong_the_session() -> None:
+    """All of the session in the classic protocol, two thirds of it in the newer one."""
+    newer = load_settings(REQUIRED | {"STREAMER_KAFKA_GROUP_PROTOCOL": "consumer"})
+    assert limits_of(load_settings(REQUIRED)).membership_seconds == 45
+    assert limits_of(newer).membership_seconds == 30
+
+
 def test_every_setting_of_the_engine_reaches_it() -> None:
     """What the settings say by default is what the engine decides by on its own."""
-    environment = {
-        "STREAMER_KAFKA_BOOTSTRAP_SERVERS": "broker:9092",
-        "STREAMER_PLANHAT_API_TOKEN": "token",
-        "STREAMER_PLANHAT_TENANT_TOKEN": "00000000-0000-0000-0000-000000000001",
-    }
-    assert limits_of(load_settings(environment)) == Limits()
+    # Membership is of a group, which an engine on its own has not; nor does it choose what is a copy.
+    guarded = Limits(membership_seconds=45, duplicates_window=100_000, duplicates_seconds=3_600)
+    assert limits_of(load_settings(REQUIRED)) == guarded
     told = limits_of(
         load_settings(
-            environment
+            REQUIRED
             | {
                 "STREAMER_UNASSIGNED": "lobby",
                 "STREAMER_ON_HOLD": "exit",

@@ -242,6 +242,8 @@ def test_passthrough_is_announced_not_accepted() -> None:
         ({"HTTP_ANALYTICS_SECONDS": "61"}, "must outlast the longest request"),
         ({"MAX_POLL_INTERVAL_SECONDS": "139"}, "at most half of the poll interval"),
         ({"GRACE_SECONDS": "70"}, "the orchestrator must wait longer"),
+        ({"STUCK_SECONDS": "89"}, "are no standstill"),
+        ({"STUCK_SECONDS": "300"}, "must be told before Kafka expels us"),
         ({"SESSION_TIMEOUT_SECONDS": "301"}, "may not exceed the poll interval"),
         ({"HIGH_WATER_RECORDS": "19999"}, "a quarter of high water"),
         ({"HIGH_WATER_BYTES": "31MiB"}, "a quarter of high water"),
@@ -251,6 +253,16 @@ def test_passthrough_is_announced_not_accepted() -> None:
         ({"SCHEMA_REGISTRY_URL": "https://r", "SCHEMA_REGISTRY_USER": "u"}, "set both or neither"),
         ({"KAFKA_PROPERTIES": "session.timeout.ms=9000"}, "set STREAMER_SESSION_TIMEOUT_SECONDS instead"),
         ({"KAFKA_PROPERTIES": "max.poll.interval.ms=9"}, "set STREAMER_MAX_POLL_INTERVAL_SECONDS instead"),
+        ({"KAFKA_PROPERTIES": "group.protocol=consumer"}, "set STREAMER_KAFKA_GROUP_PROTOCOL instead"),
+        ({"KAFKA_PROPERTIES": "group.instance.id=a"}, "set STREAMER_KAFKA_GROUP_INSTANCE_ID instead"),
+        (
+            {"KAFKA_GROUP_PROTOCOL": "consumer", "KAFKA_PROPERTIES": "heartbeat.interval.ms=500"},
+            "with STREAMER_KAFKA_GROUP_PROTOCOL=consumer the broker says",
+        ),
+        (
+            {"KAFKA_PROPERTIES": "group.remote.assignor=uniform"},
+            "with STREAMER_KAFKA_GROUP_PROTOCOL=classic the members share",
+        ),
         ({"SCHEMA_REGISTRY_CA": __file__}, "is set without STREAMER_SCHEMA_REGISTRY_URL"),
     ],
 )
@@ -568,7 +580,9 @@ def test_certificates_are_a_path_and_long_values_are_cut(tmp_path: Path) -> None
 def test_defaults_are_those_of_the_engine() -> None:
     """A number that both the settings and the engine's limits know by one name has one default."""
     settings, limits = load_settings(REQUIRED), Limits()
-    shared = {field.name for field in fields(Limits)} & set(Settings.model_fields) - {"on_hold_exit_seconds"}
+    # What an engine on its own leaves to whoever runs it: when to end, and what passes for a copy.
+    choices = {"on_hold_exit_seconds", "duplicates_window"}
+    shared = {field.name for field in fields(Limits)} & set(Settings.model_fields) - choices
 
     assert len(shared) > 10
     for name in shared:

@@ -344,10 +344,10 @@ def test_named_variables_are_settings(page: Path) -> None:
 @pytest.mark.parametrize(
     "page", [*PAGES, ROOT / "k8s/base/streamer.env", ROOT / "docker-compose.yml"], ids=_id
 )
-def test_the_budget_of_calls_is_said_to_be_each_replicas(page: Path) -> None:
-    """Until replicas share it, whoever names the budget of calls says that each of them has the whole."""
+def test_the_budget_of_calls_is_said_to_be_the_groups(page: Path) -> None:
+    """Whoever names the budget of calls says whose it is: else somebody divides it by the replicas again."""
     paragraphs = re.split(r"\n(?:[ #]*\n|(?=\|))", page.read_text(encoding="utf-8"))
-    unclear = [text for text in paragraphs if "CALLS_PER_MINUTE" in text and "replica" not in text]
+    unclear = [text for text in paragraphs if "CALLS_PER_MINUTE" in text and "group" not in text]
 
     assert unclear == []
 
@@ -498,6 +498,7 @@ def test_every_metric_is_watched_or_said_not_to_be() -> None:
         if not {metric.name + suffix for suffix in SUFFIXES[metric.kind]} & shown
     }
     assert unwatched == {
+        "streamer_quota_wait_seconds",  # tells why nothing goes at this moment
         "streamer_delivery_bytes",  # tells whether bulks end by bytes: for tuning
         "streamer_null_keys_total",  # tells whether a topic is keyed: asked once
         "streamer_operations_made_total",  # what came in; the panel shows what became of it

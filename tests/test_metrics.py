@@ -14,12 +14,14 @@ from prometheus_client.samples import Sample
 
 from streamer.avro.registry_client import ABSENT, ADVICE, Trouble
 from streamer.engine.answers import REFUSED_WHOLE
+from streamer.engine.dispatch import TAKEN_APART
 from streamer.engine.ports import (
     Batch,
     CommitResult,
     Delivery,
     Gauges,
     HoldReason,
+    Load,
     Observer,
     OperationFate,
 )
@@ -68,6 +70,7 @@ GAUGES = Gauges(
     hold=HoldReason.CREDENTIALS,
     tokens=1.25,
     letters_held=2,
+    load=Load(80.0, 40.0, 0.75, 4_900.0, 0.5),
 )
 
 KAFKA = KafkaReport(
@@ -76,6 +79,7 @@ KAFKA = KafkaReport(
     is_member=True,
     log_ends_at=NOW - 2,
     retention_seconds={"segment.events": 604_800.0},
+    drain_forecast_seconds=36.0,
 )
 
 
@@ -131,7 +135,8 @@ def test_closed_sets_are_those_of_the_engine() -> None:
     assert set(HOLD_REASONS) == set(HoldReason)
     assert COMMIT_RESULTS[0] == CommitResult.COMMITTED
     final = {Verdict.ACCEPTED, Verdict.REFUSED}
-    assert set(RETRY_REASONS) == {*TransientReason, *Verdict, REFUSED_WHOLE, UNKNOWN} - final
+    ours = {REFUSED_WHOLE, TAKEN_APART, UNKNOWN}
+    assert set(RETRY_REASONS) == {*TransientReason, *Verdict, *ours} - final
     assert {"assigned", "revoked", "lost"} < set(CHANGES)
     assert set(AWAITED_REASONS) == {ABSENT, *Trouble} == set(ADVICE)
 
@@ -271,6 +276,10 @@ def test_the_state_is_shown_as_it_was_last_told() -> None:
         ("streamer_hold", ("credentials",)): 1,
         ("streamer_quota_tokens", ()): 1.25,
         ("streamer_held_dead_letters", ()): 2,
+        ("streamer_quota_share_calls_per_minute", ()): 80,
+        ("streamer_quota_pace_calls_per_minute", ()): 40,
+        ("streamer_quota_wait_seconds", ()): 0.75,
+        ("streamer_drain_forecast_seconds", ()): 36,
         ("streamer_awaited_schemas", ("server_error",)): 2,
         ("streamer_last_poll_timestamp_seconds", ()): NOW - 1,
         ("streamer_backpressure", ("flowing",)): 1,

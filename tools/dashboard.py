@@ -141,6 +141,7 @@ SECTIONS: Final = (
         ), "s"),
         Lines("Time to drain", "At the pace of the last 15 minutes; none while it does not fall.", (
             Query("streamer:drain_seconds:forecast < +Inf", "{{topic}}"),
+            Query("max(streamer_drain_forecast_seconds)", "by the quota, if nothing more came"),
         ), "s"),
         Lines("In flight", "Records read and not finished with.", (
             Query("sum(streamer_in_flight_records)", "records"),
@@ -157,11 +158,13 @@ SECTIONS: Final = (
                 "{{endpoint}} {{result}}",
             ),
         ), "reqps"),
-        Lines("Calls to the main API, a minute", "Made, allowed now, and left by Planhat's word.", (
+        Lines("Calls to the main API, a minute", "Made, shared out, in force; and left by Planhat's word.", (
             Query(
                 f'60 * sum(rate(streamer_deliveries_total{{endpoint=~"companies|endusers"}}{_RATE}))', "calls"
             ),
-            Query("sum(streamer_quota_tokens)", "calls allowed now"),
+            Query("sum(streamer_quota_share_calls_per_minute)", "shared out"),
+            Query("sum(streamer_quota_pace_calls_per_minute)", "in force"),
+            Query("sum(streamer_quota_tokens)", "allowed at once"),
             Query("min(streamer_quota_remaining_calls)", "left, says Planhat"),
         )),
         Lines("Seconds of a request (p95)", "Reply included.", (
@@ -191,11 +194,16 @@ SECTIONS: Final = (
         Lines("Operations waiting", "Made and not finished with.", (
             Query("sum by (endpoint) (streamer_waiting_operations)", "{{endpoint}}"),
         )),
-        Lines("Operations finished with", "By what became of them.", (
+        Lines("Operations finished with", "By what became of them; some ride along with another's entry.", (
             Query(
                 f"sum by (endpoint, outcome) (rate(streamer_operations_total{_RATE}))",
                 "{{endpoint}} {{outcome}}",
             ),
+            Query(
+                f"sum by (endpoint) (rate(streamer_coalesced_operations_total{_RATE}))",
+                "{{endpoint}} rode along",
+            ),
+            Query(f"sum(rate(streamer_revived_operations_total{_RATE}))", "revived"),
         ), "ops"),
         Lines("Schemas awaited", "Partitions stand still until the registry gives these.", (
             Query("sum by (reason) (streamer_awaited_schemas)", "{{reason}}"),
@@ -219,6 +227,19 @@ SECTIONS: Final = (
             Query("process_resident_memory_bytes and on (instance) streamer_build_info", "{{instance}}"),
             Query("sum(streamer_in_flight_bytes)", "in flight"),
         ), "bytes", 6),
+        Lines(
+            "Metadata of commits",
+            "What is settled ahead of the committed offset, as text: above 3,000 characters a partition "
+            "takes no new records. Ignored: it was not told, and is sent again.",
+            (
+                Query("max(streamer_commit_metadata_characters)", "characters"),
+                Query(
+                    f"sum by (reason) (increase(streamer_commit_metadata_ignored_total{_RATE})) > 0",
+                    "ignored: {{reason}}",
+                ),
+            ),
+            width=6,
+        ),
     )),
 )  # fmt: skip
 

@@ -22,6 +22,7 @@ PAGES = (
     "docs/decisions/README.md",
     "docs/logs.md",
     "docs/metrics.md",
+    "docs/operations.md",
     "docs/outcomes.md",
     "docs/secured-kafka.md",
     "docs/settings.md",
@@ -153,6 +154,14 @@ def alerts() -> str:
     return table()
 
 
+@cache
+def settled_capacity() -> str:
+    """How much a commit's metadata can tell."""
+    from tools.settled import table  # noqa: PLC0415 - as above
+
+    return table()
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "metrics": metrics,
@@ -160,12 +169,14 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "decisions": decisions,
     "log-lines": log_lines,
+    "settled-capacity": settled_capacity,
     "acls": acls,
     "acl-commands": acl_commands,
     "skip-reasons": lambda: outcomes("SkipReason"),
     "invalid-reasons": lambda: outcomes("InvalidReason"),
     "fates": lambda: outcomes("Fate"),
     "transient-reasons": lambda: outcomes("TransientReason"),
+    "ignored-reasons": lambda: outcomes("MarkIgnored", "streamer/records.py"),
     "hold-reasons": lambda: outcomes("HoldReason", "streamer/engine/ports.py"),
 }
 

@@ -14,7 +14,7 @@ from streamer.avro.decoder import Decoder
 from streamer.avro.registry import Registry
 from streamer.avro.registry_client import RegistryClient
 from streamer.avro.schemas import load_schemas
-from streamer.config import OnHold, Settings, reload_secrets
+from streamer.config import GroupProtocol, OnHold, Settings, SettledOverflow, reload_secrets
 from streamer.engine.limits import BulkLimits, Limits
 from streamer.engine.loop import Streamer
 from streamer.engine.ports import Delivery
@@ -112,10 +112,18 @@ def limits_of(settings: Settings) -> Limits:
         still_seconds=settings.still_seconds,
         stuck_ratio=settings.stuck_ratio,
         commit_interval_seconds=settings.commit_interval_seconds,
+        pauses_on_overflow=settings.settled_overflow is SettledOverflow.PAUSE,
+        membership_seconds=membership_seconds(settings),
+        duplicates_window=settings.duplicates_window,
+        duplicates_seconds=settings.duplicates_seconds,
         drain_seconds=settings.drain_seconds,
         calls_per_minute=settings.planhat_calls_per_minute,
+        start_calls=0.0,  # the probe of the start was the one
         extra_calls_ratio=settings.extra_calls_ratio,
         bulks={Endpoint.COMPANIES: main, Endpoint.ENDUSERS: main, Endpoint.ACTIVITIES: activities},
+        unchanged_seconds=settings.unchanged_ttl,
+        unchanged_endusers=settings.unchanged_endusers,
+        revived_endusers=settings.revived_endusers,
         probe_operations=settings.probe_operations,
         gate_longest_seconds=settings.gate_longest_seconds,
         throttled_longest_seconds=settings.throttled_longest_seconds,
@@ -146,31 +154,46 @@ def sink_of(settings: Settings, may_send: Callable[[], bool]) -> PlanhatSink:
     )
 
 
-def consumer_properties(settings: Settings) -> dict[str, str]:
-    """The operator's librdkafka properties, on top of those that are settings of their own."""
-    properties = {"max.poll.interval.ms": str(int(settings.max_poll_interval_seconds * 1000))}
-    if settings.kafka_properties.get("group.protocol", "").lower() != "consumer":
-        properties["session.timeout.ms"] = str(int(settings.session_timeout_seconds * 1000))
-    return properties | dict(settings.kafka_properties)
+def reader_properties(settings: Settings) -> dict[str, str]:
+    """The operator's librdkafka properties, for whoever reads without being a member of the group."""
+    own = {"max.poll.interval.ms": str(int(settings.max_poll_interval_seconds * 1000))}
+    return own | dict(settings.kafka_properties)
+
+
+def member_properties(settings: Settings) -> dict[str, str]:
+    """The same for a member of the group, by the group's protocol."""
+    own = {"group.protocol": settings.kafka_group_protocol.value}
+    if settings.kafka_group_protocol is GroupProtocol.CLASSIC:
+        own["session.timeout.ms"] = str(int(settings.session_timeout_seconds * 1000))
+    if settings.kafka_group_instance_id is not None:
+        own["group.instance.id"] = settings.kafka_group_instance_id
+    return reader_properties(settings) | own
+
+
+def membership_seconds(settings: Settings) -> float:
+    """How long an acknowledged commit proves that our partitions are still ours.
+
+    In the classic protocol a commit prolongs the session. In the newer one only heartbeats do, and the
+    last one may be older than the commit by its interval: at most a third of the session, by Kafka's advice.
+    """
+    is_classic = settings.kafka_group_protocol is GroupProtocol.CLASSIC
+    return settings.session_timeout_seconds * (1 if is_classic else 2 / 3)
 
 
 def build(
-    settings: Settings, decoder: Decoder, metrics: Metrics, stack: ExitStack
+    settings: Settings, decoder: Decoder, metrics: Metrics, topic_partitions: int, stack: ExitStack
 ) -> tuple[Streamer, KafkaSource]:
-    """The engine and all its parts; `stack` closes them."""
+    """The engine and all its parts; `stack` closes them. `topic_partitions`: how many there are at start."""
     clock = SystemClock()
     servers, group = settings.kafka_bootstrap_servers, settings.kafka_group_id
-    source = KafkaSource(servers, group, settings.kafka_topic, consumer_properties(settings))
+    source = KafkaSource(servers, group, settings.kafka_topic, member_properties(settings))
     letters = KafkaDeadLetters(servers, settings.kafka_dead_letter_topic, group, settings.kafka_properties)
     stack.callback(letters.close)
     streamers: list[Streamer] = []
 
     def may_send() -> bool:
-        # A process that was stopped for longer than its session (SIGSTOP, a frozen node) wakes up with
-        # its partitions gone and must not send what their new owner sends. This catches the batches a
-        # worker was about to send. It does not catch what the owner hands out after its first poll, which
-        # may come back before librdkafka has learned of the loss.
-        return clock.monotonic() - streamers[0].last_poll_at < settings.session_timeout_seconds
+        # The owner asks the same before it hands a batch out; a freeze may lie between that and this.
+        return streamers[0].membership.is_proved(clock.monotonic())
 
     sink = sink_of(settings, may_send)
     stack.callback(partial(sink.close, SINK_CLOSE_SECONDS))
@@ -187,6 +210,8 @@ def build(
         observer=told,
         clock=clock,
         dice=random.random,
+        # Counted at start, so that the first call needs no waiting; then librdkafka tells of added ones.
+        topic_partitions=lambda: max(topic_partitions, source.topic_partitions),
     )
     streamers.append(streamer)
 

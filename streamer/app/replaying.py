@@ -120,16 +120,21 @@ def _limits(settings: Settings, wanted: Wanted) -> Limits:
     """The engine's numbers, but for what protects the dead-letter topic, into which a replay puts nothing.
 
     What Planhat refuses stays the letter it is, so little proof is needed; and where nothing can be sent a
-    replay ends at once, since whoever started it is there to see it.
+    replay ends at once, since whoever started it is there to see it. Its own group
+    sees that it is alone, and each letter was chosen: a copy among them goes too. Nothing is taken for
+    unchanged: the program that reads the topic writes the same endusers meanwhile.
     """
     return replace(
         limits_of(settings),
+        membership_seconds=None,
+        duplicates_window=0,
         calls_per_minute=wanted.calls_per_minute,
         dead_letter_ratio=2.0,
         dead_letter_evidence=1,
         alone_refusals=2,
         alone_seconds=5.0,
         alone_others=0,
+        unchanged_seconds=0.0,
         on_hold_exit_seconds=0.0,
     )
 

@@ -7,6 +7,7 @@ from typing import Final
 from streamer.app.building import build, decoder_of
 from streamer.app.signals import stop_on_signal
 from streamer.app.verifying import verify
+from streamer.app.watchdog import Watchdog, log_stacks
 from streamer.config import Settings, settings_table, settings_warnings
 from streamer.engine.loop import Streamer
 from streamer.kafka.source import KafkaSource
@@ -15,8 +16,6 @@ from streamer.metrics import Metrics, registry_of
 from streamer.server import Health, Server, recent_poll
 
 EXIT_CLEAN: Final = 0
-LIVE_MARGIN_SECONDS: Final = 60.0
-"""On top of the longest path on which the owner does not poll: handing partitions over."""
 
 
 def run(settings: Settings) -> int:
@@ -27,10 +26,11 @@ def run(settings: Settings) -> int:
             log(Event.SETTING_DOUBTED, doubt=doubt)
         decoder = decoder_of(settings)
         stack.callback(decoder.close)
-        verify(settings)
+        partitions = verify(settings)
         metrics = Metrics(mode=settings.planhat_mode.value)
-        streamer, source = build(settings, decoder, metrics, stack)
+        streamer, source = build(settings, decoder, metrics, partitions, stack)
         request.tell(streamer.stop)
+        _watch(settings, streamer, stack)
         port = _serve(settings, streamer, source, metrics, stack)
         log(Event.SERVING, host=settings.http_host, port=port)
         log(
@@ -44,12 +44,18 @@ def run(settings: Settings) -> int:
     return EXIT_CLEAN
 
 
+def _watch(settings: Settings, streamer: Streamer, stack: ExitStack) -> None:
+    watchdog = Watchdog(
+        lambda: streamer.last_poll_at, settings.stuck_seconds, log_stacks(settings.stuck_seconds)
+    )
+    watchdog.start()
+    stack.callback(watchdog.stop)
+
+
 def _serve(
     settings: Settings, streamer: Streamer, source: KafkaSource, metrics: Metrics, stack: ExitStack
 ) -> int:
-    alive = recent_poll(
-        lambda: streamer.last_poll_at, time.monotonic, settings.drain_seconds + LIVE_MARGIN_SECONDS
-    )
+    alive = recent_poll(lambda: streamer.last_poll_at, time.monotonic, settings.stuck_seconds)
 
     def ready() -> Health:
         if source.has_joined:

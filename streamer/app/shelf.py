@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from streamer.app.building import consumer_properties, decoder_of
+from streamer.app.building import decoder_of, reader_properties
 from streamer.app.verifying import verify_access
 from streamer.config import Settings
 from streamer.engine.intake import Interpreted, interpret
@@ -63,7 +63,7 @@ class Shelf:
                 settings.kafka_bootstrap_servers,
                 settings.kafka_group_id,
                 topic,
-                consumer_properties(settings),
+                reader_properties(settings),
             )
             self._readers[topic] = self._stack.enter_context(reader)
         return self._readers[topic]

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 
 from streamer.app.awaited_schemas import AwaitedSchemas
+from streamer.engine.forecast import seconds_to_drain
 from streamer.engine.ports import Gauges, Observer
 from streamer.kafka.source import KafkaSource
 from streamer.logs import Observers
 from streamer.metrics import KafkaReport
+from streamer.outcomes import Host
 from streamer.records import TopicPartition
 
 
@@ -38,9 +40,16 @@ class Told(Observers):
             is_member=self._source.is_member,
             log_ends_at=self._source.log_ends_at,
             retention_seconds={} if retention is None else {self._source.topic: retention},
+            drain_forecast_seconds=drain_forecast(gauges, unread),
         )
         self._awaited_schemas.look()
         super().gauges(gauges)
+
+
+def drain_forecast(gauges: Gauges, unread: Mapping[TopicPartition, int]) -> float | None:
+    """Seconds until what this replica has to send to the main API is sent; None where nobody can say."""
+    waiting = sum(count for each, count in gauges.waiting_operations.items() if each.host is Host.MAIN)
+    return seconds_to_drain(waiting, sum(unread.values()), gauges.load)
 
 
 def undelivered_ages(

@@ -31,10 +31,13 @@ def partitions_by_topic(settings: Settings) -> Mapping[str, int]:
     return check_topics(settings.kafka_bootstrap_servers, topics, settings.kafka_properties)
 
 
-def verify(settings: Settings) -> None:
-    """What must hold before the first poll; a Planhat that is away for now is no reason not to start."""
+def verify(settings: Settings) -> int:
+    """What must hold before the first poll; a Planhat that is away for now is no reason not to start.
+
+    Returns how many partitions the topic of events has.
+    """
     verify_access(settings)
-    partitions_by_topic(settings)
+    partitions = partitions_by_topic(settings)[settings.kafka_topic]
     answered = probe_planhat(settings)
     if ends_start(answered):
         raise refused(settings, answered)
@@ -45,6 +48,7 @@ def verify(settings: Settings) -> None:
         _start_text(settings),
         settings.kafka_properties,
     )
+    return partitions
 
 
 def has_place(settings: Settings) -> bool:

@@ -6,10 +6,20 @@ The only room that reads the process environment.
 from streamer.config.environment import PropertyProblems, Tokens, load_settings, reload_secrets
 from streamer.config.settings import PREFIX, Settings, variable_name
 from streamer.config.table import SettingRow, markdown_table, secret_values, settings_table, settings_warnings
-from streamer.config.values import LogFormat, LogLevel, OnHold, PlanhatMode, StartAt, is_secret_property
+from streamer.config.values import (
+    GroupProtocol,
+    LogFormat,
+    LogLevel,
+    OnHold,
+    PlanhatMode,
+    SettledOverflow,
+    StartAt,
+    is_secret_property,
+)
 
 __all__ = [
     "PREFIX",
+    "GroupProtocol",
     "LogFormat",
     "LogLevel",
     "OnHold",
@@ -17,6 +27,7 @@ __all__ = [
     "PropertyProblems",
     "SettingRow",
     "Settings",
+    "SettledOverflow",
     "StartAt",
     "Tokens",
     "is_secret_property",

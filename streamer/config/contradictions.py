@@ -4,15 +4,27 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from streamer.config.settings import Settings, variable_name
+from streamer.config.values import GroupProtocol
 
 ANSWER_MARGIN_SECONDS = 10
 """What a drain needs beyond the longest request: dead letters acknowledged, then the last commit."""
 
+LEAVE_MARGIN_SECONDS = 20
+"""What leaving the group may take after a drain, where Kafka hangs."""
+
 OWN_SETTINGS = {
     "session.timeout.ms": "session_timeout_seconds",
     "max.poll.interval.ms": "max_poll_interval_seconds",
+    "group.protocol": "kafka_group_protocol",
+    "group.instance.id": "kafka_group_instance_id",
 }
-"""Properties for librdkafka that are settings here, because deadlines are compared with them."""
+"""Properties for librdkafka that are settings here, because other rules depend on them."""
+
+OTHER_PROTOCOLS = {
+    GroupProtocol.CONSUMER: ("heartbeat.interval.ms", "the broker says how often a member is heard"),
+    GroupProtocol.CLASSIC: ("group.remote.assignor", "the members share the partitions out themselves"),
+}
+"""The property that says nothing with this protocol, and why."""
 
 
 class Contradiction(NamedTuple):
@@ -47,6 +59,15 @@ def _deadlines(settings: Settings) -> Iterator[Contradiction]:
     if settings.grace_seconds <= drain:
         why = "the orchestrator must wait longer than a drain takes, or it kills us before the last commit"
         yield _clash(settings, "grace_seconds", "drain_seconds", why)
+    if settings.stuck_seconds < drain + LEAVE_MARGIN_SECONDS:
+        why = (
+            f"a drain, and {LEAVE_MARGIN_SECONDS} s to leave the group, are no standstill: the program "
+            "would be killed before its last commit"
+        )
+        yield _clash(settings, "stuck_seconds", "drain_seconds", why)
+    if settings.stuck_seconds >= poll_interval:
+        why = "a standstill must be told before Kafka expels us for it"
+        yield _clash(settings, "stuck_seconds", "max_poll_interval_seconds", why)
     if settings.session_timeout_seconds > poll_interval:
         why = "the session time-out may not exceed the poll interval"
         yield _clash(settings, "session_timeout_seconds", "max_poll_interval_seconds", why)
@@ -74,8 +95,13 @@ def _places(settings: Settings) -> Iterator[Contradiction]:
     for name, field in OWN_SETTINGS.items():
         if name in settings.kafka_properties:
             where, instead = variable_name("kafka_properties"), variable_name(field)
-            problem = f"{where} sets {name}, which other limits are judged by: set {instead} instead"
+            problem = f"{where} sets {name}, which other rules depend on: set {instead} instead"
             yield Contradiction(("kafka_properties", field), problem)
+    name, why = OTHER_PROTOCOLS[settings.kafka_group_protocol]
+    if name in settings.kafka_properties:
+        protocol = f"{variable_name('kafka_group_protocol')}={settings.kafka_group_protocol.value}"
+        problem = f"{variable_name('kafka_properties')} sets {name}, but with {protocol} {why}: remove it"
+        yield Contradiction(("kafka_properties", "kafka_group_protocol"), problem)
     user, password = "schema_registry_user", "schema_registry_password"
     if (settings.schema_registry_user is None) != (settings.schema_registry_password is None):
         both = f"{variable_name(user)} and {variable_name(password)}"

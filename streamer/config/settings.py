@@ -71,8 +71,28 @@ class Settings(BaseModel):
     commit_interval_seconds: float = _setting(
         0.5, "Seconds between commits of the partitions that moved.", low=0.05, high=60
     )
+    settled_overflow: values.SettledOverflow = _setting(
+        values.SettledOverflow.PAUSE,
+        "When what is settled ahead of the committed offset nearly outgrows the commit's metadata: `pause` "
+        "takes no new records of that partition until it shrinks, `resend` reads on, and a crash sends again "
+        "what does not fit.",
+    )
+    kafka_group_protocol: values.GroupProtocol = _setting(
+        values.GroupProtocol.CLASSIC,
+        "How the group shares its partitions: `classic`, or `consumer` (KIP-848, Kafka 4.0 and later), where "
+        "the broker decides and says how long a session is.",
+    )
+    kafka_group_instance_id: values.Text | None = _setting(
+        None,
+        "Name of a static member: a restart within the session keeps its partitions and moves nobody "
+        "else's. One process at a time may bear it, such as the pod of a StatefulSet.",
+    )
     session_timeout_seconds: float = _setting(
-        45, "Seconds without a heartbeat after which Kafka gives our partitions away.", low=6, high=1800
+        45,
+        "Seconds without a heartbeat after which Kafka gives our partitions away. With the `consumer` "
+        "protocol that is the broker's to say (`group.consumer.session.timeout.ms`): what it is at least.",
+        low=6,
+        high=1800,
     )
     max_poll_interval_seconds: float = _setting(
         300, "Seconds between polls after which Kafka gives our partitions away.", low=10, high=86400
@@ -82,6 +102,17 @@ class Settings(BaseModel):
         "Bytes of the largest record that is decoded; a larger one is dead-lettered.",
         low=1024,
         high=32 * MIB,
+    )
+
+    duplicates_window: int = _setting(
+        100_000,
+        "Recent messageIds whose copies are skipped as `duplicate`; 0 delivers every record. In memory: "
+        "empty after a restart.",
+        low=0,
+        high=10_000_000,
+    )
+    duplicates_seconds: float = _setting(
+        3600, "Seconds for which a messageId is remembered, at most.", low=1, high=86400
     )
 
     # --- schema registry -------------------------------------------------------------------------
@@ -118,8 +149,8 @@ class Settings(BaseModel):
     )
     planhat_calls_per_minute: int = _setting(
         160,
-        "Calls a minute to the main API that each replica may make. All replicas, and whoever else uses the "
-        "tenant's tokens, share 200.",
+        "Calls a minute to the main API that the group's replicas may make together: each has what goes "
+        "with its partitions. Whoever else uses the tenant's tokens shares Planhat's 200 with the group.",
         low=1,
         high=100_000,
     )
@@ -227,6 +258,13 @@ class Settings(BaseModel):
         low=1,
         high=7200,
     )
+    stuck_seconds: float = _setting(
+        120,
+        "Seconds without a poll after which the log is told where each thread stands, and /livez fails, so "
+        "that the program is restarted.",
+        low=10,
+        high=86400,
+    )
     dead_letter_window: int = _setting(
         1000, "Newest settled records that are watched for too many bad ones.", low=100, high=1_000_000
     )
@@ -248,6 +286,26 @@ class Settings(BaseModel):
         "discard",
         "What to do with endusers for whom Planhat finds no company: `discard`, or the external id of "
         "a company that holds them.",
+    )
+    unchanged_ttl: float = _setting(
+        3600,
+        "Seconds for which an enduser's upsert is skipped `unchanged` when Planhat has accepted all that it "
+        "says; 0 sends every one.",
+        low=0,
+        high=86400,
+    )
+    unchanged_endusers: int = _setting(
+        100_000,
+        "Endusers of whom is remembered what Planhat accepted; about 0.7 KB each at most.",
+        low=0,
+        high=10_000_000,
+    )
+    revived_endusers: int = _setting(
+        10_000,
+        "Endusers skipped `no_company` of whom is kept what was said, to be told with their next call that "
+        "has a company; 0 keeps none.",
+        low=0,
+        high=1_000_000,
     )
     link: Link = _setting(Link.ALWAYS, "Whether a group call also attaches its user to the company.")
     consent_categories: values.Names = _setting(

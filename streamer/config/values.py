@@ -36,11 +36,25 @@ class StartAt(StrEnum):
     LATEST = "latest"
 
 
+class GroupProtocol(StrEnum):
+    """How the members of the consumer group share the partitions."""
+
+    CLASSIC = "classic"
+    CONSUMER = "consumer"
+
+
 class OnHold(StrEnum):
     """What to do when nothing can be sent until a person acts."""
 
     HOLD = "hold"
     EXIT = "exit"
+
+
+class SettledOverflow(StrEnum):
+    """What to do when more is settled ahead of the committed offset than a commit can tell."""
+
+    PAUSE = "pause"
+    RESEND = "resend"
 
 
 class LogFormat(StrEnum):

@@ -5,6 +5,7 @@ deliveries, retries, second looks, isolation, dead letters or hold.
 """
 
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import assert_never
 
 from streamer.engine.dispatch import Dice, Dispatch, Flight
@@ -17,6 +18,7 @@ from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Clock, Delivery, HoldReason, Observer
 from streamer.engine.suspects import Suspects, park
 from streamer.outcomes import (
+    Answer,
     Answered,
     Endpoint,
     Host,
@@ -28,7 +30,6 @@ from streamer.outcomes import (
     TransientReason,
     Verdict,
 )
-from streamer.transform.operations import UpsertCompany, UpsertEnduser
 
 TOO_MUCH = frozenset({TransientReason.TIMEOUT, TransientReason.GATEWAY_TIMEOUT, TransientReason.TOO_LARGE})
 """Evidence that a bulk is too large."""
@@ -58,7 +59,7 @@ class Answers:
         self._dice = dice
         self._enter_hold = enter_hold
         self._hold = hold
-        self._endings = Endings(dispatch, clock, settled)
+        self._endings = Endings(dispatch, observer, clock, settled)
         self.suspects = Suspects(limits, self._endings, dice, enter_hold)
 
     def apply(self, delivery: Delivery, now: float) -> bool:
@@ -67,8 +68,13 @@ class Answers:
         outbox = self._dispatch.outboxes[delivery.batch.endpoint]
         self._observer.delivered(delivery)
         for ticket in flight.tickets:
-            ticket.entry.attempts += 1
-            ticket.entry.http_status = delivery.status
+            for part in ticket.told:
+                part.entry.attempts += 1
+                part.entry.http_status = delivery.status
+        if outbox.endpoint is Endpoint.ENDUSERS:
+            self._forget_unsure(flight, delivery.answer, now)
+        if outbox.endpoint.host is Host.MAIN and isinstance(delivery.answer, Answered | RefusedWhole):
+            self._dispatch.quota.answered(now, flight.sent_at, delivery.remaining_calls)
         match delivery.answer:
             case Answered(verdicts):
                 return self._answered(outbox, flight, verdicts, now)
@@ -76,6 +82,9 @@ class Answers:
                 self._transient(outbox, flight, reason, retry_after, now)
             case RefusedWhole():
                 self._refused_whole(outbox, flight, now)
+                # Who is told what is wrong with a request was let in. (Where everything is refused that is
+                # just what goes on.) Else a hold whose only probe is at fault itself would never end.
+                return self._hold.reason is not HoldReason.EVERYTHING_REFUSED
             case Misconfigured(reason):
                 outbox.gate.is_probing = False
                 self._dispatch.put_back(outbox, flight.kind, self._endings.ours(flight, now), now)
@@ -84,11 +93,17 @@ class Answers:
                 assert_never(delivery.answer)
         return False
 
+    def _forget_unsure(self, flight: Flight, answer: Answer, now: float) -> None:
+        """What was not accepted may have been applied all the same, or in part."""
+        verdicts = answer.verdicts if isinstance(answer, Answered) else ()
+        for ticket, verdict in zip_longest(flight.tickets, verdicts):
+            if verdict is not Verdict.ACCEPTED:
+                self._dispatch.unchanged.forget(ticket.keys, now)
+
     # --- the four treatments ----------------------------------------------------------------------
 
     def _answered(self, outbox: Outbox, flight: Flight, verdicts: tuple[Verdict, ...], now: float) -> bool:
         outbox.gate.answered()
-        self._dispatch.quota.answered()
         if flight.kind is Kind.BULK:
             outbox.size.answered(len(flight.tickets))
         if self._is_everything_refused(flight, verdicts):
@@ -122,7 +137,7 @@ class Answers:
         now: float,
     ) -> None:
         if reason is TransientReason.THROTTLED and outbox.endpoint.host is Host.MAIN:
-            self._dispatch.quota.throttled(now, retry_after)
+            self._dispatch.quota.throttled(now, retry_after, flight.sent_at)
             outbox.gate.is_probing = False
         elif reason is TransientReason.TOO_LARGE:
             outbox.gate.is_probing = False
@@ -130,7 +145,7 @@ class Answers:
             outbox.gate.failed(now, self._dice(), flight.sent_at, retry_after)
         self._shrink(outbox, flight, reason)
         tickets = self._endings.ours(flight, now)
-        self._observer.retried(outbox.endpoint, reason.value, len(tickets))
+        self._observer.retried(outbox.endpoint, reason.value, operations_in(tickets))
         if not tickets:
             self._nothing_learned(outbox, flight)
         elif reason in SUSPICIOUS:
@@ -172,9 +187,8 @@ class Answers:
 
     def _refused_whole(self, outbox: Outbox, flight: Flight, now: float) -> None:
         outbox.gate.answered()
-        self._dispatch.quota.answered()
         tickets = self._endings.ours(flight, now)
-        self._observer.retried(outbox.endpoint, REFUSED_WHOLE, len(tickets))
+        self._observer.retried(outbox.endpoint, REFUSED_WHOLE, operations_in(tickets))
         if not tickets:
             self._nothing_learned(outbox, flight)
         elif flight.kind is Kind.ISOLATE:
@@ -194,10 +208,13 @@ class Answers:
     # --- one operation ----------------------------------------------------------------------------
 
     def _judge(self, outbox: Outbox, ticket: Ticket, verdict: Verdict, sent: int, now: float) -> None:
+        told = len(ticket.told)
         if verdict is Verdict.ACCEPTED:
             self._endings.deliver(ticket, now)
         elif self._endings.goes_back(ticket, now):
             return
+        elif len(ticket.told) < told:
+            self._dispatch.resend(ticket, now)  # it was refused with what went back: perhaps for that
         elif verdict is Verdict.REFUSED:
             self._endings.refuse(ticket, InvalidReason.REFUSED, now)
         elif verdict is Verdict.DUPLICATED:
@@ -222,11 +239,10 @@ class Answers:
 
     def _name_missing(self, outbox: Outbox, ticket: Ticket, now: float) -> None:
         """Only now a name may be made up: the reply proves there is none to overwrite."""
-        if ticket.is_named or not isinstance(ticket.operation, UpsertEnduser | UpsertCompany):
+        if ticket.is_named or ticket.endpoint is Endpoint.ACTIVITIES:
             self._endings.refuse(ticket, InvalidReason.REFUSED, now)
             return
-        ticket.is_named = True
-        self._dispatch.replace(ticket, ticket.operation.named_by_id())
+        self._dispatch.say_differently(ticket, is_named=True)
         self._again(outbox, ticket, now, Kind.BULK, Verdict.NAME_MISSING)
 
     def _second_look(
@@ -242,13 +258,17 @@ class Answers:
             self._again(outbox, ticket, due, Kind.LOOK, verdict)
         elif not is_missing:
             self._endings.skip(ticket, SkipReason.UNCONFIRMED, now)
-        elif holding is not None and not ticket.is_reassigned and isinstance(ticket.operation, UpsertEnduser):
-            ticket.is_reassigned = True
-            self._dispatch.replace(ticket, ticket.operation.with_company(holding))
+        elif holding is not None and not ticket.company_instead and ticket.endpoint is Endpoint.ENDUSERS:
+            self._dispatch.say_differently(ticket, company=holding)
             self._again(outbox, ticket, now, Kind.BULK, verdict)
         else:
             self._endings.skip(ticket, SkipReason.NO_COMPANY, now)
 
     def _again(self, outbox: Outbox, ticket: Ticket, due: float, kind: Kind, why: Verdict) -> None:
         self._endings.retry(outbox, ticket, due, kind)
-        self._observer.retried(outbox.endpoint, why.value, 1)
+        self._observer.retried(outbox.endpoint, why.value, len(ticket.told))
+
+
+def operations_in(tickets: list[Ticket]) -> int:
+    """How many operations these tell."""
+    return sum(len(ticket.told) for ticket in tickets)

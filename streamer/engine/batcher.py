@@ -51,19 +51,27 @@ class Pool:
         """A ready ticket was withdrawn: it is not counted any more, and skipped when met."""
         self._count(ticket, -1)
 
+    def resized(self, size_bytes: int) -> None:
+        """A ready ticket says so much more, or less, than when it came."""
+        self.size_bytes += size_bytes
+
     def _count(self, ticket: Ticket, sign: int) -> None:
         self.count += sign
-        self.size_bytes += sign * len(ticket.encoded)
+        self.size_bytes += sign * ticket.size_bytes
 
-    def is_due(self, now: float, most: int) -> bool:
-        """Whether a batch is worth sending: full by count or bytes, or its oldest waited long enough."""
+    def is_due(self, now: float, most: int, linger_seconds: float | None = None) -> bool:
+        """Whether a batch is worth sending: full by count or bytes, or its oldest waited long enough.
+
+        How long that is may be said; else it is the endpoint's own.
+        """
         if not self.count:
             return False
         if self.count >= most or self.size_bytes >= self._limits.size_bytes:
             return True
         while self._ready[0].place is not Place.READY:
             self._ready.popleft()
-        return now - self._ready[0].ready_at >= self._limits.linger_seconds
+        linger = self._limits.linger_seconds if linger_seconds is None else linger_seconds
+        return now - self._ready[0].ready_at >= linger
 
     def take(self, most: int, flight: int) -> list[Ticket]:
         """The next batch: at most `most` tickets and the byte limit, marked as sent in `flight`."""
@@ -73,7 +81,7 @@ class Pool:
             ticket = self._ready.popleft()
             if ticket.place is not Place.READY:
                 continue
-            if taken and len(ticket.encoded) >= room:
+            if taken and ticket.size_bytes >= room:
                 self._ready.appendleft(ticket)
                 break
             self._count(ticket, -1)
@@ -87,7 +95,7 @@ class Pool:
         ticket.place = Place.SENT
         ticket.flight = flight
         taken.append(ticket)
-        return len(ticket.encoded) + 1
+        return ticket.size_bytes + 1
 
     def _send_followers(self, first: Ticket, flight: int, taken: list[Ticket], most: int, room: int) -> int:
         """Take what waits only for tickets of this batch; followers stand in arrival order."""
@@ -95,7 +103,7 @@ class Pool:
         line = deque([first])
         while line:
             for follower in line.popleft().followers:
-                if len(taken) >= most or len(follower.encoded) >= room - used:
+                if len(taken) >= most or follower.size_bytes >= room - used:
                     return used
                 if follower.place is Place.WAITING and all(
                     before.flight == flight and before.place is Place.SENT for before in follower.waits_for

@@ -1,9 +1,9 @@
-"""When to commit what: changed partitions every half second, one commit in flight."""
+"""When to commit: changed partitions every half second, one commit in flight."""
 
 from collections.abc import Iterable, Mapping
 
 from streamer.engine.ports import CommitResult
-from streamer.records import TopicPartition
+from streamer.records import Mark, TopicPartition
 
 LOST_SECONDS = 60.0
 """A commit without an answer for so long has none to come."""
@@ -15,49 +15,51 @@ class CommitSchedule:
     def __init__(self, interval_seconds: float) -> None:
         self._interval = interval_seconds
         self._next_at = 0.0
-        self._under_way: dict[TopicPartition, int] = {}
+        self._under_way: dict[TopicPartition, Mark] = {}
         self._started_at = 0.0
-        self._acknowledged: dict[TopicPartition, int] = {}
+        self._acknowledged: dict[TopicPartition, Mark] = {}
 
-    def due(self, now: float, committable: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-        """What to commit now; empty when it is too early, one is under way or nothing changed."""
-        is_lost = now - self._started_at > LOST_SECONDS
-        if (self._under_way and not is_lost) or now < self._next_at:
-            return {}
-        return self.changed(committable)
+    def is_due(self, now: float) -> bool:
+        """Whether anything may be committed now: not too early, and not while one is under way."""
+        return now >= self._next_at and self.is_free(now)
 
-    def changed(self, committable: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-        """What the broker has not acknowledged yet."""
-        return {
-            source: offset
-            for source, offset in committable.items()
-            if offset > self._acknowledged.get(source, -1)
-        }
+    def is_free(self, now: float) -> bool:
+        """Whether none is under way."""
+        return not self._under_way or now - self._started_at > LOST_SECONDS
 
-    def started(self, now: float, offsets: Mapping[TopicPartition, int]) -> None:
+    def changed(self, marks: Mapping[TopicPartition, Mark]) -> dict[TopicPartition, Mark]:
+        """What the broker has not acknowledged yet: a later offset, or other metadata at the same one."""
+        return {source: mark for source, mark in marks.items() if self._is_news(source, mark)}
+
+    def _is_news(self, source: TopicPartition, mark: Mark) -> bool:
+        last = self._acknowledged.get(source)
+        return last is None or (mark.offset >= last.offset and mark != last)
+
+    def started(self, now: float, marks: Mapping[TopicPartition, Mark]) -> None:
         """A commit is under way."""
-        self._under_way = dict(offsets)
+        self._under_way = dict(marks)
         self._started_at = now
         self._next_at = now + self._interval
 
-    def finished(self, offsets: Mapping[TopicPartition, int], result: CommitResult) -> None:
-        """Some or all of the one under way ended. What failed is not repeated: newer offsets are.
+    def finished(self, marks: Mapping[TopicPartition, Mark], result: CommitResult) -> None:
+        """Some or all of the one under way ended. What failed is not repeated: newer marks are.
 
         The partitions of one commit may end differently; one that is no longer under way (its epoch is
         over) acknowledges nothing.
         """
-        ours = {source: offset for source, offset in offsets.items() if self._under_way.get(source) == offset}
+        ours = {source: mark for source, mark in marks.items() if self._under_way.get(source) == mark}
         for source in ours:
             del self._under_way[source]
         if result is CommitResult.COMMITTED:
             self.acknowledge(ours)
-        elif not offsets:
+        elif not marks:
             self._under_way = {}  # it failed before it came to partitions
 
-    def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
+    def acknowledge(self, marks: Mapping[TopicPartition, Mark]) -> None:
         """The broker has these."""
-        for source, offset in offsets.items():
-            self._acknowledged[source] = max(offset, self._acknowledged.get(source, -1))
+        for source, mark in marks.items():
+            if self._is_news(source, mark):
+                self._acknowledged[source] = mark
 
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
         """These are no longer ours; another member may commit for them.

@@ -5,15 +5,30 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 
-from streamer.engine.lanes import Lanes, Place, Ticket
+from streamer.engine.forecast import Loads
+from streamer.engine.lanes import Lanes, Part, Place, Ticket
 from streamer.engine.ledger import Entry
 from streamer.engine.limits import Limits
 from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Batch, Encoder, Observer, OperationFate, Sink
 from streamer.engine.quota import Quota
+from streamer.engine.revived import Revived
+from streamer.engine.turns import Turns
+from streamer.engine.unchanged import Unchanged
 from streamer.errors import LedgerError
 from streamer.outcomes import Endpoint, Host
 from streamer.transform.operations import Operation
+
+TAKEN_APART = "taken_apart"
+"""Why operations are tried again, beside the words of the answers."""
+PARENTS = {
+    Endpoint.COMPANIES: (),
+    Endpoint.ENDUSERS: (Endpoint.COMPANIES,),
+    Endpoint.ACTIVITIES: (Endpoint.COMPANIES, Endpoint.ENDUSERS),
+}
+"""Where the upserts go that operations of an endpoint wait for."""
+FULL_POLL_SECONDS = 0.5
+"""How long a full poll says that more comes: Kafka's answers may be that far apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +45,18 @@ class Dispatch:
     """The outboxes of all endpoints, the lanes through them, and the requests under way."""
 
     def __init__(self, limits: Limits, sink: Sink, encode: Encoder, observer: Observer) -> None:
+        self._limits = limits
         self._sink = sink
         self._encode = encode
         self._observer = observer
         self.lanes = Lanes()
+        self.unchanged = Unchanged(limits, self.lanes)
+        self.revived = Revived(limits)
         self.quota = Quota(limits)
         self.outboxes = {endpoint: Outbox(endpoint, limits) for endpoint in Endpoint}
-        self._order = list(Endpoint)
-        """Least recently sent to first, so that no endpoint takes every token."""
+        self.loads = Loads(limits.bulks[Endpoint.ENDUSERS].operations)
+        self._turns = Turns()
+        self._full_poll_at = -FULL_POLL_SECONDS
         self.flights: dict[int, Flight] = {}
         self._numbers = count(1)
         self._arrivals = count(1)
@@ -49,24 +68,50 @@ class Dispatch:
 
     # --- in ---------------------------------------------------------------------------------------
 
-    def enter(self, entry: Entry, operations: Iterable[Operation], now: float) -> None:
-        """Give each operation its place in line, in order."""
+    def enter(self, entry: Entry, operations: Iterable[Operation], now: float) -> bool:
+        """Give each operation its place in line, in order; False when Planhat has all of it already."""
         for operation in operations:
-            ticket = Ticket(next(self._arrivals), operation, self._encode(operation), entry)
-            entry.tickets.append(ticket)
-            entry.book.grow(entry, len(ticket.encoded))
+            encoded, keys = self._encode(operation), operation.keys
+            if self.unchanged.holds(operation, keys, encoded, entry.book, now):
+                continue
+            entry.book.grow(entry, len(encoded))
+            endpoint = operation.endpoint
             self._made += 1
-            self._waiting[ticket.endpoint] += 1
-            self._observer.operations_made(ticket.endpoint, 1)
-            if self.lanes.add(ticket):
-                self.outboxes[ticket.endpoint].pool.add(ticket, now)
+            if endpoint.host is Host.MAIN:
+                self.loads.made()
+            self._waiting[endpoint] += 1
+            self._observer.operations_made(endpoint, 1)
+            host = (
+                self._open_to(operation, keys, len(encoded)) if endpoint is not Endpoint.ACTIVITIES else None
+            )
+            if host is None:
+                ticket = Ticket(next(self._arrivals), operation, encoded, entry, keys)
+                entry.parts.append(ticket.parts[0])
+                if self.lanes.add(ticket):
+                    self.outboxes[endpoint].pool.add(ticket, now)
+            else:
+                entry.parts.append(self.lanes.join(host, operation, encoded, entry))
+                if host.place is Place.READY:
+                    self.outboxes[endpoint].pool.resized(len(encoded))
+        return bool(entry.parts)
 
-    def replace(self, ticket: Ticket, operation: Operation) -> None:
-        """Say it differently next time (same object, same place in line)."""
-        ticket.operation = operation
-        encoded = self._encode(operation)
-        ticket.entry.book.grow(ticket.entry, len(encoded) - len(ticket.encoded))
-        ticket.encoded = encoded
+    def _open_to(self, operation: Operation, keys: tuple[str, ...], size_bytes: int) -> Ticket | None:
+        """The ticket that this upsert may be told with, if there is room on it."""
+        ticket = self.lanes.open_to(operation, keys)
+        if (
+            ticket is None
+            or len(ticket.parts) >= self._limits.coalesced_parts
+            or ticket.size_bytes + size_bytes > self._limits.coalesced_bytes
+        ):
+            return None
+        return ticket
+
+    def say_differently(self, ticket: Ticket, *, is_named: bool = False, company: str | None = None) -> None:
+        """Say it with a name, or of another company, next time: same object, same place in line."""
+        before = len(self._encode(ticket.operation))
+        ticket.is_named = ticket.is_named or is_named
+        ticket.company_instead = company or ticket.company_instead
+        ticket.size_bytes += len(self._encode(ticket.operation)) - before
 
     # --- out --------------------------------------------------------------------------------------
 
@@ -75,14 +120,26 @@ class Dispatch:
         sent = True
         while sent:
             sent = False
-            for endpoint in list(self._order):
+            for endpoint in self._turns.order(now, self._fills(now)):
                 sent = self._send_one(self.outboxes[endpoint], now) or sent
+
+    def full_poll(self, now: float) -> None:
+        """A poll returned as much as was asked for: there is a backlog, and more comes in the next turns."""
+        self._full_poll_at = now
+
+    def _fills(self, now: float) -> dict[Endpoint, float]:
+        extras = self.quota.may_call_extra(now)
+        fills = {}
+        for endpoint, outbox in self.outboxes.items():
+            outbox.wake(now)
+            outbox.more_comes = now - self._full_poll_at < FULL_POLL_SECONDS
+            fills[endpoint] = outbox.fill(now, extras=extras or endpoint.host is not Host.MAIN)
+        return fills
 
     def _send_one(self, outbox: Outbox, now: float) -> bool:
         is_metered = outbox.endpoint.host is Host.MAIN
         if is_metered and not self.quota.may_call(now):
             return False
-        outbox.wake(now)
         extras = not is_metered or self.quota.may_call_extra(now)
         number = next(self._numbers)
         chosen = outbox.choose(now, number, extras=extras)
@@ -95,11 +152,24 @@ class Dispatch:
             return None
         outbox.wake(now)
         number = next(self._numbers)
+        if outbox.gate.failures:
+            # As at any gate: of the same few, one that makes requests fail must not spoil every probe.
+            most = min(most, outbox.gate.probe_size())
         tickets = outbox.pool.take(most, number)
         chosen = (Kind.PROBE, tickets) if tickets else outbox.choose(now, number, extras=True)
         if chosen is None or not self._submit(outbox, number, *chosen, now):
             return None
         return number
+
+    def send_parents(self, endpoint: Endpoint, most: int, now: float) -> None:
+        """On hold: a few upserts, so that what waits for them can be in a later probe.
+
+        Else such a hold need not end. Some activities are refused alone, and nothing else is sent. What
+        is read to show that others pass are activities behind upserts of their users; these are not
+        sent, so their activities never get ready, and every probe asks of the same few.
+        """
+        for parent in PARENTS[endpoint]:
+            self.probe(parent, most, now)
 
     def can_be_probed(self, endpoint: Endpoint) -> bool:
         """Whether anything waits to be sent there, or is under way; what only waits for others does not."""
@@ -108,22 +178,42 @@ class Dispatch:
 
     def _submit(self, outbox: Outbox, number: int, kind: Kind, tickets: list[Ticket], now: float) -> bool:
         endpoint = outbox.endpoint
-        batch = Batch(
-            number, endpoint, tuple([t.operation for t in tickets]), tuple([t.encoded for t in tickets])
-        )
+        if endpoint is Endpoint.ENDUSERS:
+            self._revive(tickets, outbox.bulk.size_bytes)
+        said = [self._said(ticket) for ticket in tickets]
+        operations, items = tuple([one for one, _ in said]), tuple([encoded for _, encoded in said])
+        batch = Batch(number, endpoint, operations, items)
         if not self._sink.submit(batch):
             outbox.gate.is_probing = False
             self.put_back(outbox, kind, tickets, now)
             return False
         for ticket in tickets:
-            ticket.entry.was_sent = True
+            for part in ticket.told:
+                part.entry.was_sent = True
         if endpoint.host is Host.MAIN:
             self.quota.called(now, is_extra=kind.is_extra)
+            if kind is Kind.BULK:
+                self.loads.sent(len(tickets))
         self.flights[number] = Flight(number, kind, tickets, now)
         outbox.flights += 1
-        self._order.remove(endpoint)
-        self._order.append(endpoint)
+        self._turns.sent(endpoint)
         return True
+
+    def _revive(self, tickets: list[Ticket], most_bytes: int) -> None:
+        """Lay what was not saved before under those that name a company, as far as the bulk has room."""
+        room = most_bytes - sum([ticket.size_bytes + 1 for ticket in tickets]) if len(self.revived) else 0
+        for ticket in tickets:
+            kept = self.revived.under(ticket)
+            ticket.under = kept if kept is not None and kept.size_bytes <= room else None
+            room -= 0 if ticket.under is None else ticket.under.size_bytes
+
+    def _said(self, ticket: Ticket) -> tuple[Operation, bytes]:
+        """What it tells, and the bytes of that."""
+        if ticket.is_as_encoded:
+            part = ticket.parts[0]
+            return part.operation, part.encoded
+        operation = ticket.operation
+        return operation, self._encode(operation)
 
     def landed(self, number: int) -> Flight:
         """The answer of a request is here."""
@@ -146,38 +236,73 @@ class Dispatch:
 
     # --- done -------------------------------------------------------------------------------------
 
-    def finish(self, ticket: Ticket, fate: OperationFate, now: float) -> None:
-        """The operation is answered for good; whoever waited only for it may go."""
-        self._free(self.lanes.finish(ticket), now)
-        if ticket.entry.book.is_closed:
-            self._fenced -= 1
-            self._observer.fenced(1)
+    def finish(self, ticket: Ticket, parts: list[Part], fate: OperationFate, now: float) -> None:
+        """These operations of the ticket are answered for good; whoever waited only for it may go.
+
+        `parts` are what it told, or some of them. What is left of a merged one is the caller's to send again;
+        of one told apart, the next goes its way.
+        """
+        for part in parts:
+            self.lanes.drop(part)
+            if part.entry.book.is_closed:
+                self._fenced -= 1
+                self._observer.fenced(1)
+            else:
+                self._count(part, fate)
+        if not ticket.parts:
+            self._free(self.lanes.finish(ticket), now)
+        elif ticket.is_apart:
+            self.resend(ticket, now)
+
+    def take_apart(self, ticket: Ticket, now: float, *, is_suspect: bool = False) -> None:
+        """What was told as one was not accepted: its parts are told one by one."""
+        self._observer.retried(ticket.endpoint, TAKEN_APART, len(ticket.parts))
+        ticket.take_apart()
+        ticket.is_suspect = is_suspect
+        self.resend(ticket, now)
+
+    def resend(self, ticket: Ticket, now: float) -> None:
+        """Send what a ticket has left to say; a suspect travels alone."""
+        outbox = self.outboxes[ticket.endpoint]
+        if ticket.is_suspect:
+            outbox.park(ticket, now, Kind.ALONE)
         else:
-            self._count(ticket, fate)
+            outbox.pool.add(ticket, now)
 
-    def withdraw(self, tickets: list[Ticket], now: float) -> None:
+    def withdraw(self, parts: list[Part], now: float) -> None:
         """Take unsent operations out of line: their records go back to Kafka."""
-        for ticket in tickets:
-            if ticket.place is Place.READY:
-                self.outboxes[ticket.endpoint].pool.withdrawn(ticket)
-        self._free(self.lanes.withdraw(tickets), now)
-        for ticket in tickets:
-            self._count(ticket, OperationFate.RELEASED)
+        empty = []
+        for part in parts:
+            ticket = part.ticket
+            is_last = len(ticket.parts) == 1
+            is_ready = ticket.place is Place.READY
+            pool = self.outboxes[ticket.endpoint].pool
+            if is_last and is_ready:
+                pool.withdrawn(ticket)
+            before = ticket.size_bytes
+            self.lanes.drop(part)
+            if is_last:
+                empty.append(ticket)
+            elif is_ready:
+                pool.resized(ticket.size_bytes - before)
+            self._count(part, OperationFate.RELEASED)
+        self._free(self.lanes.withdraw(empty), now)
 
-    def fence(self, ticket: Ticket) -> None:
+    def fence(self, part: Part) -> None:
         """Its partition is gone while it is under way: whatever is answered will count for nothing.
 
         It stays in its lanes until the answer (or the time-out) comes, so that a later operation of
         the same object, read in a newer epoch, cannot overtake it.
         """
-        self._count(ticket, OperationFate.RELEASED)
+        self._count(part, OperationFate.RELEASED)
         self._fenced += 1
 
-    def _count(self, ticket: Ticket, fate: OperationFate) -> None:
-        ticket.entry.tickets.remove(ticket)
+    def _count(self, part: Part, fate: OperationFate) -> None:
+        endpoint = part.ticket.endpoint
+        part.entry.parts.remove(part)
         self._done[fate] += 1
-        self._waiting[ticket.endpoint] -= 1
-        self._observer.operations_done(ticket.endpoint, fate, 1)
+        self._waiting[endpoint] -= 1
+        self._observer.operations_done(endpoint, fate, 1)
 
     def _free(self, tickets: Iterable[Ticket], now: float) -> None:
         for ticket in tickets:

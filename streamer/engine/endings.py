@@ -3,39 +3,69 @@
 from collections.abc import Callable
 
 from streamer.engine.dispatch import Dispatch, Flight
-from streamer.engine.lanes import Ticket
+from streamer.engine.lanes import Part, Ticket
 from streamer.engine.ledger import Entry
 from streamer.engine.outbox import Kind, Outbox
-from streamer.engine.ports import Clock, OperationFate
-from streamer.outcomes import Fate, InvalidReason, SkipReason
+from streamer.engine.ports import Clock, Observer, OperationFate
+from streamer.outcomes import Endpoint, Fate, InvalidReason, SkipReason
 
 
 class Endings:
     """`settled` is called with a record when its last operation is answered for."""
 
-    def __init__(self, dispatch: Dispatch, clock: Clock, settled: Callable[[Entry], None]) -> None:
+    def __init__(
+        self, dispatch: Dispatch, observer: Observer, clock: Clock, settled: Callable[[Entry], None]
+    ) -> None:
         self._dispatch = dispatch
+        self._observer = observer
         self._clock = clock
         self._settled = settled
 
     def deliver(self, ticket: Ticket, now: float) -> None:
-        """Planhat has it."""
-        self._finish(ticket, OperationFate.DELIVERED, now)
+        """Planhat has it: every record it told of is delivered."""
+        told = ticket.told
+        if ticket.endpoint is Endpoint.ENDUSERS:
+            self._dispatch.unchanged.accepted(ticket, now)
+            if ticket.under is not None:
+                self._observer.revived(ticket.under.operations)
+            self._dispatch.revived.forget(ticket.keys)
+        if len(told) > 1:
+            self._observer.coalesced(ticket.endpoint, len(told) - 1)
+        self._finish(ticket, told, OperationFate.DELIVERED, now)
 
-    def refuse(self, ticket: Ticket, reason: InvalidReason, now: float) -> None:
-        """Planhat will never take it: its record becomes a dead letter."""
-        self._failed(ticket.entry)
-        ticket.entry.worsen(Fate.DEAD_LETTERED, reason)
-        self._finish(ticket, OperationFate.REFUSED, now)
+    def refuse(self, ticket: Ticket, reason: InvalidReason, now: float, *, is_suspect: bool = False) -> None:
+        """Planhat will never take it: its record becomes a dead letter.
+
+        Of several told as one nobody knows which is at fault: each is told again, by itself.
+        """
+        if ticket.is_merged:
+            self._dispatch.take_apart(ticket, now, is_suspect=is_suspect)
+            return
+        for part in ticket.told:
+            self._failed(part.entry)
+            part.entry.worsen(Fate.DEAD_LETTERED, reason)
+        self._finish(ticket, ticket.told, OperationFate.REFUSED, now)
 
     def skip(self, ticket: Ticket, reason: SkipReason, now: float) -> None:
-        """Planhat did not save it, and that is nobody's fault."""
-        ticket.entry.worsen(Fate.SKIPPED, reason)
-        self._finish(ticket, OperationFate.UNSAVED, now)
+        """Planhat did not save it, and that is nobody's fault.
+
+        Whom it cannot place by all that several say together, none of which names a company, it cannot place
+        by what each of them says.
+        """
+        is_true_of_each = reason is SkipReason.NO_COMPANY and not ticket.parents
+        if ticket.is_merged and not is_true_of_each:
+            self._dispatch.take_apart(ticket, now)
+            return
+        if reason is SkipReason.NO_COMPANY and ticket.company_instead is None:
+            self._dispatch.revived.keep(ticket)
+        for part in ticket.told:
+            part.entry.worsen(Fate.SKIPPED, reason)
+        self._finish(ticket, ticket.told, OperationFate.UNSAVED, now)
 
     def retry(self, outbox: Outbox, ticket: Ticket, due: float, kind: Kind) -> None:
         """Again from `due` on, as `kind`."""
-        self._failed(ticket.entry)
+        for part in ticket.told:
+            self._failed(part.entry)
         outbox.park(ticket, due, kind)
 
     def ours(self, flight: Flight, now: float) -> list[Ticket]:
@@ -43,20 +73,35 @@ class Endings:
         return [ticket for ticket in flight.tickets if not self.goes_back(ticket, now)]
 
     def goes_back(self, ticket: Ticket, now: float) -> bool:
-        """Of a partition that is leaving or gone: no more tries, the record goes back to Kafka."""
-        book = ticket.entry.book
-        if not (book.is_draining or book.is_closed):
+        """Of a partition that is leaving or gone: no more tries, the record goes back to Kafka.
+
+        True when nothing of what was told is left to try again.
+        """
+        told = ticket.told
+        leaving = [part for part in told if part.is_leaving]
+        if not leaving:
             return False
-        ticket.entry.worsen(Fate.RELEASED, "")
-        self._finish(ticket, OperationFate.RELEASED, now)
-        return True
+        for part in leaving:
+            part.entry.worsen(Fate.RELEASED, "")
+        is_all = len(leaving) == len(told)
+        self._finish(ticket, leaving, OperationFate.RELEASED, now)
+        return is_all
 
     def _failed(self, entry: Entry) -> None:
         if entry.failed_at is None:
             entry.failed_at = self._clock.time()
 
-    def _finish(self, ticket: Ticket, fate: OperationFate, now: float) -> None:
-        self._dispatch.finish(ticket, fate, now)
-        entry = ticket.entry
-        if not entry.tickets and not entry.book.is_closed:
-            self._settled(entry)
+    def _finish(self, ticket: Ticket, parts: list[Part], fate: OperationFate, now: float) -> None:
+        parts = list(parts)
+        self._dispatch.finish(ticket, parts, fate, now)
+        is_upsert = ticket.endpoint is not Endpoint.ACTIVITIES
+        for part in parts:
+            entry = part.entry
+            if entry.book.is_closed:
+                continue
+            if is_upsert:
+                entry.upserted += ticket.keys
+            if entry.parts:
+                entry.book.would_overwrite(entry)
+            else:
+                self._settled(entry)

@@ -7,7 +7,6 @@ already produced are waited for (bounded), what is settled is committed (bounded
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from streamer.engine.lanes import Place
 from streamer.engine.ledger import Book, Entry
 from streamer.engine.limits import Limits
 from streamer.engine.ports import CommitResult, Observer, Source
@@ -67,9 +66,9 @@ class Handover:
         self._observer.rebalanced(change, len(partitions), released)
 
     def _give_back_unsent(self, books: list[Book]) -> None:
-        entries = [entry for book in books for entry in book.entries()]
-        unsent = [t for entry in entries for t in entry.tickets if t.place is not Place.SENT]
-        touched = {id(ticket.entry) for ticket in unsent}
+        entries = [entry for book in books for entry in book.ending_entries()]
+        unsent = [part for entry in entries for part in entry.parts if not part.is_sent]
+        touched = {id(part.entry) for part in unsent}
         self._streamer.dispatch.withdraw(unsent, self._streamer.clock.monotonic())
         for entry in entries:
             is_under_way = self._is_under_way(entry)
@@ -80,7 +79,7 @@ class Handover:
 
     def _is_under_way(self, entry: Entry) -> bool:
         """Waiting for an answer of Planhat, or for the receipt of a letter."""
-        return bool(entry.tickets) or self._streamer.letters.is_produced(entry)
+        return bool(entry.parts) or self._streamer.letters.is_produced(entry)
 
     def _wait(self, books: list[Book], until: float) -> None:
         clock = self._streamer.clock
@@ -105,22 +104,21 @@ class Handover:
 
     def _commit(self, books: list[Book], until: float) -> None:
         self._streamer.finish_commits()
-        settled = {book.source: book.committable for book in books if book.committable is not None}
-        offsets = self._streamer.commits.changed(settled)
         clock = self._streamer.clock
-        while offsets:
-            result = self._source.commit_now(offsets)
+        while marks := self._streamer.news_of(books):
+            result = self._source.commit_now(marks)
+            self._streamer.committed(marks, result)
             if result is CommitResult.COMMITTED:
-                self._streamer.commits.acknowledge(offsets)
-            self._observer.committed(result, len(offsets))
-            if result is not CommitResult.RETRY or clock.monotonic() >= until:
+                self._streamer.commits.acknowledge(marks)
+            is_worth_more = result in {CommitResult.RETRY, CommitResult.TOO_LARGE}
+            if not is_worth_more or clock.monotonic() >= until:
                 return
             self._collect()
 
     def _close(self, book: Book) -> None:
-        for entry in book.entries():
-            for ticket in list(entry.tickets):
-                self._streamer.dispatch.fence(ticket)
+        for entry in book.ending_entries():
+            for part in list(entry.parts):
+                self._streamer.dispatch.fence(part)
             entry.worsen(Fate.RELEASED, "")
             self._streamer.settle(entry)
         self._streamer.ledger.close_book(book.source)

@@ -9,11 +9,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from streamer.engine.duplicates import Meeting
 from streamer.engine.ledger import Entry
 from streamer.engine.ports import AwaitingSchema, Decoder, Observer
 from streamer.errors import InvalidEvent, LedgerError
 from streamer.events.parse import call_type_of, parse
-from streamer.outcomes import CallType, Fate, InvalidReason, SkipReason
+from streamer.outcomes import CallType, Endpoint, Fate, InvalidReason, SkipReason
 from streamer.records import Record, TopicPartition
 from streamer.transform import Skipped, transform
 from streamer.transform.operations import Operation
@@ -33,6 +34,7 @@ class Interpreted:
     skipped: SkipReason | None = None
     invalid: InvalidReason | None = None
     detail: str = ""
+    message_id: str | None = field(default=None, repr=False)
     error: Exception | None = field(default=None, repr=False)
     """What our own code raised, where it did: the record is invalid as `internal`."""
 
@@ -60,7 +62,7 @@ def interpret(record: Record, decoder: Decoder, rules: Rules) -> Interpreted | A
         return Interpreted(call_type, schema_id, invalid=InvalidReason.INTERNAL, error=error)
     if isinstance(result, Skipped):
         return Interpreted(call_type, schema_id, skipped=result.reason)
-    return Interpreted(call_type, schema_id, result.operations)
+    return Interpreted(call_type, schema_id, result.operations, message_id=call.message_id)
 
 
 class Intake:
@@ -87,6 +89,10 @@ class Intake:
             null_keys += record.key is None
             tracked += 1
             entry = book.track(record, now)
+            if book.before.has(record.offset):
+                entry.worsen(Fate.SKIPPED, SkipReason.SETTLED_BEFORE)
+                self._streamer.settle(entry)
+                continue
             parked = self._parked.get(source)
             if parked is not None:
                 parked.append(entry)
@@ -120,7 +126,7 @@ class Intake:
         entry.schema_id = result.schema_id
         self._streamer.letters.guard.reading.judge(is_bad=result.invalid is not None)
         if result.operations:
-            self._streamer.dispatch.enter(entry, result.operations, now)
+            self._enter(entry, result, now)
         elif result.skipped is not None:
             entry.worsen(Fate.SKIPPED, result.skipped)
             self._streamer.settle(entry)
@@ -129,6 +135,20 @@ class Intake:
         else:
             raise LedgerError(f"{entry!r} asks for nothing and says no reason.")
         return True
+
+    def _enter(self, entry: Entry, result: Interpreted, now: float) -> None:
+        upserts_alone = all(each.endpoint is not Endpoint.ACTIVITIES for each in result.operations)
+        duplicates = self._streamer.duplicates
+        meeting = duplicates.meet(entry, result.message_id, now, upserts_alone=upserts_alone)
+        if meeting is Meeting.WAITS:
+            return
+        if meeting is Meeting.KNOWN:
+            entry.worsen(Fate.SKIPPED, SkipReason.DUPLICATE)
+        elif self._streamer.dispatch.enter(entry, result.operations, now):
+            return
+        else:
+            entry.worsen(Fate.SKIPPED, SkipReason.UNCHANGED)
+        self._streamer.settle(entry)
 
     def _invalid(self, entry: Entry, reason: InvalidReason, result: Interpreted) -> None:
         if result.error is not None:

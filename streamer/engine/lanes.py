@@ -12,14 +12,16 @@ as many others as it has keys, and nothing is ever searched.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from streamer.engine.coalescing import merged
 from streamer.outcomes import Endpoint
-from streamer.transform.operations import Operation
+from streamer.transform.operations import JsonObject, Operation, UpsertCompany, UpsertEnduser
 
 if TYPE_CHECKING:
-    from streamer.engine.ledger import Entry
+    from streamer.engine.ledger import Book, Entry
 
 
 class Place(Enum):
@@ -36,21 +38,91 @@ class Place(Enum):
     DONE = "done"
 
 
-class Ticket:
-    """An operation's place in line, and the history of its tries."""
+class Part:
+    """One operation of one record, on the ticket that carries it."""
 
-    __slots__ = (
-        "accepted_mark", "duplicates", "encoded", "entry", "failures", "first_duplicate_at", "flight",
-        "followers", "group_limit", "has_failed_alone", "is_named", "is_reassigned", "looks", "number",
-        "operation", "parking", "place", "ready_at", "refusals", "refused_at", "refused_mark",
-        "refused_mark_anywhere", "waits_for",
-    )  # fmt: skip
+    __slots__ = ("encoded", "entry", "operation", "ticket")
 
-    def __init__(self, number: int, operation: Operation, encoded: bytes, entry: "Entry") -> None:
-        self.number = number
+    def __init__(self, operation: Operation, encoded: bytes, entry: "Entry", ticket: "Ticket") -> None:
         self.operation = operation
         self.encoded = encoded
         self.entry = entry
+        self.ticket = ticket
+
+    @property
+    def is_sent(self) -> bool:
+        """In a request whose answer is not known yet."""
+        ticket = self.ticket
+        return ticket.place is Place.SENT and (not ticket.is_apart or self is ticket.parts[0])
+
+    @property
+    def is_leaving(self) -> bool:
+        """Of a partition that is leaving, or has left."""
+        book = self.entry.book
+        return book.is_draining or book.is_closed
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What earlier calls said of an enduser, and Planhat did not save for want of a company."""
+
+    keys: tuple[str, ...]
+    book: "Book"
+    fields: JsonObject
+    custom: JsonObject
+    operations: int
+    size_bytes: int
+    """Encoded, at most."""
+
+    def over(self, before: "Kept") -> "Kept":
+        """Both, the later on top."""
+        fields, custom = {**before.fields, **self.fields}, {**before.custom, **self.custom}
+        operations, size_bytes = before.operations + self.operations, before.size_bytes + self.size_bytes
+        return Kept(self.keys, self.book, fields, custom, operations, size_bytes)
+
+    @property
+    def operation(self) -> UpsertEnduser:
+        """As something to lay under an upsert of the enduser; says nothing of who it is."""
+        return UpsertEnduser(None, None, None, self.fields, self.custom)
+
+
+class Ticket:
+    """A place in line, and the history of its tries.
+
+    It carries one operation, or several upserts of one object that came while it waited unsent (its
+    parts): they are merged when the request is encoded, and one answer settles them all. An answer other
+    than "accepted" says nothing of each: from then on they are told apart, the first one alone, then the
+    next, on the same place in line.
+    """
+
+    __slots__ = (
+        "accepted_mark", "company_instead", "duplicates", "endpoint", "failures", "first_duplicate_at",
+        "flight", "followers", "group_limit", "has_failed_alone", "is_apart", "is_named", "is_suspect",
+        "keys", "looks", "number", "parents", "parking", "parts", "place", "ready_at", "refusals",
+        "refused_at", "refused_mark", "refused_mark_anywhere", "size_bytes", "under", "waits_for",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        number: int,
+        operation: Operation,
+        encoded: bytes,
+        entry: "Entry",
+        keys: tuple[str, ...] | None = None,
+    ) -> None:
+        self.number = number
+        self.parts = [Part(operation, encoded, entry, self)]
+        """In arrival order."""
+        self.endpoint: Endpoint = operation.endpoint
+        self.keys = operation.keys if keys is None else keys
+        self.parents = operation.parents
+        self.size_bytes = len(encoded)
+        """Of what would be sent, at most: merged, parts are never longer than their sum."""
+        self.under: Kept | None = None
+        """What is told below its parts in the next, or the present, request."""
+        self.is_apart = False
+        self.is_suspect = False
+        """Its parts were found at fault together: each is sent alone."""
         self.place = Place.WAITING
         self.waits_for: list[Ticket] = []
         self.followers: dict[Ticket, None] = {}
@@ -58,8 +130,12 @@ class Ticket:
         self.parking = 0
         """How often it was set aside: an older queue entry of it is no longer meant."""
         self.flight = 0
-        """Number of the batch it was last taken into."""
+        """Number of the batch it was last taken into; 0 before the first."""
         self.ready_at = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        """No tries yet of what is told now."""
         self.failures = 0
         self.accepted_mark = 0
         """What the host had accepted when this ticket first failed."""
@@ -75,20 +151,76 @@ class Ticket:
         self.looks = 0
         self.group_limit = 0
         self.is_named = False
-        self.is_reassigned = False
+        """A create needs a name and has none: its id is its name."""
+        self.company_instead: str | None = None
+        """The holding company it is put into."""
 
     def park(self) -> None:
         """Set aside, until somebody sends it or frees it."""
         self.place = Place.PARKED
         self.parking += 1
 
+    # --- parts ------------------------------------------------------------------------------------
+
+    def join(self, operation: Operation, encoded: bytes, entry: "Entry") -> Part:
+        """One more upsert of the same object is told with it."""
+        part = Part(operation, encoded, entry, self)
+        self.parts.append(part)
+        self.parents = self.parents or operation.parents
+        self.size_bytes += len(encoded)
+        return part
+
+    def drop(self, part: Part) -> None:
+        """Without this part from here on.
+
+        What is told then starts afresh: its tries so far say nothing of it, since it was told with others or
+        not at all.
+        """
+        is_told = not self.is_apart or part is self.parts[0]
+        self.parts.remove(part)
+        if is_told:
+            self._begin_again()
+
+    def take_apart(self) -> None:
+        """From here on its parts are told one by one."""
+        self.is_apart = True
+        self.under = None
+        self._begin_again()
+
+    def _begin_again(self) -> None:
+        self.size_bytes = sum([len(part.encoded) for part in self.told])
+        self._begin()
+
     @property
-    def endpoint(self) -> Endpoint:
-        """Where the operation goes."""
-        return self.operation.endpoint
+    def is_merged(self) -> bool:
+        """More is told as one than a single record asks for."""
+        return (len(self.parts) > 1 or self.under is not None) and not self.is_apart
+
+    @property
+    def told(self) -> list[Part]:
+        """What the next, or the present, request says: every part, or the first of those told apart."""
+        return self.parts[:1] if self.is_apart else self.parts
+
+    @property
+    def operation(self) -> Operation:
+        """What Planhat is told."""
+        told = [part.operation for part in self.told]
+        operation = merged(told if self.under is None else [self.under.operation, *told])
+        if self.is_named and isinstance(operation, UpsertEnduser | UpsertCompany):
+            operation = operation.named_by_id()
+        if self.company_instead is not None and isinstance(operation, UpsertEnduser):
+            operation = operation.with_company(self.company_instead)
+        return operation
+
+    @property
+    def is_as_encoded(self) -> bool:
+        """One operation, told in the words in which it came."""
+        is_one = (self.is_apart or len(self.parts) == 1) and self.under is None
+        return is_one and not self.is_named and self.company_instead is None
 
     def __repr__(self) -> str:
-        return f"<Ticket {self.number} {self.endpoint} {self.place.value} waits_for={len(self.waits_for)}>"
+        parts, waits_for = len(self.parts), len(self.waits_for)
+        return f"<Ticket {self.number} {self.endpoint} {self.place.value} {parts=} {waits_for=}>"
 
 
 class Lanes:
@@ -98,24 +230,23 @@ class Lanes:
         self._upserts: dict[str, Ticket] = {}
         self._activities: dict[str, Ticket] = {}
         self.size = 0
-        """Tickets that are in line, parked or sent."""
+        """Operations that are in line, parked or sent."""
 
     def _tails(self, ticket: Ticket) -> dict[str, Ticket]:
         return self._activities if ticket.endpoint is Endpoint.ACTIVITIES else self._upserts
 
     def add(self, ticket: Ticket) -> bool:
         """Put a ticket at the end of its lanes; True when nothing is before it."""
-        self.size += 1
-        operation = ticket.operation
+        self.size += len(ticket.parts)
         tails = self._tails(ticket)
         before: list[Ticket] = []
-        for key in operation.keys:
+        for key in ticket.keys:
             tail = tails.get(key)
             if tail is not None and tail not in before:
                 before.append(tail)
             tails[key] = ticket
         upserts = self._upserts
-        for key in operation.parents:
+        for key in ticket.parents:
             tail = upserts.get(key)
             if tail is not None and tail not in before:
                 before.append(tail)
@@ -124,12 +255,54 @@ class Lanes:
         ticket.waits_for = before
         return not before
 
+    def open_to(self, operation: Operation, keys: tuple[str, ...]) -> Ticket | None:
+        """The upsert, waiting and never sent, that this one may be told with; None when there is none.
+
+        It has every key of the newcomer, and is the last in line for each of its own: else what came in
+        between (the user's new address) would be told after the newcomer (who goes by the old one). A key
+        of the newcomer's own would make it name an enduser more, perhaps another one. It is of the same
+        company, or one of them names none: of two companies one would be lost. And it waits for whatever the
+        newcomer has to wait for: a company that came in between would not be there yet.
+        """
+        tails = self._upserts
+        ticket = tails.get(keys[0])
+        if ticket is None or ticket.flight:
+            return None
+        for key in ticket.keys:
+            if tails.get(key) is not ticket:
+                return None
+        for key in keys:
+            if key not in ticket.keys:
+                return None
+        parents = operation.parents
+        if parents and ticket.parents and parents != ticket.parents:
+            return None
+        for key in parents:
+            tail = tails.get(key)
+            if tail is not None and tail not in ticket.waits_for:
+                return None
+        return ticket
+
+    def are_free(self, keys: Iterable[str]) -> bool:
+        """Whether no upsert of these is in line, parked or sent."""
+        return not any(key in self._upserts for key in keys)
+
+    def join(self, ticket: Ticket, operation: Operation, encoded: bytes, entry: "Entry") -> Part:
+        """Let an upsert be told with this one."""
+        self.size += 1
+        return ticket.join(operation, encoded, entry)
+
+    def drop(self, part: Part) -> None:
+        """One operation of a ticket leaves the line; the ticket stays."""
+        self.size -= 1
+        part.ticket.drop(part)
+
     def finish(self, ticket: Ticket) -> list[Ticket]:
         """The ticket is answered for good: whoever waited for nothing else may go."""
-        self.size -= 1
+        self.size -= len(ticket.parts)
         ticket.place = Place.DONE
         tails = self._tails(ticket)
-        for key in ticket.operation.keys:
+        for key in ticket.keys:
             if tails.get(key) is ticket:
                 del tails[key]
         freed = []
@@ -160,7 +333,7 @@ class Lanes:
             bereaved |= {follower: None for follower in ticket.followers if follower not in heirs}
             ticket.place = Place.DONE
             ticket.waits_for, ticket.followers = [], {}
-        self.size -= len(leaving)
+        self.size -= sum(len(ticket.parts) for ticket in leaving)
         for follower in bereaved:
             follower.waits_for = _resolved(follower.waits_for, heirs)
             for before in follower.waits_for:
@@ -169,10 +342,10 @@ class Lanes:
 
     def _leave_tails(self, ticket: Ticket, heirs: list[Ticket]) -> None:
         tails = self._tails(ticket)
-        for key in ticket.operation.keys:
+        for key in ticket.keys:
             if tails.get(key) is ticket:
                 # The latest of those before it that share this key; earlier ones are behind that one.
-                lane = [t for t in heirs if self._tails(t) is tails and key in t.operation.keys]
+                lane = [t for t in heirs if self._tails(t) is tails and key in t.keys]
                 if lane:
                     tails[key] = max(lane, key=lambda t: t.number)
                 else:

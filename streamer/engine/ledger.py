@@ -8,24 +8,27 @@ Conservation, per partition and epoch, after every turn:
 polled = delivered + skipped + dead-lettered + released + in flight.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from streamer.engine.settled import NOTHING, Settled
 from streamer.errors import LedgerError
 from streamer.outcomes import CallType, Fate, InvalidReason
-from streamer.records import Record, TopicPartition
+from streamer.records import Mark, Record, TopicPartition
 
 if TYPE_CHECKING:
-    from streamer.engine.lanes import Ticket
+    from streamer.engine.lanes import Part
 
 
 class Entry:
     """One record in flight, and the worst that became of its operations so far."""
 
     __slots__ = (
-        "attempts", "book", "call", "detail", "failed_at", "fate", "http_status",
-        "polled_at", "reason", "record", "schema_id", "size_bytes", "tickets", "was_sent",
+        "attempts", "book", "call", "copies", "detail", "failed_at", "fate", "http_status", "id_key",
+        "original", "parts", "polled_at", "reason", "record", "schema_id", "size_bytes", "upserted",
+        "was_sent",
     )  # fmt: skip
 
     def __init__(self, book: "Book", record: Record, polled_at: float) -> None:
@@ -35,7 +38,7 @@ class Entry:
         self.size_bytes = record.size_bytes
         self.call = CallType.UNKNOWN
         self.schema_id: str | None = None
-        self.tickets: list[Ticket] = []
+        self.parts: list[Part] = []
         """Its operations that are not finished with."""
         self.fate = Fate.DELIVERED
         self.reason = ""
@@ -43,8 +46,16 @@ class Entry:
         self.http_status: int | None = None
         self.attempts = 0
         self.failed_at: float | None = None
+        self.upserted: tuple[str, ...] = ()
+        """Keys of those of its upserts that are finished with."""
         self.was_sent = False
         """An operation of it went out, whatever was answered."""
+        self.id_key: int | None = None
+        """Of its messageId, where copies of it are looked for (see `duplicates`)."""
+        self.original: Entry | None = None
+        """The record in flight whose outcome it waits for, having the same messageId."""
+        self.copies: list[Entry] | None = None
+        """Those that wait for this one's."""
 
     def worsen(self, fate: Fate, reason: str) -> None:
         """Remember the worst fate among the operations; of equals, the first reason stays."""
@@ -59,32 +70,48 @@ class Entry:
 
     def __repr__(self) -> str:
         state = "closed" if self.book.is_closed else self.fate.label
-        return f"<Entry {self.record.partition}@{self.record.offset} {state} open={len(self.tickets)}>"
+        return f"<Entry {self.record.partition}@{self.record.offset} {state} open={len(self.parts)}>"
 
 
 class Book:
     """One partition during one epoch of its assignment to us."""
 
     __slots__ = (
-        "_given_back", "_open", "_order", "committable", "epoch", "is_closed", "is_draining", "last",
-        "polled", "settled", "size_bytes", "source",
+        "_again", "_given_back", "_open", "_order", "_overwritten", "before", "changes", "committable",
+        "epoch", "is_closed", "is_draining", "last", "originals", "polled", "settled", "size_bytes",
+        "source", "topic_id",
     )  # fmt: skip
 
-    def __init__(self, source: TopicPartition, epoch: int) -> None:
+    def __init__(
+        self, source: TopicPartition, epoch: int, before: Settled = NOTHING, topic_id: str = ""
+    ) -> None:
         self.source = source
         self.epoch = epoch
+        self.before = before
+        """What an earlier epoch settled ahead of where this one begins."""
+        self.topic_id = topic_id
+        """Kafka's id of the topic this epoch reads; "" where it is not known."""
         self.is_closed = False
         self.is_draining = False
         """Being handed over: what cannot be finished with the requests already sent is released."""
         self.committable: int | None = None
         """The next offset that is safe to commit; None until something at the front is settled."""
         self.last = -1
+        self.originals: dict[int, Entry] = {}
+        """Records in flight by the key of their messageId."""
         self.polled = 0
+        self.changes = 0
+        """Grows with every record settled, so with whatever could be committed anew."""
         self.settled = dict.fromkeys(Fate, 0)
         self.size_bytes = 0
         self._order: deque[int] = deque()
         self._open: dict[int, Entry] = {}
         self._given_back: set[int] = set()
+        self._overwritten: dict[str, set[int]] = {}
+        """Keys of upserts that a crash would send again after they were answered, and the offsets of their
+        records."""
+        self._again: set[int] = set()
+        """Offsets of settled records that must go again after those."""
 
     @property
     def in_flight(self) -> int:
@@ -97,13 +124,90 @@ class Book:
         return len(self._order)
 
     @property
+    def position(self) -> int | None:
+        """An offset that is always safe to commit: the committable one, at first where the epoch begins."""
+        if self.committable is not None:
+            return self.committable
+        return self._order[0] if self._order else None
+
+    @property
     def oldest(self) -> Entry | None:
         """The unsettled entry with the lowest offset, or None."""
         return self._open.get(self._order[0]) if self._order else None
 
+    def settled_ahead(self) -> Settled:
+        """What is settled beyond what is committable, be it by an earlier epoch and not read again yet.
+
+        Cheap where little is in flight, however far it was read past that.
+        """
+        base = self.committable
+        if base is None:
+            base = self._order[0] if self._order else self.before.base
+        self._forget_passed(base)
+        others = self._given_back | self._again
+        unsettled = sorted([*self._open, *others]) if others else list(self._open)
+        before = self.before
+        if before.end <= self.last + 1:
+            return Settled(base, unsettled, max(base, self.last + 1))
+        # Read up to somewhere among what was settled before: what lies further on still is.
+        further = before.unsettled[bisect_right(before.unsettled, self.last) :]
+        return Settled(base, [*unsettled, *further], max(before.end, self.last + 1))
+
+    def would_overwrite(self, entry: Entry) -> None:
+        """Some of its upserts are answered, and it is not settled: a crash now would send them again.
+
+        Otherwise: A tells of a company and a user, B of the company; A's company is answered, then B's. B
+        is settled, and the commit says so; A waits for its user. A crash: A is read again, B is not, and
+        A's company is put over B's. So B must go again too, and whatever follows B in its turn.
+        """
+        for key in entry.upserted:
+            self._overwritten.setdefault(key, set()).add(entry.record.offset)
+
+    def _settle_in_doubt(self, entry: Entry) -> None:
+        if self._is_overwritten(entry):
+            self._again.add(entry.record.offset)
+            self.would_overwrite(entry)
+        else:
+            self._overwrites_no_more(entry)
+
+    def _is_overwritten(self, entry: Entry) -> bool:
+        offset = entry.record.offset
+        offsets = (each for key in entry.upserted for each in self._overwritten.get(key, ()))
+        return any(each < offset for each in offsets)
+
+    def _overwrites_no_more(self, entry: Entry) -> None:
+        for key in entry.upserted:
+            offsets = self._overwritten.get(key)
+            if offsets is not None:
+                offsets.discard(entry.record.offset)
+                if not offsets:
+                    del self._overwritten[key]
+
+    def _forget_passed(self, base: int) -> None:
+        """What is below the committed offset is never sent again."""
+        if self._again:
+            self._again = {offset for offset in self._again if offset >= base}
+        if self._overwritten:
+            left = {key: {each for each in at if each >= base} for key, at in self._overwritten.items()}
+            self._overwritten = {key: offsets for key, offsets in left.items() if offsets}
+
+    def begin_at(self, mark: Mark | None) -> None:
+        """Commit once more where this epoch begins, without the metadata that was found there.
+
+        Otherwise: the log lost its end, and metadata that speaks of more is ignored. Nothing is settled here
+        before the log has grown past that; whoever takes over then believes it, of other records.
+        """
+        if mark is not None:
+            self.committable = mark.offset
+            self.changes += 1
+
     def entries(self) -> list[Entry]:
         """Entries in flight, by offset."""
         return list(self._open.values())
+
+    def ending_entries(self) -> list[Entry]:
+        """Entries in flight that end by themselves: without copies, which end with their original."""
+        return [entry for entry in self._open.values() if entry.original is None]
 
     def track(self, record: Record, now: float) -> Entry:
         """From here on, this record's offset holds back every later commit of its partition."""
@@ -112,6 +216,9 @@ class Book:
                 f"{self}: offset {record.offset} was read after {self.last}. "
                 "Nothing is committed past unsettled records; restart to read from the committed offset."
             )
+        if record.offset < self.before.base:
+            # We were put back, or the topic was made anew since it was looked up: nothing is known of this.
+            self.before = NOTHING
         entry = Entry(self, record, now)
         self.last = record.offset
         self.polled += 1
@@ -136,6 +243,11 @@ class Book:
         self.size_bytes -= entry.size_bytes
         if entry.fate is Fate.RELEASED:
             self._given_back.add(offset)
+            self.would_overwrite(entry)
+        else:
+            self.changes += 1
+            if self._overwritten:
+                self._settle_in_doubt(entry)
         order, unsettled, given_back = self._order, self._open, self._given_back
         while order and order[0] not in unsettled and order[0] not in given_back:
             self.committable = order.popleft() + 1
@@ -176,11 +288,14 @@ class Ledger:
         """Original and encoded bytes in flight over all partitions."""
         return sum(book.size_bytes for book in self._books.values())
 
-    def open_book(self, source: TopicPartition) -> Book:
-        """Start a new epoch of a partition; a book still open for it is closed first."""
+    def open_book(self, source: TopicPartition, before: Settled = NOTHING, topic_id: str = "") -> Book:
+        """Start a new epoch of a partition; a book still open for it is closed first.
+
+        `before`: what an earlier epoch settled; `topic_id`: Kafka's, of the topic it reads now.
+        """
         self.close_book(source)
         self._epoch += 1
-        book = self._books[source] = Book(source, self._epoch)
+        book = self._books[source] = Book(source, self._epoch, before, topic_id)
         return book
 
     def book(self, source: TopicPartition) -> Book | None:
@@ -193,10 +308,6 @@ class Ledger:
         if book is not None:
             book.is_closed = True
         return book
-
-    def committable(self) -> dict[TopicPartition, int]:
-        """Next offsets safe to commit, of partitions that have one."""
-        return {book.source: book.committable for book in self if book.committable is not None}
 
     def check(self) -> None:
         """Raise LedgerError where a conservation law does not hold."""

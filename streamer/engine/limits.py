@@ -45,21 +45,56 @@ class Limits:
     """Records, in units of high water, that may be read past the oldest unsettled one of a partition."""
 
     commit_interval_seconds: float = 0.5
+    metadata_characters: int = 4_000
+    """Of a commit's metadata, at most. Kafka's default (`offset.metadata.max.bytes`) is 4,096, of which one
+    goes to the zero byte that confluent-kafka appends."""
+    metadata_pause_ratio: float = 0.75
+    """Share of that above which a partition takes no new records, until it is below the next one."""
+    metadata_resume_ratio: float = 0.5
+    pauses_on_overflow: bool = True
+    """False: read on, and send again after a crash what does not fit."""
+    membership_seconds: float | None = None
+    """How long an acknowledged commit proves that our partitions are still ours; nothing is sent without a
+    proof. None: whoever drives the engine knows by other means."""
+    duplicates_window: int = 0
+    """Recent messageIds whose copies are skipped; 0: every record is delivered."""
+    duplicates_seconds: float = 3_600.0
+    """Age after which an id is forgotten."""
+
     drain_seconds: float = 70.0
     commit_floor_seconds: float = 5.0
     """Kept of `drain_seconds` for the last commit."""
 
     calls_per_minute: float = 160.0
+    """To the main API, by all replicas of the group together."""
     burst_calls: float = 2.0
+    start_calls: float = 1.0
+    """What a process may call right at its start; a crash loop does so each time."""
     extra_calls_ratio: float = 0.2
     """Share of the quota that isolating and second looks may use."""
     bulks: Mapping[Endpoint, BulkLimits] = field(default_factory=lambda: DEFAULT_BULKS)
+    coalesced_parts: int = 500
+    """Upserts of one object that may be told as one; refused, they are told one by one."""
+    coalesced_bytes: int = 512 << 10
+    """Their encoded bytes, unmerged: what a bulk reserves for them."""
+    unchanged_seconds: float = 3_600.0
+    """How long an upsert that says nothing new of an enduser need not be sent; 0 sends every one."""
+    unchanged_endusers: int = 100_000
+    """Endusers of whom is remembered what Planhat has."""
+    revived_endusers: int = 10_000
+    """Endusers skipped for want of a company of whom is kept what was said."""
+    revived_bytes: int = 16 << 20
+    backlog_linger_seconds: float = 2.0
+    """How long an operation for the main API waits for company while reading is at full speed: a call is
+    scarce, and what fills it is on its way."""
     probe_operations: int = 100
 
     gate_first_seconds: float = 0.5
     gate_longest_seconds: float = 60.0
     throttled_first_seconds: float = 15.0
     throttled_longest_seconds: float = 120.0
+    regrow_seconds: float = 600.0
+    """After a 429 the calls a minute grow so slowly that they would go from none to all in this time."""
 
     suspect_failures: int = 3
     """Failures of one operation's bulks, while others succeed, before the bulk is split."""

@@ -4,20 +4,24 @@ The owner never waits on anything but `Source.poll` (briefly) and, while it must
 answers; the one exception is the bounded path of a revoke or a shutdown (`handover`).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from streamer.engine.answers import Answers
 from streamer.engine.commit import CommitSchedule
 from streamer.engine.dead_letter_guard import DeadLetterGuard
 from streamer.engine.dispatch import Dice, Dispatch
+from streamer.engine.duplicates import Duplicates
 from streamer.engine.handover import Handover
 from streamer.engine.hold import Hold, ending
 from streamer.engine.intake import Intake
-from streamer.engine.ledger import Entry, Ledger
+from streamer.engine.ledger import Book, Entry, Ledger
 from streamer.engine.letters import Letters
 from streamer.engine.limits import Limits
+from streamer.engine.marks import Marks
+from streamer.engine.membership import Membership
 from streamer.engine.ports import (
     Clock,
+    CommitResult,
     DeadLetters,
     Decoder,
     Encoder,
@@ -27,10 +31,11 @@ from streamer.engine.ports import (
     Source,
 )
 from streamer.engine.pressure import Pressure, Stage
+from streamer.engine.share import share_of
 from streamer.engine.state import gauges_of, stuck_partitions
 from streamer.errors import LedgerError, StreamerError
 from streamer.outcomes import Endpoint, Fate
-from streamer.records import Record, TopicPartition
+from streamer.records import Found, Mark, Record, TopicPartition
 from streamer.transform.rules import Rules
 
 BUSY_POLL_SECONDS = 0.02
@@ -55,7 +60,9 @@ class Streamer:
         observer: Observer,
         clock: Clock,
         dice: Dice,
+        topic_partitions: Callable[[], int] = lambda: 1,
     ) -> None:
+        """`topic_partitions`: how many there are for all replicas together, as far as is known now."""
         self._limits = limits
         self._source = source
         self._sink = sink
@@ -63,22 +70,27 @@ class Streamer:
         self._clock = clock
         self.ledger = Ledger()
         self.hold = Hold(limits)
+        self.duplicates = Duplicates(limits.duplicates_window, limits.duplicates_seconds)
+        self.membership = Membership(limits.membership_seconds)
         self.dispatch = Dispatch(limits, sink, encode, observer)
         self.letters = Letters(DeadLetterGuard(limits), dead_letters)
         self._answers = Answers(
             limits, self.dispatch, observer, clock, dice, self._entry_answered, self._enter_hold, self.hold
         )
         self._commits = CommitSchedule(limits.commit_interval_seconds)
+        self._marks = Marks(limits, observer)
         self._handover = Handover(self, limits, source, observer)
         self._pressure = Pressure(limits)
         self._intake = Intake(self, rules, decoder, observer)
         self._stuck: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
+        self._topic_partitions = topic_partitions
         self._next_gauges = 0.0
         self._is_stopping = False
         self._ending: StreamerError | None = None
         self.last_poll_at = clock.monotonic()
-        """When the source was last polled: the liveness of the owner thread."""
+        """When the source was last polled: the liveness of the owner thread, and when it last could hear
+        that partitions are lost."""
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -116,8 +128,8 @@ class Streamer:
         self.collect(now)
         self._end_if_told()
         self._end_hold_or_probe(now)
-        self._send(now)
         self._commit(now)
+        self._send(now)
         records = self._poll(now)
         now = self._clock.monotonic()
         self._intake.take(records, now)
@@ -136,7 +148,10 @@ class Streamer:
 
     def collect(self, now: float, timeout_seconds: float = 0.0) -> None:
         """Apply what came back from Planhat and from the dead-letter topic."""
-        for delivery in self._sink.collect(timeout_seconds):
+        deliveries = self._sink.collect(timeout_seconds)
+        if timeout_seconds:
+            now = self._clock.monotonic()  # what came while we waited: the waits it asks for begin now
+        for delivery in deliveries:
             works = self._answers.apply(delivery, now)
             if works and self.hold.is_ended_by(delivery.batch.number):
                 self._leave_hold()
@@ -151,6 +166,7 @@ class Streamer:
         if entry.fate is not Fate.RELEASED:
             window.judge(is_bad=entry.fate is Fate.DEAD_LETTERED)
         if entry.fate is Fate.DEAD_LETTERED:
+            entry.book.would_overwrite(entry)
             self.letters.add(entry, window)
         else:
             self.settle(entry)
@@ -163,6 +179,15 @@ class Streamer:
         latency = max(0.0, self._clock.time() - made_at / 1000) if made_at >= 0 else None
         reason = entry.reason if entry.fate in {Fate.SKIPPED, Fate.DEAD_LETTERED} else ""
         self._observer.settled(entry.record, entry.call, entry.fate, reason, latency, was_sent=entry.was_sent)
+        if entry.id_key is not None:
+            self._settle_copies(entry)
+
+    def _settle_copies(self, entry: Entry) -> None:
+        for copy in self.duplicates.settled(entry, self._clock.monotonic()):
+            if copy.fate is Fate.DEAD_LETTERED:
+                self._entry_answered(copy)  # a letter of its own
+            else:
+                self.settle(copy)
 
     # --- hold -------------------------------------------------------------------------------------
 
@@ -191,7 +216,9 @@ class Streamer:
             raise ending(reason)
         if self.hold.word_is_due(now):
             self._observer.holding(reason, now - self.hold.since)
-        if self.hold.probe_is_due(now):
+        # With nothing to send there is nothing to prove, and nothing to probe with: the hold ends then.
+        may_probe = self.membership.is_proved(now) or not self._has_work
+        if may_probe and self.hold.probe_is_due(now):
             self._probe_hold(now)
 
     def _probe_hold(self, now: float) -> None:
@@ -202,6 +229,8 @@ class Streamer:
             self._sink.refresh_credentials()
             number = self.dispatch.probe(endpoint, self.hold.probe_operations, now)
             self.hold.probe = number or self.hold.probe
+            if self.hold.reason is HoldReason.EVERYTHING_REFUSED:
+                self.dispatch.send_parents(endpoint, self.hold.probe_operations, now)
         else:
             # What was refused went back to Kafka with its partition, or waits for what a hold does not
             # send: nothing is left to ask with, so go on and see.
@@ -210,21 +239,40 @@ class Streamer:
     # --- out, commits -----------------------------------------------------------------------------
 
     def _send(self, now: float) -> None:
-        if self.hold.reason is None:
+        if self.hold.reason is None and self.membership.is_proved(now):
             self.dispatch.send(now)
 
     def _commit(self, now: float) -> None:
         self.finish_commits()
-        offsets = self._commits.due(now, self.ledger.committable())
-        if offsets:
-            self._commits.started(now, offsets)
-            self._source.start_commit(offsets)
+        marks = self.news_of(self.ledger) if self._commits.is_due(now) else {}
+        if not marks and self._has_work and self.membership.needs_proof(now) and self._commits.is_free(now):
+            marks = self._marks.as_they_stand(self.ledger)
+        if marks:
+            self._commits.started(now, marks)
+            self.membership.asked(now, marks)
+            self._source.start_commit(marks)
+
+    def news_of(self, books: Iterable[Book]) -> dict[TopicPartition, Mark]:
+        """What there is to commit of these, and Kafka has not acknowledged."""
+        return self._commits.changed(self._marks.of(books))
+
+    @property
+    def _has_work(self) -> bool:
+        """Whether there is something to send, or in flight."""
+        return self.dispatch.lanes.size > 0
 
     def finish_commits(self) -> None:
         """Learn what became of commits."""
-        for offsets, result in self._source.finished_commits():
-            self._commits.finished(offsets, result)
-            self._observer.committed(result, len(offsets))
+        for marks, result in self._source.finished_commits():
+            self._commits.finished(marks, result)
+            self.membership.answered(marks, result)
+            self.committed(marks, result)
+
+    def committed(self, marks: Mapping[TopicPartition, Mark], result: CommitResult) -> None:
+        """A commit ended."""
+        if result is CommitResult.TOO_LARGE:
+            self._marks.shrink()
+        self._observer.committed(result, len(marks))
 
     # --- in ---------------------------------------------------------------------------------------
 
@@ -235,13 +283,16 @@ class Streamer:
             self._observer.paused(stage.value)
         self._pause_and_resume(self._to_pause(stage, now))
         if stage is Stage.STILL:
-            self.last_poll_at = now
+            # No poll, and not counted as one: who was frozen, and wakes up still, has not heard of a loss.
             self.collect(now, STILL_SECONDS)
             return ()
-        is_busy = bool(self.dispatch.flights)
+        is_busy = bool(self.dispatch.flights) or (self._has_work and not self.membership.is_proved(now))
         timeout = BUSY_POLL_SECONDS if is_busy else self._limits.poll_seconds
         records = self._source.poll(self._limits.poll_records, timeout)
         self.last_poll_at = self._clock.monotonic()
+        self.dispatch.loads.polled(len(records))
+        if len(records) == self._limits.poll_records:
+            self.dispatch.full_poll(self.last_poll_at)
         return records
 
     def _to_pause(self, stage: Stage, now: float) -> set[TopicPartition]:
@@ -252,7 +303,7 @@ class Streamer:
         most = self._limits.span_ratio * self._limits.high_water_records
         stretched = {book.source for book in self.ledger if book.span > most}
         waiting = self._intake.waiting_longer_than(self._stuck_records)
-        return (self._stuck | waiting | stretched) & assigned
+        return (self._stuck | waiting | stretched | self._marks.overfull) & assigned
 
     @property
     def _stuck_records(self) -> int:
@@ -270,15 +321,19 @@ class Streamer:
 
     # --- Assignment: called from inside Source.poll and Source.close ---------------------------------
 
-    def assigned(self, partitions: Collection[TopicPartition]) -> None:
+    def assigned(self, partitions: Mapping[TopicPartition, Found | None]) -> None:
         """Open a book for each; they start paused while everything else is."""
-        for source in partitions:
-            self.ledger.open_book(source)
+        for source, found in partitions.items():
+            settled = self._marks.taken_over(source, found)
+            book = self.ledger.open_book(source, settled, found.topic_id if found else "")
+            if found is not None and found.is_refuted_by(settled.end):
+                book.begin_at(found.committed)
         self._observer.rebalanced("assigned", len(partitions), 0)
         wanted = self._to_pause(self._pressure.stage, self._clock.monotonic()) & set(partitions)
         if wanted:
             self._paused |= wanted
             self._source.pause(wanted)
+        self._take_share(self._clock.monotonic())
 
     def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Finish what was sent, give the rest back, commit, forget."""
@@ -286,6 +341,7 @@ class Streamer:
 
     def lost(self, partitions: Collection[TopicPartition]) -> None:
         """Forget; somebody else reads them already."""
+        self.membership.lost()
         self._handover.hand_over(partitions, "lost")
 
     def stop_intake(self, partitions: Collection[TopicPartition]) -> None:
@@ -298,7 +354,16 @@ class Streamer:
             self._paused.discard(source)
             self._stuck.discard(source)
         self._commits.forget(partitions)
+        self._marks.forget(partitions)
+        self.dispatch.revived.forget_closed()
         self.letters.forget_closed()
+        self._take_share(self._clock.monotonic())
+
+    def _take_share(self, now: float) -> None:
+        """The part of the group's calls that goes with the partitions read here."""
+        assigned = [source.partition for source in self.ledger.partitions]
+        share = share_of(self._limits.calls_per_minute, self._topic_partitions(), assigned)
+        self.dispatch.quota.set_share(now, share)
 
     @property
     def commits(self) -> CommitSchedule:
@@ -316,7 +381,10 @@ class Streamer:
         if now < self._next_gauges:
             return
         self._next_gauges = now + self._limits.gauges_seconds
+        self._take_share(now)  # partitions may have been added to the topic
         self._stuck = stuck_partitions(self.dispatch.parked(), self._stuck_records)
         self._observer.gauges(
-            gauges_of(now, self.ledger, self.dispatch, self.hold, self.letters, len(self._paused))
+            gauges_of(
+                now, self.ledger, self.dispatch, self.hold, self.letters, self._marks, len(self._paused)
+            )
         )

@@ -15,7 +15,7 @@ from streamer.engine.gate import BulkSize, Gate, Permit
 from streamer.engine.isolation import Isolation
 from streamer.engine.lanes import Place, Ticket
 from streamer.engine.limits import Limits
-from streamer.outcomes import Endpoint
+from streamer.outcomes import Endpoint, Host
 
 
 class Kind(Enum):
@@ -56,6 +56,8 @@ class Outbox:
         self.gate = Gate(limits)
         self.size = BulkSize(self.bulk.operations)
         self.flights = 0
+        self.more_comes = False
+        """Reading goes at full speed: a bulk that is not full yet soon will be."""
         self.isolations: deque[Isolation] = deque()
         """Hunts for operations at fault, one at a time."""
         self._alone: deque[Aside] = deque()
@@ -99,6 +101,17 @@ class Outbox:
             else:
                 self.pool.put_back([aside.ticket], at_head=False)
 
+    def fill(self, now: float, *, extras: bool) -> float:
+        """How full the request is that may go now, up to 1; 0 when none is due. Call `wake` before."""
+        if self.flights >= self.bulk.flights:
+            return 0.0
+        permit = self.gate.permit(now)
+        has_extras = extras and bool(self.isolations or self._alone or any(self._looks.values()))
+        is_bulk = self.pool.count > 0 if permit is Permit.PROBE else self._is_due(now)
+        if permit is Permit.NOTHING or not (has_extras or is_bulk):
+            return 0.0
+        return min(1.0, max(1, self.pool.count) / self.size.operations)
+
     def choose(self, now: float, flight: int, *, extras: bool) -> tuple[Kind, list[Ticket]] | None:
         """What to send now, marked as sent in `flight`; None when nothing is due or may go."""
         if self.flights >= self.bulk.flights:
@@ -107,13 +120,24 @@ class Outbox:
         if permit is Permit.NOTHING:
             return None
         if permit is Permit.PROBE:
-            # Bulks first: extras are suspects, and as probes they could keep the gate closed for ever.
-            most = min(self.gate.probe_size(), self.size.operations)
-            chosen = self._bulk(now, flight, is_probe=True) or (self._extra(flight, most) if extras else None)
+            chosen = self._probe(now, flight, extras=extras)
             self.gate.is_probing = chosen is not None
             return chosen
         chosen = self._extra(flight, self.size.operations) if extras else None
         return chosen or self._bulk(now, flight, is_probe=False)
+
+    def _probe(self, now: float, flight: int, *, extras: bool) -> tuple[Kind, list[Ticket]] | None:
+        """Bulks and extras in turns.
+
+        Extras are suspects, and as every probe they could keep the gate closed for ever; so could the
+        bulks, where all that is ready makes requests fail and everything else is suspect still.
+        """
+        most = min(self.gate.probe_size(), self.size.operations)
+        if not extras:
+            return self._bulk(now, flight, is_probe=True)
+        if self.gate.failures % 2 == 0:
+            return self._extra(flight, most) or self._bulk(now, flight, is_probe=True)
+        return self._bulk(now, flight, is_probe=True) or self._extra(flight, most)
 
     def _extra(self, flight: int, most: int) -> tuple[Kind, list[Ticket]] | None:
         while self.isolations and self.isolations[0].is_over:
@@ -142,9 +166,9 @@ class Outbox:
                 looks.popleft()
                 continue
             most = min(limit, group[0].group_limit if group else ticket.group_limit)
-            if group and (len(group) >= most or len(ticket.encoded) >= room):
+            if group and (len(group) >= most or ticket.size_bytes >= room):
                 break
-            room -= len(ticket.encoded) + 1
+            room -= ticket.size_bytes + 1
             group.append(looks.popleft().ticket)
         return group
 
@@ -152,9 +176,15 @@ class Outbox:
         if is_probe:
             tickets = self.pool.take(min(self.gate.probe_size(), self.size.operations), flight)
             return (Kind.PROBE, tickets) if tickets else None
-        if not self.pool.is_due(now, self.size.operations):
+        if not self._is_due(now):
             return None
         return Kind.BULK, self.pool.take(self.size.operations, flight)
+
+    def _is_due(self, now: float) -> bool:
+        linger = self.bulk.linger_seconds
+        if self.more_comes and self.endpoint.host is Host.MAIN:
+            linger = max(linger, self.limits.backlog_linger_seconds)
+        return self.pool.is_due(now, self.size.operations, linger)
 
     @staticmethod
     def _mark(tickets: list[Ticket], flight: int) -> list[Ticket]:

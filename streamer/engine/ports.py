@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from streamer.outcomes import Answer, CallType, Endpoint, Fate, InvalidReason
-from streamer.records import Record, TopicPartition
+from streamer.records import Found, Mark, MarkIgnored, Record, TopicPartition
 from streamer.transform.operations import Operation
 
 
@@ -39,13 +39,18 @@ class CommitResult(StrEnum):
     """The group has moved on without us; these offsets are no longer ours to commit."""
     DENIED = "denied"
     """The cluster does not allow us to commit: they stay ours, and only a person can mend it."""
+    TOO_LARGE = "too_large"
+    """The cluster takes less metadata than we sent: the newest is tried again with less of it."""
 
 
 class Assignment(Protocol):
     """Told of changes in what this member reads, from inside `Source.poll` or `Source.close`."""
 
-    def assigned(self, partitions: Collection[TopicPartition]) -> None:
-        """These partitions are now read by this member (only the new ones)."""
+    def assigned(self, partitions: Mapping[TopicPartition, Found | None]) -> None:
+        """These partitions are now read by this member (only the new ones).
+
+        With what is known of each; None where nobody told in time.
+        """
         ...
 
     def revoked(self, partitions: Collection[TopicPartition]) -> None:
@@ -79,15 +84,15 @@ class Source(Protocol):
         """Return records of these again."""
         ...
 
-    def start_commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Begin committing next offsets; the result comes from `finished_commits`."""
+    def start_commit(self, marks: Mapping[TopicPartition, Mark]) -> None:
+        """Begin committing; the result comes from `finished_commits`."""
         ...
 
-    def finished_commits(self) -> Sequence[tuple[Mapping[TopicPartition, int], CommitResult]]:
+    def finished_commits(self) -> Sequence[tuple[Mapping[TopicPartition, Mark], CommitResult]]:
         """Commits that ended since the last call (they end inside `poll`)."""
         ...
 
-    def commit_now(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
+    def commit_now(self, marks: Mapping[TopicPartition, Mark]) -> CommitResult:
         """Commit and wait for the answer: for the revoke and shutdown path only."""
         ...
 
@@ -236,6 +241,22 @@ class HoldReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """This replica's calls to the main API, and what they carry."""
+
+    share: float = 0.0
+    """Calls a minute that go with the partitions read here; 0 without any."""
+    calls_per_minute: float = 0.0
+    """In force: the share, or less by a header or after a 429."""
+    wait_seconds: float | None = None
+    """Until the next call is allowed; None without a share."""
+    operations_per_call: float = 0.0
+    """In bulks of late."""
+    operations_per_record: float = 0.0
+    """Operations for the main API that records come to, of late."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gauges:
     """The engine's state at one moment, published about once a second; never mutated."""
 
@@ -257,6 +278,9 @@ class Gauges:
     """Calls the main API's bucket would allow now."""
     letters_held: int
     """Candidates for the dead-letter topic that are not produced yet."""
+    metadata_characters: int = 0
+    """What the longest metadata of a partition came to, before a limit cut it."""
+    load: Load = Load()
 
 
 class Observer(Protocol):
@@ -291,12 +315,23 @@ class Observer(Protocol):
         """Operations are finished with."""
         ...
 
+    def coalesced(self, endpoint: Endpoint, count: int) -> None:
+        """So many operations were delivered by another one of their object, which said theirs too."""
+        ...
+
+    def revived(self, count: int) -> None:
+        """So many operations, skipped for want of a company, were told with a later one and accepted."""
+        ...
+
     def delivered(self, delivery: Delivery) -> None:
         """One request and its answer."""
         ...
 
     def retried(self, endpoint: Endpoint, reason: str, operations: int) -> None:
-        """Operations go back to wait: a TransientReason, a Verdict or `refused_whole` says why."""
+        """Operations go back to wait.
+
+        `reason` is a TransientReason, a Verdict, `refused_whole` or `taken_apart`.
+        """
         ...
 
     def fenced(self, operations: int) -> None:
@@ -309,6 +344,10 @@ class Observer(Protocol):
 
     def committed(self, result: CommitResult, partitions: int) -> None:
         """A commit ended."""
+        ...
+
+    def mark_ignored(self, reason: MarkIgnored) -> None:
+        """The metadata of a partition's last commit is not listened to."""
         ...
 
     def paused(self, stage: str) -> None:

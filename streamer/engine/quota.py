@@ -1,85 +1,136 @@
-"""The quota of the main API: a token bucket over a given clock, and the rule for 429.
+"""The quota of the main API: this replica's share of it, what lowers it, and the rule for 429. Pure.
 
-Starts with one token and holds at most `burst_calls`, so a restart loop cannot overdraw. The
-analytics host is not metered and takes no tokens.
+What may be called a minute is the least of three: the share by partitions, what Planhat's headers say is
+left, and what a 429 has left of it for some minutes. The analytics host is not metered and takes nothing.
 """
 
+import math
+
 from streamer.engine.limits import Limits
+from streamer.engine.pace import WINDOW_SECONDS, Bucket, Window
 
-
-class Bucket:
-    """A token bucket. `now` never goes back."""
-
-    def __init__(self, per_minute: float, burst: float, tokens: float = 1.0) -> None:
-        self._rate = per_minute / 60.0
-        self._burst = burst
-        self._tokens = tokens
-        self._at: float | None = None
-
-    def tokens(self, now: float) -> float:
-        """Calls allowed now."""
-        if self._at is not None and now > self._at:
-            self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        if self._at is None or now > self._at:
-            self._at = now
-        return self._tokens
-
-    def has(self, now: float) -> bool:
-        """Whether a call is allowed now."""
-        # A hair below one: a token refilled in many small steps must not miss it by rounding.
-        return self.tokens(now) >= 1.0 - 1e-9
-
-    def take(self, now: float) -> None:
-        """Spend one token."""
-        self._tokens = max(0.0, self.tokens(now) - 1.0)
-
-    def drain(self, now: float) -> None:
-        """Start again without credit."""
-        self.tokens(now)
-        self._tokens = 0.0
+LONGEST_WAIT_SECONDS = 600.0
+LEAST_CALLS = 1.0
+"""A minute, however little is left: without a call nobody learns that there is more again."""
+LEAST_PART = 1 / 16
+"""Of the share, however many replies were 429: so it is whole again within the time of regrowth."""
+LEAST_PART_BY_HEADER = 1 / 4
+"""Planhat does not document these headers: one that is always 0 must not bring us to a halt. Below this
+part of the share only a 429 brings us."""
 
 
 class Quota:
-    """What the main API lets this process send: its bucket, the share for extras, the 429 rule."""
+    """What the main API lets this replica send. It starts without a share of the calls."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._calls = Bucket(limits.calls_per_minute, limits.burst_calls)
-        self._extras = Bucket(limits.calls_per_minute * limits.extra_calls_ratio, 1.0)
-        self._blocked_until = 0.0
+        self.share = 0.0
+        """Calls a minute by the partitions read here."""
+        self._had_share = False
+        self._calls = Bucket(0.0, limits.burst_calls, limits.start_calls)
+        self._extras = Bucket(0.0, 1.0, 1.0)
+        self._window = Window()
+        self._blocked_until = -math.inf
+        self._throttled_at = -math.inf
         self._throttles = 0
+        self._part = 1.0
+        """Of the share, right after the last 429."""
+        self._left = math.inf
+        """Calls a minute that the newest header leaves us; no word of it after a minute."""
+        self._left_at = -math.inf
+
+    # --- what may be sent -------------------------------------------------------------------------
 
     def tokens(self, now: float) -> float:
         """Calls allowed now."""
-        return 0.0 if now < self._blocked_until else self._calls.tokens(now)
+        self._set_rates(now)
+        return max(0.0, self._calls.tokens(now)) if self._wait(now) == 0.0 else 0.0
 
     def may_call(self, now: float) -> bool:
         """Whether a request may go to the main API now."""
-        return now >= self._blocked_until and self._calls.has(now)
+        self._set_rates(now)
+        return self.share > 0.0 and self._wait(now) == 0.0 and self._calls.has(now)
 
     def may_call_extra(self, now: float) -> bool:
         """Whether a request that isolates or looks again may go now."""
+        self._set_rates(now)
         return self._extras.has(now)
+
+    def seconds_until_call(self, now: float) -> float:
+        """Until the next call is allowed, as far as is known now; infinite without a share."""
+        self._set_rates(now)
+        return max(self._wait(now), self._calls.seconds_until(now)) if self.share else math.inf
+
+    def calls_per_minute(self, now: float) -> float:
+        """Calls a minute in force: the share, or less after a 429 or by Planhat's headers."""
+        regrown = max(0.0, now - self._blocked_until) / self._limits.regrow_seconds
+        calls = self.share * min(1.0, self._part + regrown)
+        if now - self._left_at < WINDOW_SECONDS:
+            calls = min(calls, max(self._left, self.share * LEAST_PART_BY_HEADER))
+        return max(calls, min(self.share, LEAST_CALLS))
+
+    def _wait(self, now: float) -> float:
+        """Seconds for a 429, or because the last minute saw all calls of the share."""
+        return max(0.0, self._blocked_until - now, self._window.seconds_until(now, max(1, int(self.share))))
+
+    def _set_rates(self, now: float) -> None:
+        calls = self.calls_per_minute(now)
+        self._calls.set_rate(now, calls)
+        self._extras.set_rate(now, calls * self._limits.extra_calls_ratio)
+
+    # --- what changes it --------------------------------------------------------------------------
+
+    def set_share(self, now: float, calls_per_minute: float) -> None:
+        """Partitions came or went. A lost share takes its credit along, a grown one starts without.
+
+        Who had the partition before may have called for it a moment ago, so one call is owed too. Nothing
+        is by a replica that just started: others may have lost as much as it got, or nobody was there.
+        """
+        self._set_rates(now)
+        if calls_per_minute < self.share:
+            self._calls.keep(now, calls_per_minute / self.share)
+        elif calls_per_minute > self.share and self._had_share:
+            self._calls.owe(now, 1.0)
+        self._had_share = self._had_share or calls_per_minute > 0.0
+        self.share = calls_per_minute
+        self._set_rates(now)
 
     def called(self, now: float, *, is_extra: bool, is_metered: bool = True) -> None:
         """A request goes out."""
         if is_metered:
             self._calls.take(now)
+            self._window.add(now)
         if is_extra:
             self._extras.take(now)
 
-    def throttled(self, now: float, retry_after_seconds: float | None) -> None:
-        """Planhat answered 429: everything on the main API waits, as told or 15 s doubling to 120 s."""
+    def throttled(self, now: float, retry_after_seconds: float | None, sent_at: float) -> None:
+        """Planhat answered 429: everything on the main API waits, as told or 15 s doubling to 120 s.
+
+        After that half of the calls go, and all of them again some minutes later. Answers to what was sent
+        before the last 429 came tell nothing new.
+        """
+        is_news = sent_at > self._throttled_at
+        if is_news:
+            self._throttles += 1
+            self._part = max(LEAST_PART, self.calls_per_minute(now) / self.share / 2) if self.share else 0.5
+            self._throttled_at = now
         wait = retry_after_seconds
         if wait is None:
             wait = min(
                 self._limits.throttled_longest_seconds,
-                self._limits.throttled_first_seconds * 2.0 ** min(self._throttles, 16),
+                self._limits.throttled_first_seconds * 2.0 ** min(self._throttles - 1, 16),
             )
-        self._throttles += 1
-        self._blocked_until = max(self._blocked_until, now + min(wait, 600.0))
-        self._calls.drain(now)
+        self._blocked_until = max(self._blocked_until, now + min(wait, LONGEST_WAIT_SECONDS))
+        self._calls.keep(now, 0.0)
 
-    def answered(self) -> None:
-        """Planhat answered otherwise: the next 429 starts at the shortest wait again."""
+    def answered(self, now: float, sent_at: float, remaining_calls: int | None) -> None:
+        """Planhat answered otherwise: the next 429 starts at the shortest wait again.
+
+        `remaining_calls` is what a header says is left in the tenant's minute, for everybody. What we made
+        ourselves in that minute will be free again, so a minute has room for that and for what is left:
+        as long as others leave us our share this is no less than it, whoever of us takes it.
+        """
         self._throttles = 0
+        if remaining_calls is not None:
+            made = self._window.since(sent_at - 60.0)
+            self._left, self._left_at = float(made + remaining_calls), now

@@ -1,5 +1,6 @@
 """The engine's state at one moment: as gauges, and as the partitions that too much waits in."""
 
+import math
 from collections import deque
 from collections.abc import Iterable
 
@@ -8,7 +9,8 @@ from streamer.engine.hold import Hold
 from streamer.engine.lanes import Ticket
 from streamer.engine.ledger import Ledger
 from streamer.engine.letters import Letters
-from streamer.engine.ports import Gauges
+from streamer.engine.marks import Marks
+from streamer.engine.ports import Gauges, Load
 from streamer.records import TopicPartition
 
 
@@ -23,8 +25,9 @@ def stuck_partitions(parked: Iterable[Ticket], most: int) -> set[TopicPartition]
     waiting: dict[TopicPartition, int] = {}
     while line:
         ticket = line.popleft()
-        source = ticket.entry.book.source
-        waiting[source] = waiting.get(source, 0) + 1
+        for part in ticket.parts:
+            source = part.entry.book.source
+            waiting[source] = waiting.get(source, 0) + 1 + len(part.entry.copies or ())
         for follower in ticket.followers:
             if follower not in seen:
                 seen.add(follower)
@@ -33,7 +36,13 @@ def stuck_partitions(parked: Iterable[Ticket], most: int) -> set[TopicPartition]
 
 
 def gauges_of(
-    now: float, ledger: Ledger, dispatch: Dispatch, hold: Hold, letters: Letters, paused_partitions: int
+    now: float,
+    ledger: Ledger,
+    dispatch: Dispatch,
+    hold: Hold,
+    letters: Letters,
+    marks: Marks,
+    paused_partitions: int,
 ) -> Gauges:
     """The state now, in values that nobody changes afterwards."""
     oldest = {book.source: book.oldest for book in ledger}
@@ -55,4 +64,19 @@ def gauges_of(
         hold=hold.reason,
         tokens=dispatch.quota.tokens(now),
         letters_held=letters.held,
+        metadata_characters=marks.characters,
+        load=_load_of(now, dispatch),
+    )
+
+
+def _load_of(now: float, dispatch: Dispatch) -> Load:
+    quota, loads = dispatch.quota, dispatch.loads
+    loads.fade()
+    wait = quota.seconds_until_call(now)
+    return Load(
+        share=quota.share,
+        calls_per_minute=quota.calls_per_minute(now),
+        wait_seconds=wait if math.isfinite(wait) else None,
+        operations_per_call=loads.operations_per_call,
+        operations_per_record=loads.operations_per_record,
     )

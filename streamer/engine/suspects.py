@@ -110,6 +110,9 @@ class Suspects:
         Planhat answered, so it is not down, and were its endpoint quiet the proof might never come.
         """
         limits, endpoint = self._limits, outbox.endpoint
+        if ticket.is_merged:
+            self._endings.refuse(ticket, InvalidReason.REFUSED_ALONE, now, is_suspect=True)
+            return
         if not ticket.refusals:
             ticket.refused_at = now
             ticket.refused_mark = self._accepted[endpoint]

@@ -8,10 +8,10 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from streamer.engine.ports import CommitResult
 from streamer.kafka.faults import FENCED
 from streamer.kafka.permissions import DENIED
-from streamer.records import TopicPartition
+from streamer.records import Mark, TopicPartition
 
-Finished = tuple[Mapping[TopicPartition, int], CommitResult]
-"""The next offsets of one commit, and what became of them."""
+Finished = tuple[Mapping[TopicPartition, Mark], CommitResult]
+"""The marks of one commit, and what became of them."""
 
 
 def commit_result(error: KafkaError | None) -> CommitResult:
@@ -26,6 +26,8 @@ def commit_result(error: KafkaError | None) -> CommitResult:
         return CommitResult.COMMITTED
     if error.code() in DENIED:
         return CommitResult.DENIED
+    if error.code() == KafkaError.OFFSET_METADATA_TOO_LARGE:
+        return CommitResult.TOO_LARGE
     return CommitResult.FENCED if error.code() in FENCED else CommitResult.RETRY
 
 
@@ -36,8 +38,9 @@ def finished(error: KafkaError | None, partitions: Sequence[KafkaPartition]) -> 
     """
     if error is not None and not partitions:
         return [({}, commit_result(error))]
-    by_result: dict[CommitResult, dict[TopicPartition, int]] = {}
+    by_result: dict[CommitResult, dict[TopicPartition, Mark]] = {}
     for each in partitions:
         result = commit_result(error if error is not None else each.error)
-        by_result.setdefault(result, {})[TopicPartition(each.topic, each.partition)] = each.offset
-    return [(offsets, result) for result, offsets in by_result.items()]
+        mark = Mark(each.offset, each.metadata or "")
+        by_result.setdefault(result, {})[TopicPartition(each.topic, each.partition)] = mark
+    return [(marks, result) for result, marks in by_result.items()]

@@ -39,10 +39,19 @@ _REFUSED: Final = {
         "other members of this group do not use cooperative-sticky; stop them, or change "
         "STREAMER_KAFKA_GROUP_ID"
     ),
-    KafkaError.UNSUPPORTED_VERSION: "this broker is too old for the settings in STREAMER_KAFKA_PROPERTIES",
+    KafkaError.UNSUPPORTED_VERSION: (
+        "this broker is too old for STREAMER_KAFKA_GROUP_PROTOCOL=consumer, or for the settings in "
+        "STREAMER_KAFKA_PROPERTIES"
+    ),
     KafkaError.SASL_AUTHENTICATION_FAILED: "correct user and password in STREAMER_KAFKA_PROPERTIES",
     KafkaError._AUTHENTICATION: "correct user and password in STREAMER_KAFKA_PROPERTIES",  # noqa: SLF001
-    KafkaError.FENCED_INSTANCE_ID: "another member runs with the same group.instance.id; give each its own",
+    KafkaError.FENCED_INSTANCE_ID: (
+        "another process bears the same STREAMER_KAFKA_GROUP_INSTANCE_ID; give each its own"
+    ),
+    KafkaError.UNRELEASED_INSTANCE_ID: (
+        "another process bears the same STREAMER_KAFKA_GROUP_INSTANCE_ID; give each its own. If it "
+        "was killed, start again when its session has ended"
+    ),
     KafkaError._FATAL: "the client cannot go on; start it again",  # noqa: SLF001
 }
 
@@ -62,6 +71,14 @@ def text_of(error: KafkaError | BaseException) -> str:
     return str(error)
 
 
+def _cause(error: KafkaError) -> int:
+    """The code of what made an error fatal, which librdkafka tells in words alone; else its own."""
+    if error.code() != KafkaError._FATAL:  # noqa: SLF001
+        return error.code()
+    told = (code for code in _REFUSED if code != error.code() and KafkaError(code).str() in error.str())
+    return next(told, error.code())
+
+
 def never_works(error: KafkaError) -> bool:
     """Whether waiting and trying again cannot help."""
     return bool(error.fatal()) or error.code() in _REFUSED
@@ -71,7 +88,7 @@ def source_error(
     error: KafkaError, bootstrap_servers: str, what: str, need: Need | None = None
 ) -> SourceError:
     """The error as ours: what happened, what happens next, what to do. `need`: the ACL that is missing."""
-    advice = _REFUSED.get(error.code(), "look at the broker's log, then start again")
+    advice = _REFUSED.get(_cause(error), "look at the broker's log, then start again")
     if need is not None:
         advice = f"allow this user {need} (docs/secured-kafka.md lists every ACL)"
     return SourceError(

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from confluent_kafka import Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from streamer.records import Record, TopicPartition
+from streamer.records import Mark, Record, TopicPartition
 
 
 def record_of(fetched: Message) -> Record:
@@ -33,6 +33,9 @@ def kafka_partitions(partitions: Collection[TopicPartition]) -> list[KafkaPartit
     return [KafkaPartition(each.topic, each.partition) for each in partitions]
 
 
-def kafka_offsets(offsets: Mapping[TopicPartition, int]) -> list[KafkaPartition]:
-    """Next offsets as librdkafka's."""
-    return [KafkaPartition(each.topic, each.partition, offset) for each, offset in offsets.items()]
+def kafka_marks(marks: Mapping[TopicPartition, Mark]) -> list[KafkaPartition]:
+    """Marks as librdkafka's next offsets with metadata."""
+    return [
+        KafkaPartition(each.topic, each.partition, mark.offset, metadata=mark.metadata)
+        for each, mark in marks.items()
+    ]

@@ -58,7 +58,9 @@ _LOOKING: Final = ("dead-letters list", "dead-letters show", "dead-letters repla
 _REPLAY: Final = ("dead-letters replay",)
 
 PERMISSIONS: Final = (
-    Permission(("run", "check"), "Read", Resource.EVENTS, "read events, look up offsets, commit them"),
+    Permission(
+        ("run", "check"), "Read", Resource.EVENTS, "read events, look up offsets and the topic, commit"
+    ),
     Permission(("run", "check"), "Write", Resource.LETTERS, "produce dead letters, idempotently"),
     Permission(("run", "check"), "Read", Resource.GROUP, "join the group, look up its offsets, commit them"),
     Permission(

@@ -2,8 +2,9 @@
 
 One thread owns it. Since confluent-kafka 2.16 every other thread would wait for that one anyway.
 Callbacks (assignment, commits, statistics, errors) run inside `poll` and `close`, on that thread.
-Inside them `consume`, `poll` and `list_topics` abort the process (an assertion in the binding, seen
-on 2.16.1); commit, committed, watermarks, pause and the assign calls are safe there.
+Inside them the consumer's `consume`, `poll` and `list_topics` abort the process (an assertion in the
+binding, seen on 2.16.1); commit, committed, watermarks, pause and the assign calls are safe there, and so
+is whatever is asked of another client.
 """
 
 import threading
@@ -22,13 +23,14 @@ from streamer.kafka.configuration import consumer_configuration, logger, onlooke
 from streamer.kafka.denials import CommitDenials
 from streamer.kafka.faults import error_of, never_works, source_error, text_of
 from streamer.kafka.kept_back import KeptBack
+from streamer.kafka.last_commits import LastCommits
 from streamer.kafka.log_ends import LogEnd, LogEnds
-from streamer.kafka.nouns import kafka_offsets, kafka_partitions, our_partitions, record_of
+from streamer.kafka.nouns import kafka_marks, kafka_partitions, our_partitions, record_of
 from streamer.kafka.permissions import denied
 from streamer.kafka.retention import Retention
 from streamer.kafka.statistics import Statistics, read_statistics
 from streamer.kafka.unplaced import Unplaced
-from streamer.records import Record, TopicPartition
+from streamer.records import Mark, Record, TopicPartition
 
 COMMIT_SECONDS: Final = 3.0
 """How long `commit_now` waits for a sign of life of the group's coordinator."""
@@ -63,8 +65,10 @@ class KafkaSource:
         self._denials = CommitDenials(bootstrap_servers, topic, group_id)
         self._carried: Exception | None = None
         self._statistics = Statistics()
+        self._topic_partitions = 0
         admin = AdminClient(onlooker_configuration(bootstrap_servers, properties))
         self._ends = LogEnds(admin)
+        self._last_commits = LastCommits(admin, topic)
         self._retention = Retention(admin, topic)
         self._has_joined = False
         self._is_closing = False
@@ -134,15 +138,15 @@ class KafkaSource:
             self._kept_back.release(wanted)
             self._consumer.resume(kafka_partitions(wanted))
 
-    def start_commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Begin committing next offsets; the result comes from `finished_commits`."""
-        if not offsets:
+    def start_commit(self, marks: Mapping[TopicPartition, Mark]) -> None:
+        """Begin committing; the result comes from `finished_commits`."""
+        if not marks:
             return
         try:
-            self._consumer.commit(offsets=kafka_offsets(offsets), asynchronous=True)
+            self._consumer.commit(offsets=kafka_marks(marks), asynchronous=True)
         except KafkaException as exception:
             error = error_of(exception)
-            self._finished.append((dict(offsets), commit_result(error)))
+            self._finished.append((dict(marks), commit_result(error)))
             self._look_for_denial(error)
 
     def finished_commits(self) -> Sequence[Finished]:
@@ -150,7 +154,7 @@ class KafkaSource:
         ended, self._finished = self._finished, []
         return ended
 
-    def commit_now(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
+    def commit_now(self, marks: Mapping[TopicPartition, Mark]) -> CommitResult:
         """Commit and wait for the answer: for the revoke and shutdown path only.
 
         librdkafka's waiting commit has no time-out: with a broker that hangs (SIGSTOP, a silent
@@ -159,12 +163,12 @@ class KafkaSource:
         coordinator that just answered is sent the commit. While closing, librdkafka no longer
         answers look-ups; there the commit goes alone.
         """
-        if not offsets:
+        if not marks:
             return CommitResult.COMMITTED
-        wanted = kafka_offsets(offsets)
+        wanted = kafka_marks(marks)
         try:
             if not self._is_closing:
-                self._consumer.committed(kafka_partitions(offsets), timeout=COMMIT_SECONDS)
+                self._consumer.committed(kafka_partitions(marks), timeout=COMMIT_SECONDS)
             answers = self._consumer.commit(offsets=wanted, asynchronous=False)
         except KafkaException as exception:
             return commit_result(error_of(exception))
@@ -216,6 +220,14 @@ class KafkaSource:
         return self._topic
 
     @property
+    def topic_partitions(self) -> int:
+        """Most partitions that the topic was ever seen with; 0 before anything of it is assigned.
+
+        Kafka takes none away; a report that has fewer was made while the broker could not tell.
+        """
+        return self._topic_partitions
+
+    @property
     def is_member(self) -> bool:
         """Whether this member is in its group with nothing left to settle, as of the last report."""
         return self._statistics.is_steady
@@ -245,15 +257,16 @@ class KafkaSource:
     # --- callbacks ---------------------------------------------------------------------------------
 
     def _on_assign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
+        added = our_partitions(partitions)
         try:
+            found = dict.fromkeys(added) if self._is_closing else self._last_commits.look_up(consumer, added)
             # No offset is named: librdkafka asks for the committed one by itself, again and again
             # while the coordinator is away, and reports where there is none (see `Unplaced`).
             consumer.incremental_assign(partitions)
-            added = our_partitions(partitions)
             self._assigned |= added
             self._has_joined = True
             if self._assignment is not None:
-                self._assignment.assigned(added)
+                self._assignment.assigned(found)
         except Exception as error:  # noqa: BLE001 - carried to `poll`, which raises it
             self._carry(error)
 
@@ -295,6 +308,7 @@ class KafkaSource:
             self._carry(error)
             return
         self._has_joined = self._has_joined or self._statistics.is_steady
+        self._topic_partitions = max(self._topic_partitions, self._statistics.topic_partitions)
         self._backlog.doubt(self._paused)
         self._backlog.reported(self._statistics, self._known_ends())
         self._ends.ask(self._assigned)

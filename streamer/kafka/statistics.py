@@ -13,6 +13,8 @@ class Statistics:
     """By partition number: the offset last committed by the group; left out where not known."""
     passed: Mapping[int, int] = field(default_factory=dict)
     """By partition number: where the next fetch begins, if nothing fetched waits to be taken."""
+    topic_partitions: int = 0
+    """How many partitions the topic has, whoever reads them; 0 before anything of it is assigned."""
     queued_bytes: int = 0
     """Bytes read ahead that the application has not taken yet."""
     is_steady: bool = False
@@ -39,6 +41,7 @@ def read_statistics(text: str, topic: str) -> Statistics:
             for number, partition in partitions.items()
             if partition.get("next_offset", -1) >= 0 and not partition.get("fetchq_cnt", 0)
         },
+        topic_partitions=len(partitions),
         queued_bytes=sum(partition.get("fetchq_size", 0) for partition in partitions.values()),
         is_steady=group.get("state") == "up" and group.get("join_state") == "steady",
     )

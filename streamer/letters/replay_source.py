@@ -21,7 +21,7 @@ from streamer.letters.journal import JournalEntry, settled_entries, taken_entrie
 from streamer.letters.letter import Place
 from streamer.letters.replay import Chosen, Replay, noted
 from streamer.outcomes import CallType, Fate
-from streamer.records import Record, TopicPartition
+from streamer.records import Found, Mark, Record, TopicPartition
 
 LANE: Final = TopicPartition("replay", 0)
 """What the engine takes for the partition: numbers of a replay are its offsets."""
@@ -78,7 +78,7 @@ class ReplaySource:
         self._is_open = False
         self._is_paused = False
         self._is_exhausted = False
-        self._commits: list[tuple[Mapping[TopicPartition, int], CommitResult]] = []
+        self._commits: list[tuple[Mapping[TopicPartition, Mark], CommitResult]] = []
         self._failures: dict[int, tuple[str, int | None]] = {}
         self._letters: list[tuple[DeadLetter, bool]] = []
         self._allowance = 1.0
@@ -101,7 +101,7 @@ class ReplaySource:
         """The next letters, after a note that they are taken; see the module's docstring."""
         if not self._is_open and self._assignment is not None:
             self._is_open = True
-            self._assignment.assigned({LANE})
+            self._assignment.assigned({LANE: Found()})
         self._doors.stay_alone()
         self._note()
         records = () if self._is_paused else self._hand_out(min(max_records, CHUNK, self._allowed()))
@@ -121,16 +121,16 @@ class ReplaySource:
         """Hand out again."""
         self._is_paused = self._is_paused and LANE not in partitions
 
-    def start_commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+    def start_commit(self, marks: Mapping[TopicPartition, Mark]) -> None:
         """Nothing to do: what is settled is noted letter by letter."""
-        self._commits.append((offsets, CommitResult.COMMITTED))
+        self._commits.append((marks, CommitResult.COMMITTED))
 
-    def finished_commits(self) -> Sequence[tuple[Mapping[TopicPartition, int], CommitResult]]:
+    def finished_commits(self) -> Sequence[tuple[Mapping[TopicPartition, Mark], CommitResult]]:
         """Commits since the last call; all of them are well."""
         ended, self._commits = self._commits, []
         return ended
 
-    def commit_now(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
+    def commit_now(self, marks: Mapping[TopicPartition, Mark]) -> CommitResult:
         """Nothing to do."""
         return CommitResult.COMMITTED
 

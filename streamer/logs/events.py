@@ -24,6 +24,7 @@ class Event(StrEnum):
     ANSWERS_FENCED = "answers_fenced"
     COMMIT_FAILED = "commit_failed"
     COMMIT_FENCED = "commit_fenced"
+    METADATA_IGNORED = "metadata_ignored"
     SCHEMA_AWAITED = "schema_awaited"
     SCHEMA_ARRIVED = "schema_arrived"
     RECORD_DEAD_LETTERED = "record_dead_lettered"
@@ -33,6 +34,7 @@ class Event(StrEnum):
     HOLDING = "holding"
     HOLD_LEFT = "hold_left"
     CREDENTIALS_REFRESHED = "credentials_refreshed"
+    OWNER_STUCK = "owner_stuck"
     LIBRARY_REPORTED = "library_reported"
 
 
@@ -73,6 +75,9 @@ LINES: Mapping[Event, Line] = {
     Event.ANSWERS_FENCED: Line(Level.WARNING, "Answers came for partitions that are no longer ours."),
     Event.COMMIT_FAILED: Line(Level.WARNING, "Kafka did not take a commit for now."),
     Event.COMMIT_FENCED: Line(Level.WARNING, "Kafka refused a commit because the group moved on."),
+    Event.METADATA_IGNORED: Line(
+        Level.WARNING, "A commit's metadata does not say what was settled ahead; that is sent again."
+    ),
     Event.SCHEMA_AWAITED: Line(
         Level.WARNING, "Records wait for a schema that the registry does not give; nothing is lost."
     ),
@@ -84,5 +89,8 @@ LINES: Mapping[Event, Line] = {
     Event.HOLDING: Line(Level.ERROR, "Still on hold, told once a minute."),
     Event.HOLD_LEFT: Line(Level.INFO, "Planhat accepts again."),
     Event.CREDENTIALS_REFRESHED: Line(Level.INFO, "Planhat's tokens were read again."),
+    Event.OWNER_STUCK: Line(
+        Level.ERROR, "The thread that polls stands still, and /livez fails: where each thread is."
+    ),
     Event.LIBRARY_REPORTED: Line(Level.WARNING, "A library had something to say."),
 }

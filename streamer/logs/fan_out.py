@@ -7,6 +7,7 @@ from streamer.records import Record
 
 if TYPE_CHECKING:
     from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, Observer, OperationFate
+    from streamer.records import MarkIgnored
 
 
 class Observers:
@@ -44,6 +45,16 @@ class Observers:
         for observer in self._observers:
             observer.operations_done(endpoint, fate, count)
 
+    def coalesced(self, endpoint: Endpoint, count: int) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.coalesced(endpoint, count)
+
+    def revived(self, count: int) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.revived(count)
+
     def delivered(self, delivery: "Delivery") -> None:
         """Pass on."""
         for observer in self._observers:
@@ -68,6 +79,11 @@ class Observers:
         """Pass on."""
         for observer in self._observers:
             observer.committed(result, partitions)
+
+    def mark_ignored(self, reason: "MarkIgnored") -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.mark_ignored(reason)
 
     def paused(self, stage: str) -> None:
         """Pass on."""

@@ -16,6 +16,7 @@ from streamer.records import Record
 
 if TYPE_CHECKING:
     from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
+    from streamer.records import MarkIgnored
 
 ADVICE = {
     "credentials": "Planhat refuses the API token: put a valid one into STREAMER_PLANHAT_API_TOKEN (its "
@@ -79,6 +80,12 @@ class LogObserver:
     def operations_done(self, endpoint: Endpoint, fate: "OperationFate", count: int) -> None:
         """Metrics count these."""
 
+    def coalesced(self, endpoint: Endpoint, count: int) -> None:
+        """Metrics count these."""
+
+    def revived(self, count: int) -> None:
+        """Metrics count these."""
+
     def delivered(self, delivery: "Delivery") -> None:
         """Each request, for whoever debugs."""
         answered = isinstance(delivery.answer, Answered)
@@ -135,7 +142,10 @@ class LogObserver:
         """Only commits that failed."""
         match result.value:
             case "retry":
-                following = "tried again with the newest offsets; a crash before that resends more"
+                following = (
+                    "tried again with the newest offsets; nothing is sent while the last one taken is older "
+                    "than the session; a crash before that resends more"
+                )
                 self._rarely(Event.COMMIT_FAILED, "", partitions, "partitions", next=following)
             case "denied":
                 following = (
@@ -145,8 +155,22 @@ class LogObserver:
             case "fenced":
                 following = "what is still ours is committed again; the rest is its new reader's"
                 self._rarely(Event.COMMIT_FENCED, "", partitions, "partitions", next=following)
+            case "too_large":
+                following = "committed again with less of what is settled ahead; a crash resends more"
+                self._rarely(Event.COMMIT_FAILED, "too_large", partitions, "partitions", next=following)
             case _:
                 return
+
+    def mark_ignored(self, reason: "MarkIgnored") -> None:
+        """What the last reader had settled is read as if it were new."""
+        self._rarely(
+            Event.METADATA_IGNORED,
+            reason.value,
+            1,
+            "partitions",
+            reason=reason.value,
+            next="nothing is lost; what was settled ahead of the committed offset is sent again",
+        )
 
     def paused(self, stage: str) -> None:
         """Back-pressure."""

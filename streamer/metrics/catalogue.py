@@ -15,11 +15,13 @@ UNKNOWN = "unknown"
 
 # Closed sets that the engine owns; a test holds them equal to engine/ports.py.
 OPERATION_FATES = ("delivered", "refused", "unsaved", "released")
-COMMIT_RESULTS = ("committed", "retry", "fenced", "denied")
+COMMIT_RESULTS = ("committed", "retry", "fenced", "denied", "too_large")
+IGNORED_REASONS = ("unknown", "foreign", "version", "damaged", "offset", "topic", "log_end")
 HOLD_REASONS = ("credentials", "permission", "not_found", "everything_refused", "dead_letters")
 RETRY_REASONS = (
     *TransientReason,
     "refused_whole",
+    "taken_apart",
     Verdict.DUPLICATED,
     Verdict.NAME_MISSING,
     Verdict.MISSING,
@@ -149,6 +151,15 @@ OPERATIONS = _counter(
     endpoint=_ENDPOINTS,
     outcome=OPERATION_FATES,
 )
+COALESCED = _counter(
+    "streamer_coalesced_operations_total",
+    "Operations delivered by another one of their object, which said theirs too.",
+    endpoint=_ENDPOINTS,
+)
+REVIVED = _counter(
+    "streamer_revived_operations_total",
+    "Operations skipped for want of a company and told again with a later one of their enduser.",
+)
 WAITING_OPERATIONS = _gauge(
     "streamer_waiting_operations", "Operations made and not finished with.", endpoint=_ENDPOINTS
 )
@@ -166,7 +177,7 @@ DELIVERY_SECONDS = _histogram(
 )
 DELIVERY_OPERATIONS = _histogram(
     "streamer_delivery_operations",
-    "Operations in a request.",
+    "Entries in a request; an entry may tell several upserts of one object.",
     (1, 10, 50, 100, 250, 500, 1000, 2500, 5000),
     endpoint=_ENDPOINTS,
 )
@@ -195,7 +206,24 @@ GATE_CLOSED = _gauge(
     endpoint=_ENDPOINTS,
 )
 HOLD = _gauge("streamer_hold", "1 while nothing is sent until a person acts, by reason.", reason=HOLD_REASONS)
+QUOTA_SHARE = _gauge(
+    "streamer_quota_share_calls_per_minute",
+    "Calls to the main API that go with the partitions read here; those of all replicas are the budget.",
+)
+QUOTA_PACE = _gauge(
+    "streamer_quota_pace_calls_per_minute",
+    "Calls to the main API in force: the share, or less by Planhat's headers or for minutes after a 429.",
+)
 TOKENS = _gauge("streamer_quota_tokens", "Calls to the main API that the rate limit allows now.")
+QUOTA_WAIT = _gauge(
+    "streamer_quota_wait_seconds",
+    "Seconds until the next call to the main API is allowed; absent where no partition is read.",
+)
+DRAIN_FORECAST = _gauge(
+    "streamer_drain_forecast_seconds",
+    "Seconds until what this replica has for the main API is sent, by calls a minute and operations a call "
+    "of late, if nothing more came; absent where nobody can say.",
+)
 REMAINING_CALLS = _gauge(
     "streamer_quota_remaining_calls",
     "What Planhat's newest rate-limit header says is left; absent without one.",
@@ -213,6 +241,17 @@ LOG_END = _gauge(
     "longest ago.",
 )
 COMMITS = _counter("streamer_commits_total", "Commits that ended, by result.", result=COMMIT_RESULTS)
+METADATA_CHARACTERS = _gauge(
+    "streamer_commit_metadata_characters",
+    "Characters that say what is settled ahead of the committed offset, for the partition with the most; "
+    "above 3,000 it takes no new records, above 4,000 they do not fit.",
+)
+METADATA_IGNORED = _counter(
+    "streamer_commit_metadata_ignored_total",
+    "Assignments of a partition whose last commit could not tell what was settled ahead, by reason; that was "
+    "sent again.",
+    reason=IGNORED_REASONS,
+)
 LAST_COMMIT = _gauge(
     "streamer_last_commit_timestamp_seconds", "When Kafka last took a commit, in seconds since 1970."
 )

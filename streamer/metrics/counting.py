@@ -23,6 +23,7 @@ from streamer.records import Record, TopicPartition
 
 if TYPE_CHECKING:
     from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
+    from streamer.records import MarkIgnored
 
 
 class KafkaReport(NamedTuple):
@@ -37,6 +38,8 @@ class KafkaReport(NamedTuple):
     """When every log's end was last known, in seconds since 1970; None where nothing is assigned."""
     retention_seconds: Mapping[str, float] = {}
     """By topic; without those that keep records for ever, or of which Kafka does not tell."""
+    drain_forecast_seconds: float | None = None
+    """Until what waits for the main API is sent there; None where nobody can say."""
 
 
 Awaited = Callable[[], Mapping[str, int]]
@@ -61,9 +64,10 @@ class Metrics:
         self._events, self._failures = Counts(names.EVENTS), Counts(names.FAILURES)
         self._skips, self._dead_letters = Counts(names.SKIPS), Counts(names.DEAD_LETTERS)
         self._made, self._done = Counts(names.OPERATIONS_MADE), Counts(names.OPERATIONS)
+        self._coalesced, self._revived = Counts(names.COALESCED), Counts(names.REVIVED)
         self._deliveries, self._retried = Counts(names.DELIVERIES), Counts(names.RETRIED_OPERATIONS)
         self._fenced, self._rebalances = Counts(names.FENCED_OPERATIONS), Counts(names.REBALANCES)
-        self._commits = Counts(names.COMMITS)
+        self._commits, self._ignored = Counts(names.COMMITS), Counts(names.METADATA_IGNORED)
         self._latency, self._seconds = Spread(names.EVENT_LATENCY), Spread(names.DELIVERY_SECONDS)
         self._operations, self._bytes = Spread(names.DELIVERY_OPERATIONS), Spread(names.DELIVERY_BYTES)
 
@@ -114,6 +118,14 @@ class Metrics:
         """Count operations finished with."""
         self._done.add((endpoint, fate), count)
 
+    def coalesced(self, endpoint: Endpoint, count: int) -> None:
+        """Count operations that another one carried."""
+        self._coalesced.add((endpoint,), count)
+
+    def revived(self, count: int) -> None:
+        """Count operations told again with a later one."""
+        self._revived.add(count=count)
+
     def delivered(self, delivery: "Delivery") -> None:
         """Count one request, its time and its size."""
         endpoint = delivery.batch.endpoint
@@ -141,6 +153,10 @@ class Metrics:
         self._commits.add((result,))
         if result.value == names.COMMIT_RESULTS[0]:
             self._last_commit = self._time()
+
+    def mark_ignored(self, reason: "MarkIgnored") -> None:
+        """Count a partition that is read as if nothing were settled ahead."""
+        self._ignored.add((reason,))
 
     def paused(self, stage: str) -> None:
         """Remember the stage of back-pressure."""
@@ -186,7 +202,11 @@ class Metrics:
         yield names.IN_FLIGHT_RECORDS, {(): gauges.in_flight_records}
         yield names.IN_FLIGHT_BYTES, {(): gauges.in_flight_bytes}
         yield names.PAUSED_PARTITIONS, {(): gauges.paused_partitions}
+        yield names.METADATA_CHARACTERS, {(): gauges.metadata_characters}
         yield names.TOKENS, {(): gauges.tokens}
+        yield names.QUOTA_SHARE, {(): gauges.load.share}
+        yield names.QUOTA_PACE, {(): gauges.load.calls_per_minute}
+        yield names.QUOTA_WAIT, _known(gauges.load.wait_seconds)
         awaited = self._awaited()
         yield names.AWAITED_SCHEMAS, {(reason,): awaited.get(reason, 0) for reason in names.AWAITED_REASONS}
         yield names.HELD_DEAD_LETTERS, {(): gauges.letters_held}
@@ -198,6 +218,7 @@ class Metrics:
         yield names.GROUP_MEMBER, {(): kafka.is_member}
         yield names.LOG_END, _known(kafka.log_ends_at)
         yield names.RETENTION, {(topic,): seconds for topic, seconds in kafka.retention_seconds.items()}
+        yield names.DRAIN_FORECAST, _known(kafka.drain_forecast_seconds)
         yield names.UNDELIVERED_AGE, _by_partition(kafka.undelivered_age_seconds)
         unread, in_flight = kafka.unread, gauges.in_flight_by_partition
         undelivered = {tp: unread.get(tp, 0) + in_flight.get(tp, 0) for tp in {*unread, *in_flight}}

@@ -246,14 +246,21 @@ def _skips(account: Audit, expected: Expected, skipped: Mapping[str, int] | None
     """By reason. `unconfirmed` stands for what Planhat's counts leave open, and for nothing else.
 
     It does not say which items changed nothing and which it did not save, so an upsert without a
-    company, or a copy, may end as `unconfirmed`.
+    company, or a copy, may end as `unconfirmed`. A copy may be skipped as such, whatever its original was.
     """
     if skipped is None:
         return
     wanted, counted = expected.skipped(), Counter(skipped)
+    # Each was counted with its own reason when it was settled, or delivered: see there.
+    counted.pop(SkipReason.SETTLED_BEFORE, None)
     account.unconfirmed = counted.pop(SkipReason.UNCONFIRMED, 0)
-    unsaved = max(0, min(account.unconfirmed, wanted[SkipReason.NO_COMPANY] - counted[SkipReason.NO_COMPANY]))
-    counted[SkipReason.NO_COMPANY] += unsaved
+    account.copies_skipped = counted.pop(SkipReason.DUPLICATE, 0)
+    if account.copies_skipped > expected.copies:
+        counted[SkipReason.DUPLICATE] = account.copies_skipped - expected.copies
+    missing = max(0, wanted[SkipReason.NO_COMPANY] - counted[SkipReason.NO_COMPANY])
+    of_copies = min(missing, account.copies_skipped, expected.copies)
+    unsaved = min(account.unconfirmed, missing - of_copies)
+    counted[SkipReason.NO_COMPANY] += of_copies + unsaved
     if account.unconfirmed - unsaved > expected.upsert_copies:
         counted[SkipReason.UNCONFIRMED] = account.unconfirmed - unsaved
     for reason in sorted({*wanted, *counted}):

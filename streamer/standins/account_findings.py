@@ -104,6 +104,8 @@ class Audit:
     """Activities counted again because their record was rightly read again."""
     merged_upserts: int = 0
     """Upserts never seen on their own that a later one of the same object stands for."""
+    copies_skipped: int = 0
+    """Records on the topic twice that the pipeline knew by their messageId."""
     unconfirmed: int = 0
     """Skips that the pipeline could not tell from success; what they are is known here."""
     letters_repeated: int = 0

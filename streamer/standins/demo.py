@@ -191,6 +191,7 @@ def _account(
         letters=read_letters(bootstrap, DEAD_LETTER_TOPIC, TOPIC),
         committed=offsets.committed(set(feed.expected.ends)),
         skipped={reason: int(count) for reason, count in skips.items()},
+        merged=int(scrape.total("streamer_coalesced_operations_total")),
     )
     return audit(feed.expected, seen)
 

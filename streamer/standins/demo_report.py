@@ -88,6 +88,7 @@ def _by_reason(scrape: Scrape, name: str) -> str:
 
 def _duplicates(account: Audit) -> str:
     return (
-        f"{account.duplicates_from_copies} activities counted twice, their records being on the topic twice; "
+        f"{account.copies_skipped} records on the topic twice and known by their messageId; "
+        f"{account.duplicates_from_copies} activities counted twice that were not, "
         f"{account.duplicates_from_resends} for being sent again"
     )

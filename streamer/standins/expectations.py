@@ -49,7 +49,7 @@ class Expectation:
     company: str | None = None
     """External id of the company the event names or its user belongs to."""
     is_copy: bool = False
-    """The same messageId was made before: delivered again, it counts again."""
+    """The same messageId was made before: it is skipped as a copy, or counts again."""
 
     @property
     def event_key(self) -> str:

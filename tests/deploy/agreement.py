@@ -52,15 +52,6 @@ def mounted(documents: Documents) -> dict[str, tuple[str, str]]:
     return found
 
 
-def most_replicas(documents: Documents) -> int:
-    """How many replicas there may be at most: as KEDA may say, else as the Deployment does."""
-    for each in documents:
-        if each["kind"] == "ScaledObject":
-            assert "replicas" not in only(documents, "Deployment", "streamer")["spec"]
-            return int(each["spec"]["maxReplicaCount"])
-    return int(only(documents, "Deployment", "streamer")["spec"]["replicas"])
-
-
 def bytes_of(quantity: str) -> int:
     """A quantity of memory, in bytes."""
     return int(quantity[:-2]) * UNITS[quantity[-2:]]

@@ -99,7 +99,7 @@ def test_keda_scales_streamer_by_what_is_undelivered(scaled: Any) -> None:
     selected = _selector(promql_parser.parse(query))
     (metric,) = (each for each in CATALOGUE if each.name == selected.name)
 
-    assert only(documents, "Deployment", scaled["scaleTargetRef"]["name"])
+    assert "replicas" not in only(documents, "Deployment", scaled["scaleTargetRef"]["name"])["spec"]
     assert query.startswith("sum(max by (topic, partition) (")
     assert {"topic", "partition"} <= set(metric.labels)
     assert [(each.name, each.value) for each in selected.matchers.matchers] == [

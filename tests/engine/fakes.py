@@ -23,7 +23,7 @@ from streamer.engine.ports import (
 from streamer.errors import InvalidEvent
 from streamer.outcomes import Answer, Answered, CallType, Endpoint, Fate, InvalidReason, Verdict
 from streamer.planhat.requests import encode_operation
-from streamer.records import Record, TopicPartition
+from streamer.records import Found, Mark, MarkIgnored, Record, TopicPartition
 from streamer.transform.rules import Rules
 
 TOPIC = "segment.events"
@@ -59,13 +59,22 @@ class FakeSource:
         self.assignment: Assignment | None = None
         self.assigned: set[TopicPartition] = set()
         self.paused: set[TopicPartition] = set()
-        self.committed: dict[TopicPartition, int] = {}
-        self.commit_calls: list[dict[TopicPartition, int]] = []
+        self.marks: dict[TopicPartition, Mark] = {}
+        """What the group committed last; outlives a member where it is handed to the next one."""
+        self.topic_id = "Ttt8Jp8dRyKz0kqjTqYB7A"
+        self.is_mute = False
+        """Whether nothing is told of partitions as they are assigned."""
+        self.commit_calls: list[dict[TopicPartition, Mark]] = []
         self.commit_script: deque[CommitResult] = deque()
-        self._finished: list[tuple[Mapping[TopicPartition, int], CommitResult]] = []
+        self._finished: list[tuple[Mapping[TopicPartition, Mark], CommitResult]] = []
         self.polls = 0
         self.is_closed = False
         self._next: dict[TopicPartition, int] = {}
+
+    @property
+    def committed(self) -> dict[TopicPartition, int]:
+        """The group's next offsets."""
+        return {source: mark.offset for source, mark in self.marks.items()}
 
     def feed(
         self, value: Any, *, number: int = 0, offset: int | None = None, key: bytes | None = b"k"
@@ -86,7 +95,12 @@ class FakeSource:
         new = [partition(number) for number in numbers]
         self.assigned |= set(new)
         assert self.assignment is not None
-        self.assignment.assigned(new)
+        self.assignment.assigned({each: self._found(each) for each in new})
+
+    def _found(self, source: TopicPartition) -> Found | None:
+        if self.is_mute:
+            return None
+        return Found(self.marks.get(source), self._next.get(source, 0), self.topic_id)
 
     def revoke(self, *numbers: int) -> None:
         """Take partitions away, as a rebalance does."""
@@ -124,24 +138,25 @@ class FakeSource:
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         self.paused -= set(partitions)
 
-    def start_commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        self._finished.append((offsets, self._commit(offsets)))
+    def start_commit(self, marks: Mapping[TopicPartition, Mark]) -> None:
+        self._finished.append((marks, self._commit(marks)))
 
-    def finished_commits(self) -> Sequence[tuple[Mapping[TopicPartition, int], CommitResult]]:
+    def finished_commits(self) -> Sequence[tuple[Mapping[TopicPartition, Mark], CommitResult]]:
         finished, self._finished = self._finished, []
         return finished
 
-    def commit_now(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
-        return self._commit(offsets)
+    def commit_now(self, marks: Mapping[TopicPartition, Mark]) -> CommitResult:
+        return self._commit(marks)
 
-    def _commit(self, offsets: Mapping[TopicPartition, int]) -> CommitResult:
-        self.commit_calls.append(dict(offsets))
+    def _commit(self, marks: Mapping[TopicPartition, Mark]) -> CommitResult:
+        self.commit_calls.append(dict(marks))
         result = self.commit_script.popleft() if self.commit_script else CommitResult.COMMITTED
         if result is CommitResult.COMMITTED:
-            for source, offset in offsets.items():
+            for source, mark in marks.items():
                 assert source in self.assigned, "committed for a partition that is not ours"
-                assert offset >= self.committed.get(source, 0), "committed backwards"
-                self.committed[source] = offset
+                assert mark.offset >= self.committed.get(source, 0), "committed backwards"
+                assert len(mark.metadata) <= 4_000, "Kafka takes no more"
+                self.marks[source] = mark
         return result
 
     def close(self) -> None:
@@ -254,13 +269,18 @@ class Told:
     def __init__(self) -> None:
         self.fates: Counter[Fate] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.outcomes: dict[tuple[int, int], tuple[Fate, str]] = {}
+        """The last of each record, by partition and offset."""
         self.calls: Counter[CallType] = Counter()
         self.made: Counter[Endpoint] = Counter()
         self.done: Counter[OperationFate] = Counter()
+        self.came_back = 0
+        self.rode_along: Counter[Endpoint] = Counter()
         self.retries: Counter[str] = Counter()
         self.answers_fenced = 0
         self.rebalances: list[tuple[str, int, int]] = []
         self.commits: Counter[CommitResult] = Counter()
+        self.ignored: Counter[MarkIgnored] = Counter()
         self.stages: list[str] = []
         self.holds: list[str] = []
         self.errors: list[Exception] = []
@@ -282,6 +302,7 @@ class Told:
     ) -> None:
         self.calls[call] += 1
         self.fates[fate] += 1
+        self.outcomes[record.partition, record.offset] = (fate, reason)
         if reason:
             self.reasons[reason] += 1
 
@@ -290,6 +311,12 @@ class Told:
 
     def operations_done(self, endpoint: Endpoint, fate: OperationFate, count: int) -> None:
         self.done[fate] += count
+
+    def coalesced(self, endpoint: Endpoint, count: int) -> None:
+        self.rode_along[endpoint] += count
+
+    def revived(self, count: int) -> None:
+        self.came_back += count
 
     def delivered(self, delivery: Delivery) -> None:
         pass
@@ -305,6 +332,9 @@ class Told:
 
     def committed(self, result: CommitResult, partitions: int) -> None:
         self.commits[result] += 1
+
+    def mark_ignored(self, reason: MarkIgnored) -> None:
+        self.ignored[reason] += 1
 
     def paused(self, stage: str) -> None:
         self.stages.append(stage)
@@ -336,7 +366,9 @@ class Bench:
         partitions: int = 1,
         dice: Callable[[], float] = lambda: 0.5,
         rules: Rules | None = None,
+        topic_partitions: int = 1,
     ) -> None:
+        self.topic_partitions = topic_partitions
         self.clock = ManualClock()
         self.source = FakeSource(self.clock)
         self.sink = FakeSink(self.clock, answer)
@@ -354,6 +386,7 @@ class Bench:
             observer=self.told,
             clock=self.clock,
             dice=dice,
+            topic_partitions=lambda: self.topic_partitions,
         )
         self.source.subscribe(self.streamer)
         if partitions:

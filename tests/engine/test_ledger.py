@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.engine.ledger import Book, Entry, Ledger
+from streamer.engine.settled import Settled
 from streamer.errors import LedgerError
 from streamer.outcomes import Fate
 from streamer.records import Record, TopicPartition
@@ -61,10 +62,10 @@ def test_a_late_answer_of_an_old_epoch_changes_nothing() -> None:
     new = ledger.open_book(HERE)
     again = new.track(record(0), 0.0)
     assert old.settle(late) is False
-    assert ledger.committable() == {}
+    assert new.committable is None
     assert new.settle(again) is True
     assert old.committable is None
-    assert ledger.committable() == {HERE: 1}
+    assert new.committable == 1
 
 
 def test_a_record_is_settled_once() -> None:
@@ -121,6 +122,33 @@ def test_commit_is_always_the_end_of_the_settled_front(gaps: list[int], data: st
         assert (book.committable or -1) >= highest
         highest = book.committable or -1
     assert book.in_flight == 0
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=40), st.data())
+def test_what_is_settled_ahead_is_what_was_settled_now_or_before(
+    gaps: list[int], data: st.DataObject
+) -> None:
+    """Whatever was settled by an earlier epoch, by this one, given back, or not read again yet."""
+    offsets = [sum(gaps[: i + 1]) for i in range(len(gaps))]
+    old = set(data.draw(st.lists(st.sampled_from(offsets[1:] or [-1]))))
+    open_before = [offset for offset in offsets if offset not in old]
+    book = Ledger().open_book(HERE, Settled(offsets[0], open_before, offsets[-1] + 1), "id")
+    settled = set(old)
+    read = offsets[: data.draw(st.integers(1, len(offsets)))]
+    for offset in read:
+        entry = book.track(record(offset), 0.0)
+        if book.before.has(offset):
+            book.settle(entry)
+            continue
+        fate = data.draw(st.sampled_from([None, Fate.DELIVERED, Fate.RELEASED]))
+        if fate is not None:
+            entry.worsen(fate, "")
+            book.settle(entry)
+            settled |= {offset} if fate is Fate.DELIVERED else set()
+    ahead = book.settled_ahead()
+    assert all(offset < ahead.base or ahead.has(offset) for offset in settled)
+    assert not any(offset < ahead.base or ahead.has(offset) for offset in offsets if offset not in settled)
+    assert ahead.base == (book.committable if book.committable is not None else offsets[0])
 
 
 def test_a_broken_account_is_noticed() -> None:

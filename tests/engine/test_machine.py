@@ -12,6 +12,7 @@ import pytest
 
 from streamer.engine.limits import BulkLimits, Limits
 from streamer.engine.ports import Batch, CommitResult
+from streamer.engine.settled import Settled, decode
 from streamer.outcomes import (
     Answer,
     Answered,
@@ -33,15 +34,16 @@ BULKS = {
 }
 LIMITS = Limits(
     high_water_records=60, poll_records=10, bulks=BULKS, calls_per_minute=600, alone_seconds=30,
-    alone_others=5, dead_letter_ratio=0.9, stuck_ratio=0.3,
+    alone_others=5, dead_letter_ratio=0.9, stuck_ratio=0.3, membership_seconds=6.0,
+    duplicates_window=40, duplicates_seconds=60.0,
 )  # fmt: skip
 PARTITIONS = 3
 
 
-def number_of(operation: Operation) -> int:
-    """The sequence number an event carried into its operation."""
+def numbers_of(operation: Operation) -> list[int]:
+    """The numbers that events carried into their operation: several where upserts were told as one."""
     content: Any = operation.info if operation.endpoint is Endpoint.ACTIVITIES else operation.custom  # type: ignore[union-attr]
-    return int(content["sequence"])
+    return sorted(int(name.removeprefix("event ")) for name in content if name.startswith("event "))
 
 
 class Planhat:
@@ -54,6 +56,8 @@ class Planhat:
         self.largest = 10_000
         """Operations in a request above which it answers 413."""
         self._once: dict[int, Verdict] = {}
+        self.together = 0
+        """Operations that came with others as one."""
         self.applied: dict[tuple[Endpoint, str], list[int]] = defaultdict(list)
         self.arrived: dict[int, int] = {}
         self._clock = 0
@@ -76,7 +80,7 @@ class Planhat:
             return Transient(TransientReason.TOO_LARGE)
         if self._dice.random() < self.trouble[batch.endpoint]:
             return self._fail(batch)
-        bad = [number_of(operation) in self._poison for operation in batch.operations]
+        bad = [bool(self._poison & set(numbers_of(operation))) for operation in batch.operations]
         if batch.endpoint is Endpoint.ACTIVITIES:
             if any(bad):
                 return RefusedWhole(400)
@@ -85,7 +89,7 @@ class Planhat:
         if any(bad) and self._dice.random() < 0.3:
             return RefusedWhole(400)
         verdicts = [
-            Verdict.REFUSED if is_bad else self._verdict(number_of(operation))
+            Verdict.REFUSED if is_bad else self._verdict(numbers_of(operation)[-1])
             for operation, is_bad in zip(batch.operations, bad, strict=True)
         ]
         saved = {Verdict.ACCEPTED, Verdict.UNCLEAR}  # unclear ones were saved: the reply did not say so
@@ -116,12 +120,14 @@ class Planhat:
 
     def _apply(self, operations: Any) -> None:
         for operation in operations:
-            number = number_of(operation)
-            if number in self._poison:
+            numbers = numbers_of(operation)
+            if self._poison & set(numbers):
                 continue
-            self._clock += 1
-            self.arrived.setdefault(number, self._clock)
-            self.applied[operation.endpoint, operation.keys[0]].append(number)
+            self.together += len(numbers) > 1
+            for number in numbers:
+                self._clock += 1
+                self.arrived.setdefault(number, self._clock)
+                self.applied[operation.endpoint, operation.keys[0]].append(number)
 
 
 class Story:
@@ -135,35 +141,51 @@ class Story:
         self.planhat = Planhat(self.dice, poison)
         self.bench = Bench(limits=LIMITS, answer=None, partitions=0, dice=self.dice.random)
         self.logs: dict[TopicPartition, list[Record]] = defaultdict(list)
+        self.begun: dict[TopicPartition, Settled] = {}
+        """What was settled ahead when the epoch of each partition began."""
         self.seen = 0
         self.delivered = 0
         """By processes that have ended."""
         self.letters: set[tuple[int, int]] = set()
         self.malformed: set[tuple[int, int]] = set()
+        self.copies: list[tuple[int, tuple[int, int]]] = []
+        """Events that lie on the topic once more, by number, and where."""
         self.alone_down = self.dice.choice(list(Endpoint))
 
     def produce(self) -> None:
         """One event; a user's always go to the same partition, as a keyed topic does."""
         number = len(self.made)
         user = self.dice.randrange(6)
+        said: dict[str, Any] = {f"event {number}": True}
         value = self.dice.choice(
             [
-                identify(f"u-{user}", company=f"c-{user % 3}", sequence=number),
-                track(f"u-{user}", company=f"c-{user % 3}", sequence=number),
-                track(f"u-{user}", company=f"c-{user % 3}", sequence=number),
-                group(f"c-{user % 3}", sequence=number),
+                identify(f"u-{user}", company=f"c-{user % 3}", **said),
+                track(f"u-{user}", company=f"c-{user % 3}", **said),
+                track(f"u-{user}", company=f"c-{user % 3}", **said),
+                group(f"c-{user % 3}", **said),
             ]
         )
+        value["messageId"] = f"m-{number}"
         where = user % PARTITIONS
         record = self.bench.source.feed(value, number=where, key=f"u-{user}".encode())
         if self.dice.random() < 0.1:  # a gap, as compaction or a transaction leaves it
             self.bench.source._next[partition(where)] += self.dice.randrange(1, 4)
         self.made[number] = (record.offset, value)
         self.logs[partition(where)].append(record)
+        if self.dice.random() < 0.1:
+            self._copy(self.dice.choice([number, self.dice.randrange(number + 1)]))
         if self.dice.random() < 0.03:
             broken = self.bench.source.feed(b"{broken", number=where)
             self.logs[partition(where)].append(broken)
             self.malformed.add((where, broken.offset))
+
+    def _copy(self, number: int) -> None:
+        """The same event once more, in its partition: soon, while the first is in flight, or much later."""
+        value = self.made[number][1]
+        (where,) = partition_of(value)
+        record = self.bench.source.feed(value, number=where)
+        self.logs[partition(where)].append(record)
+        self.copies.append((number, (where, record.offset)))
 
     def turn(self) -> None:
         """A turn of the engine, and then perhaps an answer or two."""
@@ -171,9 +193,19 @@ class Story:
         sent = self.bench.sink.sent
         for batch in sent[self.seen :]:
             self.planhat.take(batch)
+            self._check_not_settled_before(batch)
         self.seen = len(sent)
         self._answer_some()
         self.check()
+
+    def _check_not_settled_before(self, batch: Batch) -> None:
+        """What the last commit before this epoch called settled is not sent again."""
+        copied = {number for number, _ in self.copies}
+        for number in (each for operation in batch.operations for each in numbers_of(operation)):
+            offset, event = self.made[number]
+            (where,) = partition_of(event)
+            if number not in copied:  # a copy has a place of its own
+                assert not self.begun[partition(where)].has(offset), f"{number} was settled before"
 
     def _answer_some(self) -> None:
         under_way = self.bench.sink.under_way
@@ -182,11 +214,13 @@ class Story:
                 self.bench.sink.reply(batch, self.planhat.answer(batch))
 
     def fate(self) -> None:
-        """A restart, a rebalance, a lost assignment, a commit refused, a letter refused."""
+        """A crash, a restart, a rebalance, a lost assignment, a commit refused, a letter refused."""
         source = self.bench.source
         what = self.dice.random()
         mine = sorted(p.partition for p in source.assigned)
-        if what < 0.005:
+        if what < 0.003:
+            self._crash()
+        elif what < 0.006:
             self._restart()
         elif what < 0.02 and mine:
             self._take_away(self.dice.choice(mine), is_lost=self.dice.random() < 0.4)
@@ -201,16 +235,26 @@ class Story:
         elif what < 0.13:
             self.bench.dead_letters.refuse()
 
+    def _crash(self) -> None:
+        """SIGKILL, and a new process: what was settled by the last commit is not sent again."""
+        for batch in self.bench.sink.under_way:
+            if self.dice.random() < 0.5:  # it arrives, and nobody hears of it
+                self.planhat.answer(batch)
+        self._start_anew()
+
     def _restart(self) -> None:
         """SIGTERM, and a new process: the drain, the last commit, and everything read again from there."""
         self.bench.sink.answer = self._answer_while_draining
         self.bench.streamer.stop()
         self.bench.streamer.run()
+        assert self.bench.source.is_closed
+        self._start_anew()
+
+    def _start_anew(self) -> None:
         old = self.bench
-        assert old.source.is_closed
         self.bench = Bench(limits=LIMITS, answer=None, partitions=0, dice=self.dice.random)
         self.bench.clock.now = old.clock.now
-        self.bench.source.committed = old.source.committed
+        self.bench.source.marks = old.source.marks
         self.bench.source._next = old.source._next
         self.bench.dead_letters.produced = old.dead_letters.produced
         self.delivered += old.told.fates[Fate.DELIVERED]
@@ -243,6 +287,11 @@ class Story:
             start = source.committed.get(here, 0)
             source.logs[here].clear()
             source.logs[here].extend(record for record in self.logs[here] if record.offset >= start)
+            found = source._found(here)
+            assert found is not None
+            told = decode(found, f"{source.topic_id}:{number}")
+            assert isinstance(told, Settled), "a commit of ours was not believed"
+            self.begun[here] = told
             source.assign(number)
 
     def check(self) -> None:
@@ -305,6 +354,8 @@ def test_nothing_is_lost_and_order_is_kept_whatever_happens(seed: int) -> None:
         else:
             assert number in planhat.arrived, f"event {number} was lost"
             assert where not in letters, f"event {number} was dead-lettered"
+    for number, place in story.copies:
+        assert (place in letters) == (number in story.poison), f"a copy of event {number}"
     assert story.malformed <= letters
     check_order(story)
     delivered = story.delivered + story.bench.told.fates[Fate.DELIVERED]

@@ -9,9 +9,8 @@ from streamer.engine.hold import Hold
 from streamer.engine.limits import Limits
 from streamer.engine.ports import CommitResult, HoldReason
 from streamer.engine.pressure import Pressure, Stage
-from streamer.engine.quota import Bucket, Quota
 from streamer.outcomes import Endpoint
-from streamer.records import TopicPartition
+from streamer.records import Mark, TopicPartition
 
 LIMITS = Limits()
 HERE, THERE = TopicPartition("t", 0), TopicPartition("t", 1)
@@ -91,68 +90,6 @@ def test_a_bulk_halves_on_too_much_and_grows_a_tenth_on_success() -> None:
     assert size.operations == 5_000
 
 
-# --- quota ---
-
-
-def test_a_restart_starts_with_one_token() -> None:
-    """A crash loop must not spend a fresh burst each time."""
-    quota = Quota(LIMITS)
-    assert quota.may_call(0.0)
-    quota.called(0.0, is_extra=False)
-    assert not quota.may_call(0.0)
-
-
-@given(st.lists(st.floats(0, 30), min_size=1, max_size=200))
-def test_no_minute_sees_more_calls_than_the_budget_and_its_burst(pauses: list[float]) -> None:
-    """However greedily asked, 160 a minute and a burst of 2 let at most 162 calls through in any minute."""
-    bucket = Bucket(160.0, 2.0)
-    now, calls = 0.0, []
-    for pause in pauses:
-        now += pause
-        while bucket.has(now):
-            bucket.take(now)
-            calls.append(now)
-    for start in calls:
-        assert sum(start <= call < start + 60.0 for call in calls) <= 162
-
-
-def test_429_without_a_header_waits_15_seconds_doubling_to_two_minutes() -> None:
-    """Planhat documents no Retry-After; our own waits grow until it answers again."""
-    quota = Quota(LIMITS)
-    now = 0.0
-    for wait in (15.0, 30.0, 60.0, 120.0, 120.0):
-        quota.throttled(now, None)
-        assert not quota.may_call(now + wait - 0.01)
-        now += wait + 1.0
-        assert quota.may_call(now)
-    quota.answered()
-    quota.throttled(now, None)
-    assert quota.may_call(now + 16.0)
-
-
-def test_429_with_retry_after_waits_as_told_up_to_ten_minutes() -> None:
-    """The header wins over our own schedule, within reason."""
-    quota = Quota(LIMITS)
-    quota.throttled(0.0, 40.0)
-    assert not quota.may_call(39.0)
-    assert quota.may_call(41.0)
-    quota.throttled(50.0, 9_999.0)
-    assert not quota.may_call(649.0)
-    assert quota.may_call(652.0)
-
-
-def test_extras_get_a_fifth_of_the_calls() -> None:
-    """Isolation and second looks may not eat the quota."""
-    quota = Quota(LIMITS)
-    extras = 0
-    for tenth in range(6_000):
-        now = tenth / 10
-        if quota.may_call_extra(now):
-            quota.called(now, is_extra=True)
-            extras += 1
-    assert 310 <= extras <= 321
-
-
 # --- pressure ---
 
 
@@ -179,52 +116,64 @@ def test_bytes_press_like_records() -> None:
 def test_only_changes_are_committed_twice_a_second_one_at_a_time() -> None:
     """No commit while one is under way, none too early, none without news."""
     commits = CommitSchedule(0.5)
-    assert commits.due(0.0, {HERE: 5}) == {HERE: 5}
-    commits.started(0.0, {HERE: 5})
-    assert commits.due(9.0, {HERE: 6}) == {}
-    commits.finished({HERE: 5}, CommitResult.COMMITTED)
-    assert commits.due(0.4, {HERE: 6}) == {}
-    assert commits.due(0.5, {HERE: 5}) == {}
-    assert commits.due(0.5, {HERE: 6, THERE: 1}) == {HERE: 6, THERE: 1}
+    assert commits.is_due(0.0)
+    commits.started(0.0, {HERE: Mark(5)})
+    assert not commits.is_due(9.0)
+    commits.finished({HERE: Mark(5)}, CommitResult.COMMITTED)
+    assert not commits.is_due(0.4)
+    assert commits.is_due(0.5)
+    assert commits.changed({HERE: Mark(5)}) == {}
+    assert commits.changed({HERE: Mark(6), THERE: Mark(1)}) == {HERE: Mark(6), THERE: Mark(1)}
+
+
+def test_what_is_settled_ahead_is_news_of_its_own() -> None:
+    """The same offset with other metadata is committed; an earlier one never."""
+    commits = CommitSchedule(0.5)
+    commits.acknowledge({HERE: Mark(5, "a")})
+    assert commits.changed({HERE: Mark(5, "b")}) == {HERE: Mark(5, "b")}
+    assert commits.changed({HERE: Mark(5, "a")}) == {}
+    assert commits.changed({HERE: Mark(4, "b")}) == {}
 
 
 def test_a_failed_commit_is_replaced_by_the_newest() -> None:
     """What was refused is committed again, with what came since."""
     commits = CommitSchedule(0.5)
-    commits.started(0.0, {HERE: 5})
-    commits.finished({HERE: 5}, CommitResult.RETRY)
-    assert commits.due(0.5, {HERE: 8}) == {HERE: 8}
+    commits.started(0.0, {HERE: Mark(5)})
+    commits.finished({HERE: Mark(5)}, CommitResult.RETRY)
+    assert commits.is_due(0.5)
+    assert commits.changed({HERE: Mark(8)}) == {HERE: Mark(8)}
 
 
 def test_partitions_of_one_commit_may_end_differently() -> None:
     """What the broker took is acknowledged; what it did not is committed again."""
     commits = CommitSchedule(0.5)
-    commits.started(0.0, {HERE: 5, THERE: 7})
-    commits.finished({HERE: 5}, CommitResult.COMMITTED)
-    assert commits.due(1.0, {HERE: 5, THERE: 8}) == {}
-    commits.finished({THERE: 7}, CommitResult.RETRY)
-    assert commits.due(1.0, {HERE: 5, THERE: 8}) == {THERE: 8}
+    commits.started(0.0, {HERE: Mark(5), THERE: Mark(7)})
+    commits.finished({HERE: Mark(5)}, CommitResult.COMMITTED)
+    assert not commits.is_due(1.0)
+    commits.finished({THERE: Mark(7)}, CommitResult.RETRY)
+    assert commits.is_due(1.0)
+    assert commits.changed({HERE: Mark(5), THERE: Mark(8)}) == {THERE: Mark(8)}
 
 
 @pytest.mark.parametrize("ends", [True, False])
 def test_a_commit_without_an_answer_does_not_end_committing(ends: bool) -> None:
     """One that failed as a whole frees the way at once, one that is never answered after a minute."""
     commits = CommitSchedule(0.5)
-    commits.started(0.0, {HERE: 5})
+    commits.started(0.0, {HERE: Mark(5)})
     if ends:
         commits.finished({}, CommitResult.RETRY)
-    assert commits.due(1.0, {HERE: 6}) == ({HERE: 6} if ends else {})
-    assert commits.due(61.0, {HERE: 6}) == {HERE: 6}
+    assert commits.is_due(1.0) is ends
+    assert commits.is_due(61.0)
 
 
 def test_a_partition_that_comes_back_is_committed_afresh() -> None:
     """What an older epoch had acknowledged says nothing about the new one."""
     commits = CommitSchedule(0.5)
-    commits.acknowledge({HERE: 9})
-    commits.started(0.0, {HERE: 10, THERE: 3})
+    commits.acknowledge({HERE: Mark(9)})
+    commits.started(0.0, {HERE: Mark(10), THERE: Mark(3)})
     commits.forget([HERE])
-    commits.finished({HERE: 10, THERE: 3}, CommitResult.COMMITTED)
-    assert commits.changed({HERE: 4, THERE: 3}) == {HERE: 4}
+    commits.finished({HERE: Mark(10), THERE: Mark(3)}, CommitResult.COMMITTED)
+    assert commits.changed({HERE: Mark(4), THERE: Mark(3)}) == {HERE: Mark(4)}
 
 
 # --- dead-letter guard ---

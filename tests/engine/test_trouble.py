@@ -4,16 +4,21 @@ from collections.abc import Callable
 
 import pytest
 
+from streamer.engine.isolation import Isolation
+from streamer.engine.lanes import Ticket
+from streamer.engine.ledger import Book, Entry
 from streamer.engine.limits import BulkLimits, Limits
 from streamer.engine.loop import Streamer
-from streamer.engine.outbox import Kind
-from streamer.engine.ports import Batch, CommitResult, Delivery
+from streamer.engine.outbox import Kind, Outbox
+from streamer.engine.ports import Batch, CommitResult, Delivery, HoldReason
+from streamer.engine.suspects import park
 from streamer.errors import LedgerError, PlanhatMisconfigured
 from streamer.outcomes import (
     Answer,
     Answered,
     Endpoint,
     Fate,
+    InvalidReason,
     Misconfigured,
     MisconfiguredReason,
     RefusedWhole,
@@ -87,6 +92,61 @@ def test_a_group_made_of_suspects_proves_nothing_about_everybody() -> None:
     bench.turn(100)
     assert bench.told.holds == []
     assert bench.committed() == 220
+
+
+def test_a_hold_over_activities_ends_though_all_that_is_read_waits_for_upserts() -> None:
+    """A few bad activities are all there is to ask with, until the upserts before newer ones are let go.
+
+    Bad activities are refused alone, nothing else comes for minutes: hold. Then identify and track calls
+    of others are read. A hold sends none of these upserts, so their activities never get ready, and every
+    probe asked of the same bad few, for ever.
+    """
+    limits = Limits(alone_seconds=30.0, alone_others=5, sample_operations=3, hold_probe_seconds=10.0)
+
+    def answer(batch: Batch) -> Answer:
+        return RefusedWhole(400) if any(user.startswith("bad") for user in who(batch)) else accept(batch)
+
+    bench = Bench(limits=limits, answer=answer)
+    bench.source.feed(identify("u-0"))
+    for number in range(3):
+        bench.source.feed(track(f"bad-{number}"))
+    bench.turn(200)
+    assert bench.told.holds[0] == "entered everything_refused"
+    assert "left everything_refused" not in bench.told.holds
+    for number in range(1, 20):
+        bench.source.feed(identify(f"u-{number}"))
+        bench.source.feed(track(f"u-{number}"))
+    bench.turn(300)
+    assert bench.told.holds[-1] == "left everything_refused"
+    bench.turn(300)
+    assert reasons(bench) == {InvalidReason.REFUSED_ALONE: 3}
+    assert bench.committed() == 42
+
+
+def test_the_probes_of_a_hold_shrink_while_they_fail() -> None:
+    """One that makes requests fail, and few beside it: probes of always the same would fail for ever."""
+    limits = Limits(
+        alone_seconds=30.0, alone_others=5, sample_operations=3, hold_probe_seconds=10.0, probe_operations=2
+    )
+
+    def answer(batch: Batch) -> Answer:
+        is_bad = any(user.startswith("bad") for user in who(batch))
+        if batch.endpoint is Endpoint.COMPANIES and is_bad:
+            return DOWN
+        return RefusedWhole(400) if is_bad else accept(batch)
+
+    bench = Bench(limits=limits, answer=answer)
+    for number in range(3):
+        bench.source.feed(track(f"bad-{number}"))
+    bench.source.feed(identify("u-0"))
+    bench.turn(200)
+    assert bench.told.holds[0] == "entered everything_refused"
+    bench.source.feed(group("bad-co"))
+    for number in range(1, 10):
+        bench.source.feed(group("acme"))
+        bench.source.feed(track(f"u-{number}"))
+    bench.turn(400)
+    assert bench.told.holds[-1] == "left everything_refused"
 
 
 def test_refused_alone_on_a_quiet_endpoint_waits_without_holding_the_others() -> None:
@@ -601,3 +661,56 @@ def test_a_letter_refused_after_its_epoch_is_not_produced_again() -> None:
     bench.dead_letters.refuse()
     bench.turn(6)
     assert len(bench.dead_letters.produced) == 1
+
+
+def test_a_turn_that_keeps_still_is_no_poll() -> None:
+    """Who was frozen past its session and wakes up above high water must not send as if nothing happened.
+
+    A worker sends only while the last poll is recent: in a poll the loss of partitions would be told. The
+    process read up to high water and froze. Its first turn after waking begins to keep still, and does not
+    poll; when that counted as a poll, the turns after it sent what the new owner was sending.
+    """
+    bench = Bench(limits=Limits(high_water_records=10, poll_records=10), answer=None)
+    for number in range(20):
+        bench.source.feed(identify(f"u-{number}"))
+    bench.turn(1)
+    polls, polled_at = bench.source.polls, bench.streamer.last_poll_at
+    bench.clock.advance(60.0)
+    bench.turn(2)
+    assert bench.source.polls == polls
+    assert bench.streamer.last_poll_at == polled_at
+
+
+def test_the_probes_of_a_closed_gate_are_bulks_and_suspects_in_turns() -> None:
+    """All that is ready makes requests fail, what is sound is suspect: else nothing ever opens the gate.
+
+    A bulk of three keeps failing and is hunted through; the gate is closed. One more that makes requests
+    fail gets ready. While bulks were always the probe, it was every probe: the hunt never went on, no other
+    succeeded to show who is at fault, and its partitions paused behind the suspects.
+    """
+    outbox = Outbox(Endpoint.ENDUSERS, Limits())
+    entry = Entry(Book(partition(), 1), Bench().source.feed(identify()), 0.0)
+    ready, *suspects = [Ticket(n, UpsertEnduser(f"u-{n}", None), b"{}", entry) for n in range(3)]
+    outbox.pool.add(ready, 0.0)
+    park(suspects)
+    outbox.isolations.append(Isolation(suspects, [], 26, 8, is_refusal=False))
+    outbox.gate.failed(0.0, 0.5, 0.0)
+    kind, sent = outbox.choose(100.0, 1, extras=True) or (None, [])
+    assert (kind, sent) == (Kind.PROBE, [ready])
+    outbox.gate.failed(101.0, 0.5, 100.0)
+    outbox.pool.put_back([ready], at_head=False)
+    kind, sent = outbox.choose(200.0, 2, extras=True) or (None, [])
+    assert (kind, sent) == (Kind.ISOLATE, suspects[:1])
+
+
+def test_a_hold_for_permission_ends_by_a_refusal_of_its_probe() -> None:
+    """The only operation left to probe with is at fault itself: refused for that, it was let in."""
+    answers: list[Answer] = [Misconfigured(MisconfiguredReason.PERMISSION, 403)]
+    bench = Bench(answer=lambda _: answers[-1])
+    bench.streamer._answers.suspects.accepted(Endpoint.ENDUSERS, 1, 0.0)  # it worked before
+    bench.source.feed(identify())
+    bench.turn(3)
+    assert bench.streamer.hold.reason is HoldReason.PERMISSION
+    answers.append(RefusedWhole(400))
+    bench.turn(70, seconds=1.0)
+    assert bench.streamer.hold.reason is None

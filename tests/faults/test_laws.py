@@ -27,7 +27,7 @@ class Scene:
         for offset, sequence in enumerate(copies, EVENTS):
             self._produce(sequence, offset)
         self.slots = Slots(self.expected, {})
-        self.commits = Commits([Commit(at, 0, offset) for at, offset in commits])
+        self.commits = Commits([Commit(at, 0, offset, "") for at, offset in commits])
         self.arrivals = Arrivals()
         self.asked: dict[int, Asked] = {}
 
@@ -161,7 +161,7 @@ def test_bounds_count_what_could_have_come_again() -> None:
 
 def test_a_commit_that_goes_back_is_seen() -> None:
     """Offsets of a partition only grow."""
-    commits = Commits([Commit(1.0, 0, 5), Commit(2.0, 1, 1), Commit(3.0, 0, 4)])
+    commits = Commits([Commit(1.0, 0, 5, ""), Commit(2.0, 1, 1, ""), Commit(3.0, 0, 4, "")])
     assert commits.backward == ["partition 0: 5, then 4"]
 
 

@@ -12,7 +12,7 @@ from streamer.engine.ports import CommitResult
 from streamer.errors import LedgerError
 from streamer.kafka.source import KafkaSource
 from streamer.kafka.start import resolve_start
-from streamer.records import Record, TopicPartition
+from streamer.records import Found, Mark, Record, TopicPartition
 from tests.kafka.mock_cluster import produce
 
 PROPERTIES = {"fetch.wait.max.ms": "10", "heartbeat.interval.ms": "300", "statistics.interval.ms": "200"}
@@ -33,15 +33,18 @@ class Member:
 
     def __init__(self, cluster: Cluster, topic: str, group: str, **properties: str) -> None:
         given = {**PROPERTIES, **{key.replace("_", "."): value for key, value in properties.items()}}
+        given = {key: value for key, value in given.items() if value}
         self.source = KafkaSource(cluster.bootstrap, group, topic, given)
         self.topic = topic
         self.told: list[tuple[str, set[int]]] = []
         self.held: set[int] = set()
+        self.found: dict[TopicPartition, Found | None] = {}
         self.records: list[Record] = []
         self.on_assigned: Callable[[Collection[TopicPartition]], None] = lambda _: None
         self.on_revoked: Callable[[Collection[TopicPartition]], None] = lambda _: None
 
-    def assigned(self, partitions: Collection[TopicPartition]) -> None:
+    def assigned(self, partitions: Mapping[TopicPartition, Found | None]) -> None:
+        self.found |= partitions
         numbers = {each.partition for each in partitions}
         self.told.append(("assigned", numbers))
         self.held |= numbers
@@ -72,9 +75,9 @@ class Member:
         while time.monotonic() < deadline:
             self.records.extend(self.source.poll(500, 0.05))
 
-    def commits_until(self, count: int) -> list[tuple[Mapping[TopicPartition, int], CommitResult]]:
+    def commits_until(self, count: int) -> list[tuple[Mapping[TopicPartition, Mark], CommitResult]]:
         """Poll until so many commits ended; returns them."""
-        ended: list[tuple[Mapping[TopicPartition, int], CommitResult]] = []
+        ended: list[tuple[Mapping[TopicPartition, Mark], CommitResult]] = []
 
         def collected() -> bool:
             ended.extend(self.source.finished_commits())
@@ -105,6 +108,14 @@ class SourceContract:
     """Inherited by the suites of both clusters; they give the fixture `cluster`."""
 
     session_timeout_ms = "6000"
+    has_topic_ids = True
+
+    @pytest.fixture(params=["classic", "consumer"])
+    def protocol(self, request: pytest.FixtureRequest) -> dict[str, str]:
+        """Properties for each of the group protocols."""
+        if request.param == "classic":
+            return {}
+        return {"group_protocol": "consumer", "session_timeout_ms": "", "heartbeat_interval_ms": ""}
 
     @pytest.fixture
     def joining(self, cluster: Cluster) -> Iterator[Callable[..., Member]]:
@@ -155,11 +166,34 @@ class SourceContract:
         produce(cluster.bootstrap, topic, [b"x"] * 10)
         member = joining(topic)
         member.poll_until(lambda: len(member.records) >= 10)
-        offsets = {TopicPartition(topic, 0): 7}
-        member.source.start_commit(offsets)
-        assert member.commits_until(1) == [(offsets, CommitResult.COMMITTED)]
+        marks = {TopicPartition(topic, 0): Mark(7, "what else")}
+        member.source.start_commit(marks)
+        assert member.commits_until(1) == [(marks, CommitResult.COMMITTED)]
         assert member.source.finished_commits() == []
         assert committed(cluster, f"group.{topic}", topic) == 7
+
+    def test_the_next_reader_is_told_what_was_committed(
+        self, cluster: Cluster, joining: Callable[..., Member], protocol: dict[str, str]
+    ) -> None:
+        """Offset, metadata and the log's end, before the first record; nothing of a group that is new."""
+        topic = cluster.create_topic("told")
+        where = TopicPartition(topic, 0)
+        produce(cluster.bootstrap, topic, [b"x"] * 10)
+        first = joining(topic, **protocol)
+        first.poll_until(lambda: len(first.records) >= 10)
+        new = first.found[where]
+        assert new is not None
+        assert new.committed == Mark(0)  # where the start was put
+        ahead = "streamer1:" + "~" * 3_990
+        assert first.source.commit_now({where: Mark(4, ahead)}) is CommitResult.COMMITTED
+        first.source.close()
+        second = joining(topic, **protocol)
+        second.poll_until(lambda: len(second.records) >= 6)
+        found = second.found[where]
+        assert found is not None
+        assert (found.committed, found.log_end) == (Mark(4, ahead), 10)
+        assert bool(found.topic_id) is self.has_topic_ids
+        assert [each.offset for each in second.records] == [4, 5, 6, 7, 8, 9]
 
     def test_a_waiting_commit_is_durable_when_it_returns(
         self, cluster: Cluster, joining: Callable[..., Member]
@@ -169,7 +203,7 @@ class SourceContract:
         produce(cluster.bootstrap, topic, [b"x"] * 10)
         member = joining(topic)
         member.poll_until(lambda: len(member.records) >= 10)
-        assert member.source.commit_now({TopicPartition(topic, 0): 9}) is CommitResult.COMMITTED
+        assert member.source.commit_now({TopicPartition(topic, 0): Mark(9)}) is CommitResult.COMMITTED
         assert committed(cluster, f"group.{topic}", topic) == 9
 
     def test_a_new_member_goes_on_where_the_last_one_committed(
@@ -180,7 +214,7 @@ class SourceContract:
         produce(cluster.bootstrap, topic, [b"%d" % number for number in range(10)])
         first = joining(topic)
         first.poll_until(lambda: len(first.records) >= 10)
-        assert first.source.commit_now({TopicPartition(topic, 0): 4}) is CommitResult.COMMITTED
+        assert first.source.commit_now({TopicPartition(topic, 0): Mark(4)}) is CommitResult.COMMITTED
         first.source.close()
         second = joining(topic)
         second.poll_until(lambda: len(second.records) >= 6)
@@ -242,7 +276,7 @@ class SourceContract:
         results = []
 
         def commit_revoked(partitions: Collection[TopicPartition]) -> None:
-            results.append(first.source.commit_now(dict.fromkeys(partitions, 6)))
+            results.append(first.source.commit_now(dict.fromkeys(partitions, Mark(6))))
 
         first.on_revoked = commit_revoked
         second = joining(topic)
@@ -251,6 +285,8 @@ class SourceContract:
         assert first.held | second.held == {0, 1, 2, 3}
         assert [kind for kind, numbers in first.told if numbers] == ["assigned", "revoked"]
         assert results == [CommitResult.COMMITTED]
+        # Both know of all partitions, whoever reads them: by that the group's quota is shared.
+        second.poll_until(lambda: first.source.topic_partitions == second.source.topic_partitions == 4, first)
         # What the first member committed while it was revoked is where the second goes on.
         assert {each.offset for each in second.records} == {6, 7, 8, 9}
 

@@ -5,6 +5,7 @@ from confluent_kafka import KafkaError, TopicPartition
 
 from streamer.engine.ports import CommitResult
 from streamer.kafka.commits import commit_result, finished
+from streamer.records import Mark
 from streamer.records import TopicPartition as Place
 
 
@@ -52,12 +53,18 @@ def test_what_an_acl_forbids_is_told_apart(code: int) -> None:
     assert commit_result(KafkaError(code)) is CommitResult.DENIED
 
 
+def test_too_much_metadata_is_told_apart() -> None:
+    """It is no use to send the same again; with less of it, it is."""
+    assert commit_result(KafkaError(KafkaError.OFFSET_METADATA_TOO_LARGE)) is CommitResult.TOO_LARGE
+
+
 def test_partitions_of_one_commit_can_differ() -> None:
     """A result is told for the partitions it is true of."""
-    good, bad = TopicPartition("t", 0, 5), TopicPartition("t", 1, 6)
-    assert finished(None, [good]) == [({Place("t", 0): 5}, CommitResult.COMMITTED)]
+    good, bad = TopicPartition("t", 0, 5, metadata="ahead"), TopicPartition("t", 1, 6)
+    taken = {Place("t", 0): Mark(5, "ahead")}
+    assert finished(None, [good]) == [(taken, CommitResult.COMMITTED)]
     fence = KafkaError(KafkaError.ILLEGAL_GENERATION)
-    assert finished(fence, [good, bad]) == [({Place("t", 0): 5, Place("t", 1): 6}, CommitResult.FENCED)]
+    assert finished(fence, [good, bad]) == [({**taken, Place("t", 1): Mark(6)}, CommitResult.FENCED)]
 
 
 def test_a_commit_that_failed_before_it_came_to_partitions_is_told() -> None:

@@ -7,3 +7,4 @@ class TestSource(SourceContract):
     """The contract."""
 
     session_timeout_ms = "1500"  # the mock cluster waits this long at each rebalance
+    has_topic_ids = False

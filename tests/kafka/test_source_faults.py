@@ -7,12 +7,12 @@ import pytest
 from streamer.engine.ports import CommitResult
 from streamer.errors import SourceError
 from streamer.kafka.start import resolve_start
-from streamer.records import TopicPartition
-from tests.kafka.mock_cluster import FETCH, OFFSET_COMMIT, MockCluster, mock_cluster, produce
+from streamer.records import Mark, TopicPartition
+from tests.kafka.mock_cluster import FETCH, OFFSET_COMMIT, OFFSET_FETCH, MockCluster, mock_cluster, produce
 from tests.kafka.source_contract import PROPERTIES, Member
 
 ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS = 22, 25, 27
-TOPIC_AUTHORIZATION_FAILED = 29
+TOPIC_AUTHORIZATION_FAILED, GROUP_AUTHORIZATION_FAILED = 29, 30
 
 
 def _member(cluster: MockCluster, records: int = 10) -> Member:
@@ -40,19 +40,35 @@ def test_a_refused_commit_is_never_called_committed(
 ) -> None:
     """Both kinds of commit tell what the broker answered, and the next turn still works."""
     member = _member(cluster)
-    offsets = {TopicPartition(member.topic, 0): 5}
+    marks = {TopicPartition(member.topic, 0): Mark(5, "ahead")}
     # librdkafka repeats a commit a few times where that may help, so the answer is the same each time.
     cluster.push_errors(OFFSET_COMMIT, *[code] * 10)
     if is_waiting:
-        result = member.source.commit_now(offsets)
+        result = member.source.commit_now(marks)
     else:
-        member.source.start_commit(offsets)
+        member.source.start_commit(marks)
         ((told, result),) = member.commits_until(1)
-        assert told == offsets
+        assert told == marks
     assert result is expected
     cluster.clear_errors(OFFSET_COMMIT)
     member.poll_for(0.2)
     member.source.close()
+
+
+def test_a_last_commit_that_nobody_tells_is_no_hindrance(cluster: MockCluster) -> None:
+    """The question what was committed fails once, at the assignment: records come all the same."""
+    first = _member(cluster)
+    assert (
+        first.source.commit_now({TopicPartition(first.topic, 0): Mark(4, "ahead")}) is CommitResult.COMMITTED
+    )
+    first.source.close()
+    second = Member(cluster, first.topic, f"g.{first.topic}", session_timeout_ms="1500")
+    cluster.push_errors(OFFSET_FETCH, GROUP_AUTHORIZATION_FAILED)
+    second.source.subscribe(second)
+    second.poll_until(lambda: len(second.records) >= 6)
+    assert second.found == {TopicPartition(first.topic, 0): None}
+    assert [each.offset for each in second.records] == [4, 5, 6, 7, 8, 9]
+    second.source.close()
 
 
 def test_a_waiting_commit_ends_while_the_broker_is_away() -> None:
@@ -61,7 +77,7 @@ def test_a_waiting_commit_ends_while_the_broker_is_away() -> None:
         member = _member(cluster)
         cluster.set_down()
         began = time.monotonic()
-        assert member.source.commit_now({TopicPartition(member.topic, 0): 5}) is CommitResult.RETRY
+        assert member.source.commit_now({TopicPartition(member.topic, 0): Mark(5)}) is CommitResult.RETRY
         assert time.monotonic() - began < 8
         began = time.monotonic()
         member.source.close()
@@ -97,7 +113,7 @@ def test_a_topic_that_may_not_be_read_stops_the_reader(cluster: MockCluster) -> 
 def test_an_offset_the_log_does_not_hold_stops_the_reader(cluster: MockCluster, position: str) -> None:
     """Never a silent jump: both offsets are named, and the command that mends it."""
     member = _member(cluster)
-    member.source.commit_now({TopicPartition(member.topic, 0): 2 if position == "behind" else 99})
+    member.source.commit_now({TopicPartition(member.topic, 0): Mark(2 if position == "behind" else 99)})
     member.source.close()
     cluster.delete_records(member.topic, 0, 6)
     again = Member(cluster, member.topic, f"g.{member.topic}", session_timeout_ms="1500")

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import count
@@ -77,13 +78,17 @@ class Traffic(threading.Thread):
         self.join()
 
     def _events(self) -> Iterator[dict[str, Any]]:
+        flow = uuid.uuid4().hex  # another feeder's events are no copies of these
         for number in count():
             user, place = f"u-{number % USERS}", number % 20
-            common = {"messageId": f"m-{number}", "userId": user}
+            named = {"messageId": f"{flow}-{number}"}
+            common = {**named, "userId": user}
             if place == 0 and self.is_poisoned:
-                yield identify(f"u-bad-{number}", plan="unknown to Planhat") | {"messageId": f"m-{number}"}
+                yield identify(f"u-bad-{number}", plan="unknown to Planhat") | {
+                    "messageId": common["messageId"]
+                }
             elif place < 5:
-                yield identify(user, level=number) | {"messageId": f"m-{number}"}
+                yield identify(user, level=number) | named
             elif place < 10:
                 yield {**common, "type": "page", "name": "Reports"}
             elif place == 10:

@@ -23,7 +23,8 @@ from streamer.transform.rules import Rules
 from tests.engine.fakes import FakeDeadLetters, FakeSource, JsonDecoder, ManualClock, Told
 from tests.planhat_contract.scenario import Event
 
-LIMITS = Limits(poll_seconds=0.5)
+LIMITS = Limits(poll_seconds=0.5, coalesced_parts=1, unchanged_seconds=0, revived_endusers=0)
+"""Each event is an entry of its own, whose answer is looked for."""
 """Production's, but for longer naps when nothing is under way: fewer turns, the same decisions."""
 MOST_TURNS = 8_000
 ANSWER_SECONDS = 30.0

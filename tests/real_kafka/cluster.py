@@ -308,6 +308,11 @@ class RealKafka:
             "transaction.state.log.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "1000",
+            # The same of the newer protocol, where the broker says how long a session is.
+            "group.consumer.min.session.timeout.ms": "1000",
+            "group.consumer.session.timeout.ms": "6000",
+            "group.consumer.min.heartbeat.interval.ms": "500",
+            "group.consumer.heartbeat.interval.ms": "500",
             # How long a killed broker's registration blocks its successor (9 s by default).
             "broker.session.timeout.ms": "4000",
             "broker.heartbeat.interval.ms": "500",

@@ -221,9 +221,15 @@ class Pipeline:
             member.check()
 
     def account(
-        self, resent: Mapping[int, Sequence[range]] | None = None, skipped: Mapping[str, int] | None = None
+        self,
+        resent: Mapping[int, Sequence[range]] | None = None,
+        skipped: Mapping[str, int] | None = None,
+        merged: int | None = None,
     ) -> Audit:
-        """The closed account; `resent` are offsets rightly read twice, `skipped` what metrics count."""
+        """The closed account.
+
+        `resent` are offsets rightly read twice; `skipped` and `merged` what metrics count, where they do.
+        """
         sandbox = self.sandbox
         seen = Seen(
             activities=seen_activities(sandbox.activities(), sandbox.endusers()),
@@ -233,6 +239,7 @@ class Pipeline:
             letters=read_letters(self.kafka.bootstrap, self.letter_topic, self.topic),
             committed=self.committed(),
             skipped=skipped,
+            merged=merged,
             resent=resent or {},
         )
         return audit(self.expected, seen)

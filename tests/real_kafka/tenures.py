@@ -1,8 +1,9 @@
 """What was delivered more than once, and whether that had to be.
 
 A partition is read by one member after another. Whoever takes over begins at the last acknowledged
-commit, so of what the giver had delivered, exactly the places from that commit on come again. So within
-one tenure nothing may come twice, and nothing may come that was committed before the tenure began.
+commit and passes over what its metadata tells to be settled ahead, so of what the giver had delivered,
+exactly the other places come again. So within one tenure nothing may come twice, and nothing may come
+that the last commit before the tenure called settled.
 """
 
 from collections import Counter
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from streamer.engine.settled import NOTHING, Settled
 from streamer.outcomes import Endpoint
 from streamer.standins.account_books import Expected
 from streamer.standins.account_view import person_keys
@@ -53,6 +55,12 @@ class Takeover(NamedTuple):
     at: float
     committed: int
     end: int
+    ahead: Settled = NOTHING
+    """What the last commit told to be settled beyond its offset."""
+
+    def is_done(self, place: Place) -> bool:
+        """Whether the new reader passes over this place."""
+        return place.offset < self.committed or self.ahead.has(place.offset)
 
 
 class Changes:
@@ -86,6 +94,7 @@ class Changes:
                 each.at,
                 history.offset_at(each.partition, each.commits_until + SLACK_SECONDS),
                 each.end,
+                history.ahead_at(each.partition, each.commits_until + SLACK_SECONDS),
             )
             for each in sorted(self._changes, key=lambda change: change.at)
         ]
@@ -203,21 +212,21 @@ def judge(
         if known is None:
             judged.unexplained.append(f"{key}: nobody produced it")
             continue
-        start = 0
+        open_places = list(known)
         left = list(requests)
         for takeover in [each for each in takeovers if each.partition == known[0].partition]:
             tenure = [each for each in left if each.at <= takeover.at]
             left = [each for each in left if each.at > takeover.at]
-            _look(judged, key, known, tenure, start, unclear)
-            settled = sum(start <= place.offset < takeover.committed for place in known)
+            _look(judged, key, open_places, tenure, unclear)
+            settled = sum(takeover.is_done(place) for place in open_places)
             looks = sum(each.number in unclear for each in tenure)
             if len(tenure) > settled + looks:
                 again = len(tenure) - settled - looks
                 judged.by_takeover.setdefault(takeover, Counter())[key] += again
                 cut = sum(each.until > takeover.at for each in tenure)
                 judged.unanswered[takeover.giver] += min(again, cut)
-            start = max(start, takeover.committed)
-        _look(judged, key, known, left, start, unclear)
+            open_places = [place for place in open_places if not takeover.is_done(place)]
+        _look(judged, key, open_places, left, unclear)
     return judged
 
 
@@ -226,20 +235,21 @@ def _look(
     key: str,
     places: Sequence[Place],
     tenure: Sequence[Asked],
-    start: int,
     unclear: frozenset[int] | set[int],
 ) -> None:
-    """In one tenure each place from its start on comes at most once."""
-    most = sum(place.offset >= start for place in places) + sum(each.number in unclear for each in tenure)
+    """In one tenure each place that was not settled when it began comes at most once."""
+    most = len(places) + sum(each.number in unclear for each in tenure)
     if len(tenure) > most:
         judged.unexplained.append(
-            f"{key} at {[tuple(place) for place in places]}: {len(tenure)} times in one tenure from {start}"
+            f"{key} at {[tuple(place) for place in places]}: {len(tenure)} times in one tenure"
         )
 
 
 def resent(takeovers: Sequence[Takeover]) -> dict[int, list[range]]:
-    """Offsets that were rightly read again, for the account: one range for each takeover."""
+    """Offsets that were rightly sent again, for the account: ranges of them for each takeover."""
     ranges: dict[int, list[range]] = {}
     for each in takeovers:
-        ranges.setdefault(each.partition, []).append(range(each.committed, each.end))
+        mine = ranges.setdefault(each.partition, [])
+        mine += [range(offset, offset + 1) for offset in each.ahead.unsettled if offset < each.end]
+        mine.append(range(max(each.committed, each.ahead.end), each.end))
     return ranges

@@ -16,7 +16,7 @@ from streamer.kafka.configuration import onlooker_configuration
 from streamer.kafka.log_ends import LogEnds
 from streamer.kafka.retention import Retention
 from streamer.kafka.start import resolve_start
-from streamer.records import TopicPartition
+from streamer.records import Mark, TopicPartition
 from tests.kafka.mock_cluster import produce
 from tests.kafka.source_contract import Member, committed
 from tests.real_kafka.cluster import RealKafka
@@ -64,7 +64,7 @@ def test_reading_goes_on_after_the_broker_restarts(own_kafka: RealKafka) -> None
     while CommitResult.COMMITTED not in results:
         assert time.monotonic() < deadline, f"no commit after the restart: {results}"
         member.poll_for(0.1)
-        results.append(member.source.commit_now({where: 20}))
+        results.append(member.source.commit_now({where: Mark(20)}))
     member.poll_until(lambda: member.source.is_member)
     back = time.time()
     member.poll_until(lambda: (member.source.log_ends_at or 0) > back)
@@ -87,9 +87,9 @@ def test_nothing_waits_for_a_broker_that_hangs(own_kafka: RealKafka) -> None:
     os.kill(own_kafka.pid, signal.SIGSTOP)
     try:
         assert _seconds(lambda: member.poll_for(0.5)) < 2
-        member.source.start_commit({where: 5})
+        member.source.start_commit({where: Mark(5)})
         results: list[CommitResult] = []
-        assert _seconds(lambda: results.append(member.source.commit_now({where: 7}))) < 5
+        assert _seconds(lambda: results.append(member.source.commit_now({where: Mark(7)}))) < 5
         assert results == [CommitResult.RETRY]
         assert _seconds(member.source.close) < 12
     finally:
@@ -118,6 +118,21 @@ def test_partitions_added_later_are_read_from_their_beginning(real_kafka: RealKa
     member.source.close()
 
 
+def test_metadata_that_is_too_long_is_told_apart(real_kafka: RealKafka) -> None:
+    """By both kinds of commit, so that the next one goes with less; what we write by default is taken."""
+    topic = real_kafka.create_topic("long")
+    produce(real_kafka.bootstrap, topic, [b"x"])
+    member = _member(real_kafka, topic)
+    member.poll_until(lambda: len(member.records) == 1)
+    where = TopicPartition(topic, 0)
+    assert member.source.commit_now({where: Mark(0, "x" * 4_097)}) is CommitResult.TOO_LARGE
+    marks = {where: Mark(0, "x" * 4_097)}
+    member.source.start_commit(marks)
+    assert member.commits_until(1) == [(marks, CommitResult.TOO_LARGE)]
+    assert member.source.commit_now({where: Mark(1, "x" * 4_000)}) is CommitResult.COMMITTED
+    member.source.close()
+
+
 def test_a_deleted_topic_stops_the_reader(real_kafka: RealKafka) -> None:
     """A topic that is gone is a SourceError that names it and what to do."""
     topic = real_kafka.create_topic("gone")
@@ -140,7 +155,7 @@ def test_a_member_that_was_evicted_is_fenced(real_kafka: RealKafka) -> None:
     member.poll_until(lambda: len(member.records) == 10)
     member.source.pause([TopicPartition(topic, 0)])
     time.sleep(8)  # no poll for longer than max.poll.interval.ms: librdkafka leaves the group
-    result = member.source.commit_now({TopicPartition(topic, 0): 10})
+    result = member.source.commit_now({TopicPartition(topic, 0): Mark(10)})
     assert result is CommitResult.FENCED
     assert committed(real_kafka, f"g.{topic}", topic) == 0
     member.poll_until(lambda: ("lost", {0}) in member.told)

@@ -396,6 +396,23 @@ def test_unconfirmed_stands_for_what_planhat_leaves_open(world: World) -> None:
     assert world.audit().faults[Fault.SKIPPED_DIFFERS] == 2
 
 
+def test_copies_may_be_skipped_whatever_their_originals_were(world: World) -> None:
+    """As many as there are, and no more; one whose original was not saved does not count as that."""
+    reason = SkipReason.NO_COMPANY
+    world.live(
+        Expectation(CallType.IDENTIFY, Fate.SKIPPED, reason, Effect.NOTHING, "ext:u-77", 1, is_copy=True)
+    )
+    world.live(_about(7, Effect.ACTIVITY, is_copy=True))
+    world.activities.pop()
+    del world.skipped["no_company"]
+    world.skipped["duplicate"] = 2
+    account = world.audit()
+    assert account.lines() == []
+    assert account.copies_skipped == 2
+    world.skipped["duplicate"] = 3
+    assert world.audit().faults[Fault.SKIPPED_DIFFERS] == 1
+
+
 def test_a_letter_may_come_twice(world: World) -> None:
     """Dead letters are compared by the place they were read from."""
     world.letters.append(world.letters[0])

@@ -83,7 +83,7 @@ def test_a_lost_and_a_doubled_activity_are_told(
             super().start()
             self.add_faults(
                 Fault(kind=FaultKind.IGNORE, endpoint="activities", skip=20),
-                Fault(kind=FaultKind.LOST_REPLY, endpoint="activities", skip=3),
+                Fault(kind=FaultKind.LOST_REPLY, endpoint="activities", skip=1),
             )
             return self
 

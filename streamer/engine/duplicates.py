@@ -1,0 +1,122 @@
+"""Copies: records whose messageId this process has delivered or skipped before, or has in flight.
+
+The same event can lie on a topic twice (a producer that tried again), and is read twice where a commit
+came too late. A window of recent ids catches what is near: it covers all partitions of this process, is
+bounded by count and age, and is empty after a restart.
+
+A copy of a record *in flight* waits for that record's outcome, if both were read from one partition in
+one epoch: then both go back together at a revoke. Across partitions nobody waits. Otherwise: A is in
+flight in partition 0, its copy in partition 1 waits, B of the same user overtakes it there; A is
+released with its partition, the copy goes out after all, and writes an older state over B's.
+"""
+
+from collections import deque
+from enum import Enum
+
+from streamer.engine.ledger import Entry
+from streamer.outcomes import Fate, SkipReason
+
+
+class Meeting(Enum):
+    """What a record with this id is."""
+
+    FIRST = "first"
+    """To be delivered."""
+    KNOWN = "known"
+    """A copy of what was delivered or skipped."""
+    WAITS = "waits"
+    """A copy of what is in flight: ends as that does."""
+
+
+class Duplicates:
+    """The window, and the copies that wait. `most` ids for at most `seconds`; 0 switches it off."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._known: dict[int, int] = {}
+        """By key, the place at which it was read."""
+        self._order: deque[int] = deque()
+        self._settled_at: deque[float] = deque()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def meet(self, entry: Entry, message_id: str | None, now: float, *, upserts_alone: bool) -> Meeting:
+        """A record that asks for operations is read. One without an id is never a copy.
+
+        One that only upserts, and is read once more at its own place, is none: it goes again, as all
+        around it does. Otherwise: A was refused and B of the same user delivered, and no commit came
+        through; both are read again, A is accepted this time, B is skipped, and A stays over B.
+        """
+        if message_id is None or not self._most:
+            return Meeting.FIRST
+        # 64 bits instead of a text: two ids among millions meet by chance less often than memory fails.
+        key = hash((entry.call, message_id))
+        self._forget_old(now)
+        known_at = self._known.get(key)
+        if known_at is not None and not (upserts_alone and known_at == _place(entry)):
+            return Meeting.KNOWN
+        original = entry.book.originals.setdefault(key, entry)
+        if original is entry:
+            entry.id_key = key
+            return Meeting.FIRST
+        entry.original = original
+        if original.copies is None:
+            original.copies = []
+        original.copies.append(entry)
+        return Meeting.WAITS
+
+    def settled(self, entry: Entry, now: float) -> list[Entry]:
+        """A record's fate is final; the copies that waited for it get the same, and are returned.
+
+        Of a copy of something delivered or skipped there is nothing left to do. Dead letters are not
+        remembered: whoever mends the event and publishes it again under its id wants it delivered.
+        """
+        key, copies = entry.id_key, entry.copies
+        if key is None:
+            return []
+        del entry.book.originals[key]
+        if entry.fate <= Fate.SKIPPED:
+            self._remember(key, _place(entry), now)
+        if copies is None:
+            return []
+        entry.copies = None
+        for copy in copies:
+            _take_outcome(copy, entry)
+        return copies
+
+    def _remember(self, key: int, place: int, now: float) -> None:
+        if key in self._known:
+            return  # its copy was under way in another partition
+        self._known[key] = place
+        self._order.append(key)
+        self._settled_at.append(now)
+        if len(self._order) > self._most:
+            self._forget_first()
+
+    def _forget_old(self, now: float) -> None:
+        settled_at = self._settled_at
+        while settled_at and now - settled_at[0] >= self._seconds:
+            self._forget_first()
+
+    def _forget_first(self) -> None:
+        self._settled_at.popleft()
+        del self._known[self._order.popleft()]
+
+
+def _place(entry: Entry) -> int:
+    return hash((entry.record.partition, entry.record.offset))
+
+
+def _take_outcome(copy: Entry, original: Entry) -> None:
+    copy.original = None
+    copy.was_sent = original.was_sent
+    if original.fate <= Fate.SKIPPED:
+        copy.worsen(Fate.SKIPPED, SkipReason.DUPLICATE)
+        return
+    copy.worsen(original.fate, original.reason)
+    copy.detail = original.detail
+    copy.http_status = original.http_status
+    copy.attempts = original.attempts
+    copy.failed_at = original.failed_at

@@ -1,0 +1,99 @@
+"""What is known of partitions as they are assigned: asked from inside the callback, for a bounded time.
+
+Before their fetching begins: so that what is read can only be of the topic whose id was told here, or of a
+later one (for which our marks, bearing this id, count for nothing).
+"""
+
+from collections.abc import Collection, Mapping
+from time import monotonic
+from typing import Any, Final
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicCollection
+from confluent_kafka import TopicPartition as KafkaPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import OffsetSpec as Place  # type: ignore[attr-defined] # not in its __all__
+
+from streamer.kafka.configuration import logger
+from streamer.kafka.faults import text_of
+from streamer.kafka.nouns import kafka_partitions
+from streamer.records import Found, Mark, TopicPartition
+
+LOOKUP_SECONDS: Final = 5.0
+"""For all questions together. What is not told by then is only sent again."""
+
+
+class LastCommits:
+    """Asks what the group committed last, where logs end, and which topic that is."""
+
+    def __init__(self, admin: AdminClient, topic: str) -> None:
+        """Prepare to ask through `admin`, which connects at the first question."""
+        self._admin = admin
+        self._topic = topic
+
+    def look_up(
+        self, consumer: Consumer, partitions: Collection[TopicPartition]
+    ) -> Mapping[TopicPartition, Found | None]:
+        """What is known of these; None where nobody told in time."""
+        if not partitions:
+            return {}
+        until = monotonic() + LOOKUP_SECONDS
+        try:
+            answers = consumer.committed(kafka_partitions(partitions), timeout=LOOKUP_SECONDS)
+        except KafkaException as exception:
+            logger.warning("kafka: what was committed last is not known: %s", text_of(exception))
+            return dict.fromkeys(partitions)
+        marks = {_place(each): _mark(each) for each in answers if each.error is None}
+        topic_id = self._topic_id(until)
+        ends = self._ends([each for each, mark in marks.items() if mark and mark.metadata], until)
+        return {
+            each: Found(marks[each], ends.get(each), topic_id) if each in marks else None
+            for each in partitions
+        }
+
+    def _topic_id(self, until: float) -> str:
+        """Kafka's id of the topic; "" from a cluster that has none, or is slow to tell."""
+        try:
+            cluster = self._admin.list_topics(self._topic, timeout=_left(until))
+            if cluster.controller_id not in cluster.brokers:
+                return ""  # librdkafka's mock: nobody there to describe a topic, and no id
+            (asked,) = self._admin.describe_topics(TopicCollection([self._topic])).values()
+            found = asked.result(_left(until)).topic_id
+        except (KafkaException, TimeoutError) as error:
+            logger.warning("kafka: the id of topic %s is not known: %s", self._topic, _words(error))
+            return ""
+        has_one = found.get_most_significant_bits() or found.get_least_significant_bits()
+        return str(found) if has_one else ""
+
+    def _ends(self, partitions: list[TopicPartition], until: float) -> dict[TopicPartition, int]:
+        """Where these logs end, as far as it is told in time."""
+        if not partitions:
+            return {}
+        latest: Any = Place.latest()  # type: ignore[no-untyped-call]
+        answers = self._admin.list_offsets(
+            dict.fromkeys(kafka_partitions(partitions), latest),
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=LOOKUP_SECONDS,
+        )
+        ends = {}
+        for each, answer in answers.items():
+            try:
+                ends[_place(each)] = int(answer.result(_left(until)).offset)
+            except (KafkaException, TimeoutError) as error:
+                logger.warning("kafka: no log end of %s: %s", _place(each), _words(error))
+        return ends
+
+
+def _place(each: KafkaPartition) -> TopicPartition:
+    return TopicPartition(each.topic, each.partition)
+
+
+def _mark(each: KafkaPartition) -> Mark | None:
+    return Mark(each.offset, each.metadata or "") if each.offset >= 0 else None
+
+
+def _left(until: float) -> float:
+    return max(0.1, until - monotonic())
+
+
+def _words(error: Exception) -> str:
+    return text_of(error) if isinstance(error, KafkaException) else "no answer in time"

@@ -1,0 +1,217 @@
+"""One seed, one script: what happens is chosen here, and nowhere else."""
+
+import random
+from collections.abc import Callable
+
+from tests.simulation.broker import PROTOCOLS
+from tests.simulation.script import Script, Step, step
+
+LONGEST = 90
+"""Steps of a script, at most."""
+KINDS = (
+    ["identify"] * 6
+    + ["track"] * 8
+    + ["group"] * 4
+    + ["page", "screen", "anonymous", "tombstone", "garbage", "broken", "nobody", "eventless"]
+)
+STATUSES = (500, 500, 503, 504, 408, 425, 413, 401, 403, 404, 400, 422, 200, 302)
+COMMIT_FATES = ("ok", "now", "late", "retry", "denied", "lost", "lost-applied", "partial", "void")
+SWITCHES = {
+    "error_shape": ("item-error", "keys-error", "text"),
+    "unknown_company": ("uncounted", "nonupdates", "error"),
+    "duplicates_in_request": ("error", "in-turn"),
+    "overlap_errors": ("on", "off"),
+    "external_id_scope": ("company", "global"),
+    "matching": ("cascade", "cascade-overwriting", "highest-given"),
+    "ambiguous_match": ("oldest", "refused"),
+    "email_case": ("ignored", "exact"),
+    "null_values": ("clears", "ignored", "stored"),
+    "custom_merge": ("per-key", "replace"),
+    "enduser_name": ("optional", "required"),
+    "reply_keys": ("known", "id-only"),
+    "permission_errors_key": ("on", "off"),
+    "unauthorized_body": ("text", "json"),
+    "header_spelling": ("x-rate-limit", "x-ratelimit", "none"),
+    "reset_header": ("seconds", "epoch"),
+    "retry_after": ("none", "seconds", "date"),
+    "quota_window": ("fixed", "sliding"),
+    "activity_keys": ("any", "2017", "2023"),
+    "activity_reply": ("empty", "text", "json", "created"),
+    "activity_creates": ("on", "off"),
+    "calls_per_minute": ("5", "20", "60"),
+    "denied": ("endusers.create", "endusers.update", "companies.update"),
+}
+
+
+def script_of(seed: int) -> Script:
+    """The script of a seed."""
+    return _Chance(random.Random(seed)).script()
+
+
+class _Chance:
+    def __init__(self, dice: random.Random) -> None:
+        self._dice = dice
+        self._partitions = dice.choice([1, 1, 2, 2, 3])
+        self._members = dice.choice([1, 1, 2, 2, 3])
+        self._users = dice.choice([1, 2, 4])
+        self._who = dice.choice([["ext"], ["ext", "mail"], ["ext", "mail", "both"], ["both"]])
+        self._companies = dice.choice([["0"], ["0", "1"], ["0", "1", "s"], ["s"], ["0", "1", "s", "x", "-"]])
+        self._extras = dice.choice(
+            [[], [], ["big"], ["size", "null"], ["nokey", "upper"], ["framed", "named"]]
+        )
+        self._poison = dice.choice([None] * 6 + ["poison500", "poison400", "refused"])
+        # Fewer refused ones than would look like everything refused: at its start that ends a process, and
+        # no person could mend events.
+        self._doses = 2 if self._poison == "refused" else 6
+        self._trouble = dice.choice([0.0, 0.5, 1.0, 1.0])
+        self._makers: list[tuple[float, Callable[[], list[Step]]]] = [
+            (9.0, self._feed),
+            (8.0, self._turn),
+            (6.0, self._answer),
+            (3.0, self._flow),
+            (2.0, self._time),
+            (1.0 * self._trouble, self._fault),
+            (0.6 * self._trouble, lambda: [step("heal")]),
+            (0.4 * self._trouble, self._switch),
+            (0.7 * self._trouble, self._commit),
+            (0.5 * self._trouble, self._mode),
+            (1.6 * self._trouble, self._fate),
+        ]
+
+    def script(self) -> Script:
+        dice = self._dice
+        world = step(
+            "world", f"partitions={self._partitions}", f"members={self._members}",
+            f"protocol={dice.choice(PROTOCOLS)}", f"dice={dice.randrange(1000)}",
+            # With poison enough for all that may wait behind it: others must be read to prove it.
+            f"water={dice.choice([12, 24]) if self._poison is None else 48}",
+        )  # fmt: skip
+        steps = [world, *(step("start", slot) for slot in range(self._members))]
+        if dice.random() < 0.5:
+            steps += [each for _ in range(dice.randrange(1, 4)) for each in self._switch()]
+        steps += self._poison_faults()
+        weights = [weight for weight, _ in self._makers]
+        makers = [maker for _, maker in self._makers]
+        length = dice.randrange(20, LONGEST)
+        while len(steps) < length:
+            steps += dice.choices(makers, weights)[0]()
+        return steps
+
+    def _slot(self) -> int:
+        return self._dice.randrange(self._members)
+
+    def _poison_faults(self) -> list[Step]:
+        if self._poison is None:
+            return []
+        faults = []
+        for name in ("custom", "info"):
+            about = f"items={name}.{self._poison}:yes"
+            if self._poison == "refused":
+                words = ("kind=refuse", about, "error=no_such_value", "times=always")
+            else:
+                words = ("kind=status", f"status={self._poison[-3:]}", about, "times=always")
+            faults.append(step("fault", *words))
+        return faults[:1] if self._poison == "refused" else faults
+
+    def _feed(self) -> list[Step]:
+        dice = self._dice
+        steps = []
+        partition = dice.randrange(self._partitions)
+        for _ in range(dice.choice([1, 1, 2, 3, 6])):
+            extras = [each for each in self._extras if dice.random() < 0.4]
+            if self._poison is not None and self._doses and dice.random() < 0.15:
+                self._doses -= 1
+                extras.append(self._poison)
+            who = dice.choice(self._who)
+            kind = dice.choice(KINDS)
+            if kind == "group" and dice.random() < 0.5:
+                who = "none"
+            user, company = dice.randrange(self._users), dice.choice(self._companies)
+            steps.append(
+                step("feed", partition, kind, user, who, company, *([",".join(extras)] if extras else []))
+            )
+            if dice.random() < 0.1:
+                steps.append(step("gap", partition, dice.randrange(1, 4)))
+        return steps
+
+    def _turn(self) -> list[Step]:
+        return [step("turn", self._slot(), self._dice.choice([1, 1, 2, 4]))]
+
+    def _answer(self) -> list[Step]:
+        return [step(self._dice.choice(["arrive", "answer", "answer"]), self._dice.randrange(4))]
+
+    def _flow(self) -> list[Step]:
+        return [step("flow", self._dice.choice([1, 2, 5, 15]))]
+
+    def _time(self) -> list[Step]:
+        return [step("time", self._dice.choice(["0.05", "0.2", "0.6", "2", "7", "20"]))]
+
+    def _fault(self) -> list[Step]:
+        dice = self._dice
+        kind = dice.choice(
+            ["status"] * 5 + ["reset", "slow", "cut", "lost_reply", "refuse", "overlap", "ignore"]
+        )
+        words = [f"kind={kind}", f"endpoint={dice.choice(['any', 'companies', 'endusers', 'activities'])}"]
+        if kind == "status":
+            words += dice.choice(
+                [
+                    [f"status={dice.choice(STATUSES)}"],
+                    [f"status={dice.choice(STATUSES)}"],
+                    ["status=429"],
+                    ["status=429", f"after={dice.choice([1, 5, 30])}"],
+                ]
+            )
+        elif kind == "slow":
+            words.append(f"seconds={dice.choice([0.5, 3, 9])}")
+        words.append(f"times={dice.choice([1, 1, 2, 4, 'always'])}")
+        if dice.random() < 0.2:
+            words.append(f"every={dice.choice([2, 3])}")
+        return [step("fault", *words)]
+
+    def _switch(self) -> list[Step]:
+        name = self._dice.choice(list(SWITCHES))
+        return [step("switch", f"{name}={self._dice.choice(SWITCHES[name])}")]
+
+    def _commit(self) -> list[Step]:
+        return [step("commit", self._dice.choice(COMMIT_FATES)) for _ in range(self._dice.choice([1, 1, 3]))]
+
+    def _mode(self) -> list[Step]:
+        dice = self._dice
+        return [
+            dice.choice(
+                [
+                    step("letters", dice.choice(["ok", "ok", "refuse", "full", "silent"])),
+                    step("network", dice.choice(["smooth", "smooth", "deaf", "stuck"])),
+                    step("registry", dice.choice(["up", "down"])),
+                    step("sink", dice.choice(["free", "free", "busy"])),
+                ]
+            )
+        ]
+
+    def _broker(self) -> list[Step]:
+        """The topic, or its newest records, are lost, and everybody starts anew."""
+        partition, records = self._dice.randrange(self._partitions), self._dice.randrange(1, 6)
+        lost = self._dice.choice([step("recreate"), step("cut", partition, records)])
+        return [lost, *(step("start", slot) for slot in range(self._members))]
+
+    def _fate(self) -> list[Step]:
+        dice, slot = self._dice, self._slot()
+        verb = dice.choice(
+            ["crash", "fuse", "fuse", "stop", "start", "start", "rebalance", "expire", "freeze", "broker"]
+        )
+        steps = [step(verb, slot)]
+        match verb:
+            case "crash":
+                steps = [step("crash", slot, dice.choice(["applied", "dropped"])), step("start", slot)]
+            case "broker":
+                steps = self._broker()
+            case "fuse":
+                steps = [step("fuse", slot, dice.randrange(1, 40))]
+            case "freeze":
+                steps += [step("time", dice.choice([1, 6])), *self._turn(), step("thaw", slot)]
+            case "rebalance":
+                steps = [step("rebalance", dice.randrange(1, 3))]
+            case "expire":
+                # Lost, and soon read again, perhaps with requests under way.
+                steps.append(step("turn", slot, dice.choice([1, 3, 5])))
+        return steps
