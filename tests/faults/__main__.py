@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.faults.campaign import EVIDENCE, campaign, tell
 from tests.faults.gathering import kept
 from tests.faults.report import table
+from tests.faults.scenarios import SCENARIOS
 from tests.faults.verdict import verdict
 from tests.real_kafka.cluster import unavailable_reason
 
@@ -31,6 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--folder", type=Path, default=Path("build/faults"), help="of logs and report (%(default)s)"
     )
+    parser.add_argument("--scenario", choices=sorted(SCENARIOS), help="tell one story instead")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="how long Planhat stalls in that scenario (%(default)s)"
+    )
     parser.add_argument(
         "--again", type=Path, help="judge the evidence of an earlier run in this folder again"
     )
@@ -43,9 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
     if reason is not None:
         tell(f"no real Kafka can run here: {reason}")
         return 2
-    folder = args.folder.resolve() / f"seed-{args.seed}"
+    folder = args.folder.resolve() / (args.scenario or f"seed-{args.seed}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    if args.scenario is not None:
+        return _scenario(args.scenario, folder, args.seconds)
     found = campaign(
         folder, events=args.events, strikes=args.strikes, seed=args.seed, per_second=args.rate,
         allows_behind=not args.no_behind,
@@ -55,6 +62,18 @@ def main(arguments: list[str] | None = None) -> int:
         shutil.rmtree(folder / "members")
     tell(f"report: {folder / 'report.json'}")
     return 0 if found.is_good else 1
+
+
+def _scenario(name: str, folder: Path, seconds: float) -> int:
+    broken = SCENARIOS[name](folder, seconds, tell)
+    for each in broken:
+        tell(f"BROKEN: {each}")
+    if broken:
+        tell(f"logs: {folder}")
+        return 1
+    shutil.rmtree(folder)
+    tell(f"{name}: all is well")
+    return 0
 
 
 if __name__ == "__main__":

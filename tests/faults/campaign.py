@@ -65,7 +65,7 @@ def campaign(
         load.let(events)
         load.join()
         load.wait_for(0)
-        _drain(parts, say)
+        drain(parts, say)
         for slot in list(parts.now):
             parts.end(slot)
         say(f"{monotonic() - began:7.1f} s  everything is committed; the account is made up")
@@ -80,7 +80,7 @@ def campaign(
     return found
 
 
-def _drain(parts: Plant, say: Tell) -> None:
+def drain(parts: Plant, say: Tell) -> None:
     """Wait until everything is committed, as long as something is still being committed."""
     ends = parts.pipeline.expected.ends
     last, moved = -1, monotonic()

@@ -128,8 +128,8 @@ class Plant:
             life.member.check()
         try:
             shares = self.pipeline.assignment()
-        except KafkaException:
-            return False
+        except (KafkaException, TimeoutError):
+            return False  # the broker is not back yet
         return (
             set(shares) == {life.name for life in self.now.values()}
             and all(shares.values())
@@ -138,8 +138,8 @@ class Plant:
 
 
 @contextmanager
-def plant(folder: Path, partitions: int) -> Iterator[Plant]:
-    """Everything, started but for the members; all of it is ended on leaving."""
+def plant(folder: Path, partitions: int, **settings: str) -> Iterator[Plant]:
+    """Everything, started but for the members; all of it is ended on leaving. Settings are the members'."""
     ports = free_ports(SLOTS)
     names = [f"WIRE{slot}" for slot in range(SLOTS)]
     with ExitStack() as stack:
@@ -155,7 +155,6 @@ def plant(folder: Path, partitions: int) -> Iterator[Plant]:
             for name, port in zip(names, ports, strict=True)
         ]
         sandbox = stack.enter_context(SandboxProcess(_SWITCHES))
-        # A client that pages through much must have time.
         sandbox.add_faults(
             Fault(
                 kind=FaultKind.REFUSE,
@@ -166,7 +165,9 @@ def plant(folder: Path, partitions: int) -> Iterator[Plant]:
         )
         logs = folder / "members"
         logs.mkdir()
-        pipeline = stack.enter_context(Pipeline(kafka, sandbox, logs, partitions=partitions, **_SETTINGS))
+        pipeline = stack.enter_context(
+            Pipeline(kafka, sandbox, logs, partitions=partitions, **{**_SETTINGS, **settings})
+        )
         yield Plant(kafka, wires, sandbox, pipeline)
 
 

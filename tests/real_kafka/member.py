@@ -71,6 +71,11 @@ class Member:
         """Whether the process runs."""
         return self._child.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
+
     def check(self) -> None:
         """Raise Ended, with its last lines, unless it runs."""
         code = self._child.poll()
