@@ -57,6 +57,8 @@ class Report:
     uncertain: list[tuple[LetterId, str]] = field(default_factory=list)
     """Letters, with the type of their call, that an earlier replay took and did not live to note."""
     is_dry: bool = False
+    is_stopped: bool = False
+    """Told to stop before it came to its end."""
     operations: Counter[str] = field(default_factory=Counter)
     """By endpoint; of a dry run alone."""
 
@@ -77,12 +79,18 @@ class ReplayLetters:
         screen: Screen,
         report: Report,
         meanwhile: Callable[[], None],
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`meanwhile` is called now and then while topics are read.
+
+        `is_stopping`: whether to give up reading for letters that were not sent yet.
+        """
         self._settings = settings
         self._is_forced = wanted.is_forced
         self._shelf = shelf
         self._screen = screen
         self._meanwhile = meanwhile
+        self._is_stopping = is_stopping
         self._history = shelf.history(rules=settings.rules, meanwhile=meanwhile)
         _check_ids(wanted.selection.ids, self._history)
         selected = [filed for filed in self._history if wanted.selection.accepts(filed)]
@@ -105,10 +113,13 @@ class ReplayLetters:
         return self._history
 
     def more(self) -> Sequence[Chosen]:
-        """The letters of the next pass that can be sent at all, in the order of their originals."""
+        """The letters of the next pass that can be sent at all, in the order of their originals.
+
+        None when there are no more, and when the replay is told to stop.
+        """
         for filed in self._passes:
             chosen = self._chosen(filed)
-            if chosen:
+            if chosen or self._is_stopping():
                 return chosen
         return ()
 
@@ -128,6 +139,8 @@ class ReplayLetters:
                 if letter_id in wanted:
                     found[letter_id] = record
             self._meanwhile()
+            if self._is_stopping():
+                return []
         chosen = [each for one in filed for each in self._read(one, found.get(one.letter.id))]
         chosen.sort(key=lambda each: each.place)
         if not self._is_forced:
@@ -166,8 +179,11 @@ class ReplayLetters:
         is_to_come = filed.letter.place in self._selected
         return filed.state is State.DELIVERED or (filed.state is State.TAKEN and not is_to_come)
 
-    def catch_up(self) -> None:
-        """Look at the source partitions of watched letters, up to their present ends."""
+    def catch_up(self, *, may_stop: bool) -> bool:
+        """Look at the source partitions of watched letters, up to their present ends.
+
+        `may_stop`: give up when the replay is told to stop. Returns whether the ends were reached.
+        """
         for topic in {source.topic for source in self._looked_at}:
             reader = self._shelf.reader(topic)
             wanted = {}
@@ -181,12 +197,13 @@ class ReplayLetters:
                     self._standing.lose(source, held.low)
                 if held.high > begin:
                     wanted[source.partition] = Stretch(max(begin, held.low), held.high)
-            if wanted:
-                self._look(topic, wanted)
+            if wanted and not self._look(topic, wanted, may_stop=may_stop):
+                return False
+        return True
 
-    def _look(self, topic: str, wanted: dict[int, Stretch]) -> None:
+    def _look(self, topic: str, wanted: dict[int, Stretch], *, may_stop: bool) -> bool:
         total = sum(each.high - each.low for each in wanted.values())
-        seen = 0
+        seen, is_whole = 0, True
         reached = {number: each.low for number, each in wanted.items()}
         for records in self._shelf.reader(topic).read(wanted):
             for record in records:
@@ -199,10 +216,14 @@ class ReplayLetters:
             if total > PASS_LETTERS:
                 self._screen.show(f"looking for later calls in {topic}", min(seen, total), total)
             self._meanwhile()
+            if may_stop and self._is_stopping():
+                is_whole = False
+                break
         # Not the ends that were wanted: a transaction that is open now hides what it holds until it is
         # committed, and that must not be passed over.
         for number, offset in reached.items():
             self._looked_at[TopicPartition(topic, number)] = offset
+        return is_whole
 
     def _keys(self, record: Record) -> Keys:
         found = self._shelf.interpreted(record, self._settings.rules)

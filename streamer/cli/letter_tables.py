@@ -147,6 +147,7 @@ def account_of(report: "Report") -> dict[str, Any]:
     return {
         "selected": report.selected,
         "dry_run": report.is_dry,
+        "stopped": report.is_stopped,
         "delivered": told.delivered,
         "skipped": dict(told.skipped),
         "failed": dict(told.failed),
@@ -167,6 +168,10 @@ def print_account(report: "Report") -> None:
     lines = [f"{report.selected:,} letters selected" + (", nothing sent (dry run)" if report.is_dry else "")]
     if not report.selected:
         lines = ["no dead letter is selected: nothing to replay"]
+    if report.is_stopped:
+        lines = [f"{report.selected:,} letters selected; the replay was told to stop before its end"]
+        if not report.selected:
+            lines = ["told to stop before letters were selected: nothing was sent"]
     would, fail = ("would be ", "would fail") if report.is_dry else ("", "failed")
     counts: list[tuple[str, int]] = [(f"{would}delivered", told.delivered)]
     counts += [(f"{would}skipped: {reason}", count) for reason, count in told.skipped.most_common()]

@@ -39,7 +39,8 @@ class Doors:
         self,
         *,
         write: Callable[[Sequence[JournalEntry]], None],
-        catch_up: Callable[[], None],
+        catch_up: Callable[[], object],
+        look_ahead: Callable[[], bool],
         fetch: Callable[[Sequence[Place]], Sequence[Chosen]],
         more: Callable[[], Sequence[Chosen]],
         stay_alone: Callable[[], None],
@@ -52,6 +53,8 @@ class Doors:
         """Write notes and wait for their acknowledgement."""
         self.catch_up = catch_up
         """Bring the standing up to date with the source topic."""
+        self.look_ahead = look_ahead
+        """The same before letters are handed out; False where a stop cut it short, and none may be."""
         self.fetch = fetch
         """The records at these places of the source topic; those that are gone are left out."""
         self.more = more
@@ -190,7 +193,8 @@ class ReplaySource:
             self._is_exhausted = not self._replay.has_waiting
         if not self._replay.has_waiting:
             return ()
-        self._doors.catch_up()
+        if not self._doors.look_ahead():
+            return ()
         numbered = self._replay.hand_out(most)
         self._fetch_later_calls()
         letters = [letter_id for each in numbered for letter_id in each.chosen.ids]

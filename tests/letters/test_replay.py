@@ -50,6 +50,10 @@ class Outside:
         for found, keys in self.arriving:
             self.standing.see(found, keys)
 
+    def look_ahead(self) -> bool:
+        self.catch_up()
+        return True
+
     def fetch(self, places: Sequence[Place]) -> Sequence[Chosen]:
         found = [each for each in places if each not in self.gone]
         return [Chosen((), Record(*each, 1, b"k", b"v"), KEYS, "identify") for each in found]
@@ -75,9 +79,9 @@ def source_of(
     replay = Replay(outside.standing, at_once=at_once, is_forced=is_forced)
     outside.replay = replay
     doors = Doors(
-        write=outside.write, catch_up=outside.catch_up, fetch=outside.fetch, more=outside.more,
-        stay_alone=lambda: None, progress=lambda: None, monotonic=lambda: outside.now,
-        time=lambda: outside.now, sleep=outside.sleep,
+        write=outside.write, catch_up=outside.catch_up, look_ahead=outside.look_ahead,
+        fetch=outside.fetch, more=outside.more, stay_alone=lambda: None, progress=lambda: None,
+        monotonic=lambda: outside.now, time=lambda: outside.now, sleep=outside.sleep,
     )  # fmt: skip
     source = ReplaySource("run", replay, doors, per_second=per_second)
     source.when_finished(outside.end)
