@@ -5,15 +5,16 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from streamer.app.shelf import Shelf, upserted
+from streamer.app.shelf import Shelf, upserted, upserts_of
 from streamer.config import Settings
 from streamer.errors import SourceError, UsageError
 from streamer.kafka.topic_reader import Stretch
 from streamer.letters.history import Filed, History, State
 from streamer.letters.letter import LetterId, Place, read_letter
-from streamer.letters.replay import Chosen, Replay, Told
+from streamer.letters.replay import Replay
 from streamer.letters.selection import Selection
 from streamer.letters.standing import Keys, Standing
+from streamer.letters.told import Chosen, Told
 from streamer.outcomes import Fate
 from streamer.records import Record, TopicPartition
 
@@ -159,16 +160,27 @@ class ReplayLetters:
             self.replay.told.unread.append(filed.letter.id)
             return
         ids = tuple(sorted(filed.ids))
-        yield Chosen(ids, whole.record, upserted(found), found.call.value, filed.state is State.TAKEN)
+        is_in_doubt = filed.state is State.TAKEN
+        yield Chosen(
+            ids, whole.record, upserted(found), found.call.value, is_in_doubt, len(upserts_of(found))
+        )
 
     def _watch(self, chosen: Sequence[Chosen]) -> None:
         """Look out for later calls of what these upsert: in the source topics, and among the letters."""
         for each in chosen:
             if each.keys:
-                self._standing.watch(each.place, each.keys)
-                source, after = each.place.source, each.place.offset + 1
-                # Of a later pass: what was looked at before was looked at for others.
-                self._looked_at[source] = min(after, self._looked_at.get(source, after))
+                # What an earlier replay may have put over later calls is mended by all of these.
+                watch = self._standing.follow if each.is_in_doubt else self._standing.watch
+                watch(each.place, each.keys)
+                self._look_from(each.place)
+        self._see_letters()
+
+    def _look_from(self, place: Place) -> None:
+        """Look once more at what came after it: before, that was looked at for others."""
+        after = place.offset + 1
+        self._looked_at[place.source] = min(after, self._looked_at.get(place.source, after))
+
+    def _see_letters(self) -> None:
         for filed in self._history:
             # A letter's original may be gone from its topic, and yet it was delivered.
             if self._is_later_call(filed):
@@ -237,9 +249,23 @@ class ReplayLetters:
         return upserted(found)
 
     def fetch(self, places: Sequence[Place]) -> Sequence[Chosen]:
-        """Later calls, to be sent once more; those that are gone are left out."""
-        originals = [record for place in places if (record := self._shelf.original(place)) is not None]
-        return [Chosen((), record, self._keys(record)) for record in originals]
+        """Later calls, to be sent once more; those that are gone are left out.
+
+        So are letters that wait to be delivered themselves: what became of them would be noted nowhere.
+        What they are about is looked at from there, since they may be put over what is newer than they.
+        """
+        found = []
+        for place in places:
+            filed = self._history.at(place)
+            is_letter = filed is not None and filed.state not in {State.DELIVERED, State.TAKEN}
+            record = None if is_letter else self._shelf.original(place)
+            if record is not None:
+                found.append(Chosen((), record, self._keys(record)))
+        for each in found:
+            self._standing.follow(each.place, each.keys)
+            self._look_from(each.place)
+        self._see_letters()
+        return found
 
     def rehearse(self, number: int, chosen: Chosen) -> None:
         """What the engine would make of it."""

@@ -21,6 +21,7 @@ from streamer.letters.standing import Keys
 from streamer.letters.subjects import NOBODY, Subject, subject_of
 from streamer.outcomes import Endpoint
 from streamer.records import Record
+from streamer.transform.operations import Operation
 from streamer.transform.rules import Rules
 
 SCHEMA_SECONDS: Final = 10.0
@@ -146,9 +147,13 @@ class Shelf:
 
 def upserted(found: Interpreted | None) -> Keys:
     """The objects that a record upserts."""
+    return tuple(key for each in upserts_of(found) for key in each.keys)
+
+
+def upserts_of(found: Interpreted | None) -> list[Operation]:
+    """The operations of a record that upsert."""
     operations = () if found is None else found.operations
-    upserts = (each for each in operations if each.endpoint is not Endpoint.ACTIVITIES)
-    return tuple(key for each in upserts for key in each.keys)
+    return [each for each in operations if each.endpoint is not Endpoint.ACTIVITIES]
 
 
 def newest_last(letters: Iterable[Filed]) -> list[Filed]:

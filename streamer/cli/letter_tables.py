@@ -153,6 +153,7 @@ def account_of(report: "Report") -> dict[str, Any]:
         "failed": dict(told.failed),
         "held_back": [{"letter": str(each.letter), "later": str(each.later)} for each in told.held_back],
         "overtaken": [{"letter": str(each.letter), "later": str(each.later)} for each in told.overtaken],
+        "unmended": [{"letter": str(each.letter), "later": str(each.later)} for each in told.unmended],
         "uncertain": [{"letter": str(letter), "call": call} for letter, call in report.uncertain],
         "held_back_unknown": [str(each) for each in told.unknown],
         "gone": [str(each) for each in told.gone],
@@ -179,6 +180,7 @@ def print_account(report: "Report") -> None:
     counts += [
         ("held back: older than a later call of the same object (--force sends them)", len(told.held_back)),
         ("held back: what came after them is gone from its topic (--force sends them)", len(told.unknown)),
+        ("perhaps over newer state", sum(not each.is_held_back for each in told.unmended)),
         ("nothing is left of them to send", len(told.gone)),
         ("their schema cannot be had now", len(told.unread)),
         ("left, and open still", report.left),
@@ -188,8 +190,12 @@ def print_account(report: "Report") -> None:
     lines += _named("held back", (f"{each.letter}, later: {each.later}" for each in told.held_back))
     lines += _named("held back, since what came after them is gone", map(str, told.unknown))
     lines += _named(
-        "delivered while a later call came, which was sent once more behind it",
+        "sent while later calls came, which then went once more behind it",
         (f"{each.letter}, later: {each.later}" for each in told.overtaken),
+    )
+    lines += _named(
+        "perhaps over newer state: a later call did not go once more behind it (it stays taken)",
+        (f"{each.letter}, later: {each.later}" for each in told.unmended),
     )
     lines += _named(
         "taken by an earlier replay that noted no end, so perhaps delivered before (activities count twice)",

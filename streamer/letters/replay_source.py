@@ -19,7 +19,8 @@ from streamer.engine.ports import Assignment, CommitResult, DeadLetter, Found, M
 from streamer.errors import SourceError
 from streamer.letters.journal import JournalEntry, settled_entries, taken_entries
 from streamer.letters.letter import Place
-from streamer.letters.replay import Chosen, Replay, noted
+from streamer.letters.replay import Replay, noted
+from streamer.letters.told import Chosen
 from streamer.outcomes import CallType, Fate
 from streamer.records import Record, TopicPartition
 
@@ -143,6 +144,7 @@ class ReplaySource:
             self._note(is_due=True)
         except SourceError as error:
             self.problem = error
+        self._replay.end()
 
     # --- DeadLetters: what still fails stays the letter it is ------------------------------------------
 
