@@ -7,13 +7,14 @@ from typing import Final, Protocol
 
 from streamer.app.shelf import Shelf, upserted, upserts_of
 from streamer.config import Settings
-from streamer.errors import SourceError, UsageError
-from streamer.kafka.topic_reader import Stretch
+from streamer.errors import NoTopic, SourceError, UsageError
+from streamer.kafka.topic_reader import Stretch, TopicReader
 from streamer.letters.history import Filed, History, State
 from streamer.letters.letter import LetterId, Place, read_letter
+from streamer.letters.originals import Originals
 from streamer.letters.replay import Replay
 from streamer.letters.selection import Selection
-from streamer.letters.standing import Keys, Standing
+from streamer.letters.standing import EVERYTHING, Keys, Standing
 from streamer.letters.told import Chosen, Told
 from streamer.outcomes import Fate
 from streamer.records import Record, TopicPartition
@@ -96,17 +97,19 @@ class ReplayLetters:
         _check_ids(wanted.selection.ids, self._history)
         selected = [filed for filed in self._history if wanted.selection.accepts(filed)]
         selected.sort(key=lambda filed: filed.letter.place)
-        self._selected = {filed.letter.place for filed in selected}
+        self._later_passes = {filed.letter.id for filed in selected}
+        """Letters of passes that were not read yet."""
+        self._to_come: set[LetterId] = set()
+        """Letters that were read and can be sent."""
         self._passes = _passes(selected)
         self._standing = Standing()
         self._looked_at: dict[TopicPartition, int] = {}
         """By source partition: up to where it was looked at for later calls."""
+        self._originals = Originals()
         self.replay = Replay(self._standing, at_once=AT_ONCE, is_forced=wanted.is_forced)
         self.report = report
         report.selected, report.told = len(selected), self.replay.told
-        report.uncertain = [
-            (filed.letter.id, filed.subject.call) for filed in selected if filed.state is State.TAKEN
-        ]
+        report.uncertain = [(filed.letter.id, filed.subject.call) for filed in selected if filed.is_in_doubt]
 
     @property
     def history(self) -> History:
@@ -125,7 +128,7 @@ class ReplayLetters:
         return ()
 
     def _chosen(self, filed: Sequence[Filed]) -> list[Chosen]:
-        wanted = {each.letter.id for each in filed}
+        wanted = {letter_id for each in filed for letter_id in each.ids}
         reader = self._shelf.letters()
         by_partition: dict[int, list[int]] = {}
         for letter_id in wanted:
@@ -142,7 +145,13 @@ class ReplayLetters:
             self._meanwhile()
             if self._is_stopping():
                 return []
-        chosen = [each for one in filed for each in self._read(one, found.get(one.letter.id))]
+        self._later_passes -= {each.letter.id for each in filed}
+        chosen: list[Chosen] = []
+        for each in filed:
+            # Of copies the lowest may be deleted by now, and another be there.
+            lying = next((found[letter_id] for letter_id in sorted(each.ids) if letter_id in found), None)
+            chosen += self._read(each, lying)
+        self._to_come |= {each.ids[0] for each in chosen}
         chosen.sort(key=lambda each: each.place)
         if not self._is_forced:
             self._watch(chosen)
@@ -158,12 +167,13 @@ class ReplayLetters:
         if found is None:
             # What it upserts cannot be told, so neither can whether it may go.
             self.replay.told.unread.append(filed.letter.id)
+            if filed.is_in_doubt:
+                # Whatever it is of may be newer than older letters of its partition.
+                self._standing.lose(filed.letter.place.source, filed.letter.place.offset + 1)
             return
         ids = tuple(sorted(filed.ids))
-        is_in_doubt = filed.state is State.TAKEN
-        yield Chosen(
-            ids, whole.record, upserted(found), found.call.value, is_in_doubt, len(upserts_of(found))
-        )
+        upserts = len(upserts_of(found))
+        yield Chosen(ids, whole.record, upserted(found), found.call.value, filed.is_in_doubt, upserts)
 
     def _watch(self, chosen: Sequence[Chosen]) -> None:
         """Look out for later calls of what these upsert: in the source topics, and among the letters."""
@@ -172,13 +182,15 @@ class ReplayLetters:
                 # What an earlier replay may have put over later calls is mended by all of these.
                 watch = self._standing.follow if each.is_in_doubt else self._standing.watch
                 watch(each.place, each.keys)
-                self._look_from(each.place)
+                # From its own original on, to see whether that still is what stands there.
+                self._look_from(each.place.source, each.place.offset)
+                if not self._originals.add(each.record):
+                    self._standing.lose(each.place.source, EVERYTHING)
         self._see_letters()
 
-    def _look_from(self, place: Place) -> None:
-        """Look once more at what came after it: before, that was looked at for others."""
-        after = place.offset + 1
-        self._looked_at[place.source] = min(after, self._looked_at.get(place.source, after))
+    def _look_from(self, source: TopicPartition, offset: int) -> None:
+        """Look once more at what stands from there: before, it was looked at for others."""
+        self._looked_at[source] = min(offset, self._looked_at.get(source, offset))
 
     def _see_letters(self) -> None:
         for filed in self._history:
@@ -187,9 +199,19 @@ class ReplayLetters:
                 self._standing.see(filed.letter.place, filed.keys)
 
     def _is_later_call(self, filed: Filed) -> bool:
-        """Whether a letter was delivered, or may have been: what is to come in this replay was not yet."""
-        is_to_come = filed.letter.place in self._selected
-        return filed.state is State.DELIVERED or (filed.state is State.TAKEN and not is_to_come)
+        """Whether a letter was delivered, or a part of it may have been.
+
+        Of a letter of several upserts one may have been accepted before another was refused. What is to come
+        in this replay is sent in its order; of a later pass, who knows whether it goes?
+        """
+        if filed.state is State.DELIVERED:
+            return True
+        letter_id, is_in_doubt = min(filed.ids), filed.is_in_doubt
+        if letter_id in self._to_come and letter_id not in self.replay.held_back:
+            return False
+        if letter_id in self._later_passes and not is_in_doubt:
+            return False
+        return is_in_doubt or filed.state is State.SKIPPED or filed.upserts > 1
 
     def catch_up(self, *, may_stop: bool) -> bool:
         """Look at the source partitions of watched letters, up to their present ends.
@@ -202,9 +224,10 @@ class ReplayLetters:
             for source, begin in self._looked_at.items():
                 if source.topic != topic:
                     continue
-                held = reader.stretch(source.partition)
-                if held.high < begin:  # the topic was made anew: nothing of then is left
-                    self._standing.lose(source, begin)
+                held = self._held(reader, source.partition)
+                if held.high < begin or held.high <= self._originals.last(source):
+                    # The topic is gone or was made anew: offsets of then say nothing of now.
+                    self._standing.lose(source, EVERYTHING)
                 elif held.low > begin:
                     self._standing.lose(source, held.low)
                 if held.high > begin:
@@ -219,11 +242,8 @@ class ReplayLetters:
         reached = {number: each.low for number, each in wanted.items()}
         for records in self._shelf.reader(topic).read(wanted):
             for record in records:
-                place = Place(record.topic, record.partition, record.offset)
                 reached[record.partition] = record.offset + 1
-                filed = self._history.at(place)
-                if filed is None or self._is_later_call(filed):
-                    self._standing.see(place, self._keys(record))
+                self._see_record(record)
             seen += len(records)
             if total > PASS_LETTERS:
                 self._screen.show(f"looking for later calls in {topic}", min(seen, total), total)
@@ -235,7 +255,31 @@ class ReplayLetters:
         # committed, and that must not be passed over.
         for number, offset in reached.items():
             self._looked_at[TopicPartition(topic, number)] = offset
+            # Retention may have cut what was still to be read, which the reader passes over.
+            low = self._held(self._shelf.reader(topic), number).low
+            if low > wanted[number].low:
+                self._standing.lose(TopicPartition(topic, number), low)
         return is_whole
+
+    @staticmethod
+    def _held(reader: TopicReader, partition: int) -> Stretch:
+        try:
+            return reader.stretch(partition)
+        except NoTopic:
+            return Stretch(0, 0)
+
+    def _see_record(self, record: Record) -> None:
+        place = Place(record.topic, record.partition, record.offset)
+        if not self._originals.is_there(record):
+            self._standing.lose(place.source, EVERYTHING)
+        filed = self._history.at(place, record.timestamp_ms)
+        if filed is None:
+            self._standing.see(place, self._keys(record))
+        elif self._is_later_call(filed):
+            found = self._shelf.interpreted(record, self._settings.rules)
+            if found is None:
+                self._standing.lose(place.source, place.offset + 1)
+            self._standing.see(place, upserted(found))
 
     def _keys(self, record: Record) -> Keys:
         found = self._shelf.interpreted(record, self._settings.rules)
@@ -256,14 +300,14 @@ class ReplayLetters:
         """
         found = []
         for place in places:
-            filed = self._history.at(place)
-            is_letter = filed is not None and filed.state not in {State.DELIVERED, State.TAKEN}
-            record = None if is_letter else self._shelf.original(place)
-            if record is not None:
+            record = self._shelf.original(place)
+            filed = None if record is None else self._history.at(place, record.timestamp_ms)
+            is_open = filed is not None and filed.state not in {State.DELIVERED, State.TAKEN}
+            if record is not None and not is_open:
                 found.append(Chosen((), record, self._keys(record)))
         for each in found:
             self._standing.follow(each.place, each.keys)
-            self._look_from(each.place)
+            self._look_from(each.place.source, each.place.offset + 1)
         self._see_letters()
         return found
 

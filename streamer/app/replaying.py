@@ -153,7 +153,8 @@ def _limits(settings: Settings, wanted: Wanted) -> Limits:
     What Planhat refuses stays the letter it is, so little proof is needed; and where nothing can be sent a
     replay ends at once, since whoever started it is there to see it. Its own group
     sees that it is alone, and each letter was chosen: a copy among them goes too. Nothing is taken for
-    unchanged: the program that reads the topic writes the same endusers meanwhile.
+    unchanged: the program that reads the topic writes the same endusers meanwhile. Nothing is kept to be told
+    with a later call: what is skipped here is named, and may be replayed.
     """
     return replace(
         limits_of(settings),
@@ -166,6 +167,7 @@ def _limits(settings: Settings, wanted: Wanted) -> Limits:
         alone_seconds=5.0,
         alone_others=0,
         unchanged_seconds=0.0,
+        revived_endusers=0,
         on_hold_exit_seconds=0.0,
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from streamer.letters.journal import ReplayFate, Settlement
-from streamer.letters.letter import Place
+from streamer.letters.letter import LetterId, Place
 from streamer.letters.mending import Mending
 from streamer.letters.standing import Standing
 from streamer.letters.told import Chosen, Overtaking, Told
@@ -45,6 +45,8 @@ class Replay:
         self._next = 0
         self._judged_at = -1
         self.told = Told()
+        self.held_back: set[LetterId] = set()
+        """Letters that were to come, and do not."""
         self._mending = Mending(standing, self.told)
 
     def add(self, chosen: Iterable[Chosen]) -> None:
@@ -124,6 +126,7 @@ class Replay:
         return standing.later_than(place, keys) is None and not standing.is_unknown(place, keys)
 
     def _hold_back(self, chosen: Chosen) -> None:
+        self.held_back.add(chosen.ids[0])
         later = self._standing.later_than(chosen.place, chosen.keys)
         if later is None:
             self.told.unknown.append(chosen.ids[0])
