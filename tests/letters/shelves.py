@@ -72,6 +72,9 @@ class FakeReader:
         last = max((each.offset for each in self.records if each.partition == partition), default=-1)
         return Stretch(self.low, self._high if self._high is not None else last + 1)
 
+    def stretches(self) -> dict[int, Stretch]:
+        return {number: self.stretch(number) for number in {0, *(each.partition for each in self.records)}}
+
     def read(self, wanted: Mapping[int, Stretch]) -> Iterator[Sequence[Record]]:
         self.low = max(self.low, self.cut)
         for each in list(self.records):
@@ -88,11 +91,8 @@ class FakeShelf(Shelf):
         self.source = source
         self.group = "group"
 
-    def stretches(self) -> dict[int, Stretch]:
-        return {each.partition: self.topic.stretch(each.partition) for each in self.topic.records}
-
     def letters(self) -> Any:
-        return SimpleNamespace(stretches=self.stretches, read=self.topic.read)
+        return self.topic
 
     def reader(self, topic: str) -> Any:
         return self.source

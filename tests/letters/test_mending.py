@@ -1,6 +1,11 @@
 """Later calls that go once more: all of them, in order, behind what they are newer than, not for ever."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from streamer.letters.journal import ReplayFate
 from streamer.letters.letter import LetterId
@@ -9,6 +14,7 @@ from streamer.letters.replay_source import NOTE_SECONDS, ReplaySource
 from streamer.letters.standing import MOST_LATER
 from streamer.letters.told import Overtaking, Unmended
 from streamer.outcomes import Fate
+from streamer.records import Record
 from tests.letters.test_replay import KEYS, Outside, chosen, ended, place, settle, source_of
 
 BOTH = ("co:acme", "ext:u-1")
@@ -133,3 +139,82 @@ def test_a_part_that_was_delivered_is_mended_too() -> None:
 
     assert outside.sent_again == [9]
     assert ended(outside) == [(1, ReplayFate.FAILED)]
+
+
+Says = Mapping[int, tuple[frozenset[str], frozenset[str]]]
+"""By offset: the objects that a call upserts, and the traits that it sets."""
+
+
+class Table:
+    """Planhat as the offset that wrote each trait of each object last."""
+
+    def __init__(self, says: Says) -> None:
+        self._says = says
+        self._reached: set[int] = set()
+        self.stored: dict[tuple[str, str], int] = {}
+
+    def apply(self, offset: int) -> None:
+        """A call reaches Planhat."""
+        self._reached.add(offset)
+        self.stored.update(dict.fromkeys(product(*self._says[offset]), offset))
+
+    def newest(self) -> dict[tuple[str, str], int]:
+        """What is right: of all that reached it, the newest call that sets the trait."""
+        return {each: offset for offset in sorted(self._reached) for each in product(*self._says[offset])}
+
+
+upserts = st.tuples(
+    st.frozensets(st.sampled_from(["co:a", "ext:b", "mail:c"]), min_size=1),
+    st.frozensets(st.sampled_from(["plan", "level"]), min_size=1),
+)
+kinds = st.sampled_from(["delivered", "open", "in doubt", "in doubt, delivered"])
+
+
+@given(
+    st.lists(st.tuples(upserts, kinds), min_size=1, max_size=5),
+    st.lists(upserts, max_size=4),
+    st.lists(st.sampled_from(["arrive", "poll", "answer"]), max_size=20),
+)
+def test_nothing_ends_over_newer_state(
+    first: list[tuple[tuple[frozenset[str], frozenset[str]], str]],
+    then: list[tuple[frozenset[str], frozenset[str]]],
+    steps: list[str],
+) -> None:
+    """Whatever is replayed and arrives meanwhile: each trait of each object is what the newest call said.
+
+    A letter that a killed replay sent and did not note was put over all that had been delivered.
+    """
+    says = dict(enumerate([*(each for each, _ in first), *then]))
+    planhat = Table(says)
+    of_kind = {kind: [n for n, (_, each) in enumerate(first) if each == kind] for _, kind in first}
+    for offset in (*of_kind.get("delivered", ()), *of_kind.get("in doubt, delivered", ())):
+        planhat.apply(offset)
+    keys_of = {offset: tuple(sorted(keys)) for offset, (keys, _) in says.items()}
+    source, outside = source_of(
+        [
+            replace(chosen(offset, *keys_of[offset]), is_in_doubt=kind != "open")
+            for offset, (_, kind) in enumerate(first)
+            if kind != "delivered"
+        ]
+    )
+    outside.upserts = keys_of
+    outside.arriving = [(place(offset), keys_of[offset]) for offset in of_kind.get("delivered", ())]
+    coming = list(range(len(first), len(says)))
+    pending: list[Record] = []
+    for step in [*steps, *["arrive"] * len(then), *["poll", "answer"] * 25]:
+        if step == "arrive" and coming:
+            planhat.apply(coming[0])
+            outside.arriving.append((place(coming[0]), keys_of[coming.pop(0)]))
+        elif step == "poll":
+            outside.now += NOTE_SECONDS
+            pending += source.poll(500, 0.1)
+        elif step == "answer":
+            for record in pending:
+                planhat.apply(record.timestamp_ms)
+            settle(source, pending)
+            pending.clear()
+
+    assert outside.ended > 0
+    assert outside.replay.is_done
+    assume(not outside.replay.told.unmended)
+    assert planhat.stored == planhat.newest()

@@ -19,8 +19,8 @@ KEYS = ("ext:u-1", "mail:u-1@acme.example")
 
 
 def chosen(offset: int, *keys: str) -> Chosen:
-    """A letter of the original at that offset."""
-    return Chosen((LetterId(0, offset),), Record("events", 2, offset, 1, b"k", b"v"), keys, "identify")
+    """A letter of the original at that offset, of which its time tells too."""
+    return Chosen((LetterId(0, offset),), Record("events", 2, offset, offset, b"k", b"v"), keys, "identify")
 
 
 def place(offset: int, partition: int = 2) -> Place:
@@ -62,7 +62,9 @@ class Outside:
         found = [each for each in places if each not in self.gone]
         self.sent_again += [each.offset for each in found]
         calls = [
-            Chosen((), Record(*each, 1, b"k", b"v"), self.upserts.get(each.offset, KEYS), "identify")
+            Chosen(
+                (), Record(*each, each.offset, b"k", b"v"), self.upserts.get(each.offset, KEYS), "identify"
+            )
             for each in found
         ]
         for call in calls:

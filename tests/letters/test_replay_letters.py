@@ -2,11 +2,12 @@
 
 import pytest
 
+from streamer.app.shelf import Shelf
 from streamer.engine.intake import Interpreted
 from streamer.errors import NoTopic
 from streamer.kafka.topic_reader import Stretch
 from streamer.letters.journal import JournalEntry, ReplayFate, Settlement
-from streamer.letters.letter import LetterId
+from streamer.letters.letter import LetterId, Place
 from streamer.letters.replay import Replay
 from streamer.letters.selection import Selection
 from streamer.outcomes import Fate
@@ -149,6 +150,9 @@ class _Nowhere(FakeReader):
     def stretch(self, partition: int) -> Stretch:
         raise NoTopic("there is no topic events")
 
+    def stretches(self) -> dict[int, Stretch]:
+        raise NoTopic("there is no topic events")
+
 
 def test_a_source_topic_that_is_gone_tells_nothing() -> None:
     """The replay goes on without it: what overwrites nothing can be sent."""
@@ -157,6 +161,13 @@ def test_a_source_topic_that_is_gone_tells_nothing() -> None:
 
     assert delivered(letters) == []
     assert report.told.unknown == [LetterId(0, 0)]
+
+
+def test_the_original_of_a_stub_is_gone_with_its_topic() -> None:
+    """A stub whose source topic was deleted has nothing left to send; that ends no replay."""
+    shelf = FakeShelf([], _Nowhere([]))
+
+    assert Shelf.original(shelf, Place("events", 0, 10)) is None
 
 
 def test_what_retention_cuts_while_it_is_read_was_not_seen() -> None:
