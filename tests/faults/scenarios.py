@@ -91,7 +91,8 @@ def stall(folder: Path, seconds: float, say: Tell) -> list[str]:
     for name in memory.samples:
         at_full, most = memory.at(name, FULL_AFTER * 1.5), memory.most(name, FULL_AFTER * 1.5)
         say(
-            f"{name}: {memory.at(name, 0):.1f} MiB before, {at_full:.1f} MiB full, at most {most:.1f} MiB after"
+            f"{name}: {memory.at(name, 0):.1f} MiB before, {at_full:.1f} MiB full, "
+            f"at most {most:.1f} MiB after"
         )
         if most > at_full * (1 + GROWTH_RATIO) + GROWTH_MIB:
             broken.append(f"{name} grew from {at_full:.1f} to {most:.1f} MiB while nothing moved")
@@ -230,7 +231,8 @@ def mandatory(folder: Path, _seconds: float, say: Tell) -> list[str]:
         wait_until(lambda: pipeline.committed().get(0) == 2_003, 60, "the field is optional again: all go")
         code, after = member.stop(), _letters(pipeline)
     say(
-        f"hold {held[0]['reason']}, committed {committed}, letters {len(letters)}, after the repair {len(after)}"
+        f"hold {held[0]['reason']}, committed {committed}, letters {len(letters)}, "
+        f"after the repair {len(after)}"
     )
     broken = []
     if letters or after:
