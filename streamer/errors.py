@@ -58,6 +58,10 @@ class SourceError(StreamerError):
     exit_code: ClassVar[int] = 3
 
 
+class NoTopic(SourceError):
+    """There is no such topic, or no such partition of it."""
+
+
 class PlanhatMisconfigured(StreamerError):
     """Planhat refused our credentials, or the address is not Planhat's."""
 

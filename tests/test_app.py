@@ -173,9 +173,13 @@ def test_a_proof_of_membership_is_worth_less_where_a_commit_does_not_prolong_the
 
 
 def test_every_setting_of_the_engine_reaches_it() -> None:
-    """What the settings say by default is what the engine decides by on its own."""
-    # Membership is of a group, which an engine on its own has not; nor does it choose what is a copy.
-    guarded = Limits(membership_seconds=45, duplicates_window=100_000, duplicates_seconds=3_600)
+    """What the settings say by default is what the engine decides by on its own.
+
+    But for what is of a group, which an engine on its own has not: membership, copies, and the first call.
+    """
+    guarded = Limits(
+        membership_seconds=45, duplicates_window=100_000, duplicates_seconds=3_600, start_calls=0.0
+    )
     assert limits_of(load_settings(REQUIRED)) == guarded
     told = limits_of(
         load_settings(

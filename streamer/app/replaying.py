@@ -6,7 +6,7 @@ What happens is decided in `letters/`; here it is given Kafka, Planhat and the c
 import random
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Final
 from streamer.app.building import SINK_CLOSE_SECONDS, SystemClock, limits_of, sink_of
 from streamer.app.replay_letters import PASS_LETTERS, ReplayLetters, Report, Screen, Wanted
 from streamer.app.shelf import Shelf
-from streamer.app.signals import stop_on_signal
+from streamer.app.signals import StopRequest, stop_on_signal
 from streamer.app.verifying import ends_start, probe_planhat, refused
 from streamer.config import Settings
 from streamer.engine.limits import Limits
@@ -32,8 +32,35 @@ from streamer.records import Record
 GROUP_SUFFIX: Final = ".replay"
 
 
-class _Stopped(Exception):
+class Stopped(Exception):
     """A signal came before there was anything to stop."""
+
+
+class Ending:
+    """How a replay ends when it is told to: at once while nothing was sent, in order from then on."""
+
+    def __init__(self, request: StopRequest) -> None:
+        self._request = request
+        self._is_running = False
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether the replay was told to stop."""
+        return self._request.is_made
+
+    def go_on(self) -> None:
+        """Raises Stopped where the end was asked for, until the engine runs.
+
+        Raised through the engine it would cost what is under way: nothing would wait for its answers, and
+        what is known by then would go unnoted.
+        """
+        if self._request.is_made and not self._is_running:
+            raise Stopped
+
+    def run(self, stop: Callable[[], None]) -> None:
+        """From now on `stop` is called when the end is asked for; at once, if that was before."""
+        self._is_running = True
+        self._request.tell(stop)
 
 
 def replay_letters(settings: Settings, wanted: Wanted, screen: Screen, report: Report) -> None:
@@ -41,12 +68,13 @@ def replay_letters(settings: Settings, wanted: Wanted, screen: Screen, report: R
 
     Raises StreamerError where it cannot go on; the report is good then too.
     """
-    with stop_on_signal() as request, ExitStack() as stack, suppress(_Stopped):
+    with stop_on_signal() as request, ExitStack() as stack, suppress(Stopped):
+        ending = Ending(request)
 
-        def go_on() -> None:
-            if request.is_made:
-                raise _Stopped
+        def note_stop() -> None:
+            report.is_stopped = ending.is_asked_for
 
+        stack.callback(note_stop)
         answered = probe_planhat(settings)
         if ends_start(answered):
             raise refused(settings, answered)
@@ -59,20 +87,22 @@ def replay_letters(settings: Settings, wanted: Wanted, screen: Screen, report: R
             settings.kafka_properties,
         )
         stack.enter_context(group)
-        group.join(screen.say, go_on)
+        group.join(screen.say, ending.go_on)
 
         def meanwhile() -> None:
-            go_on()
+            ending.go_on()
             group.check()
 
-        letters = ReplayLetters(settings, wanted, shelf, screen, report, meanwhile)
+        letters = ReplayLetters(
+            settings, wanted, shelf, screen, report, meanwhile, lambda: ending.is_asked_for
+        )
         if not report.selected:
             return
         doors = _doors(settings, letters, group, screen)
         source = ReplaySource(uuid.uuid4().hex, letters.replay, doors, per_second=wanted.per_second)
         streamer = _engine(settings, wanted, shelf, source, stack)
         source.when_finished(streamer.stop)
-        request.tell(streamer.stop)
+        ending.run(streamer.stop)
         streamer.run()
         if source.problem is not None:
             raise source.problem
@@ -84,7 +114,7 @@ def rehearse(settings: Settings, wanted: Wanted, screen: Screen, report: Report)
     with Shelf(settings, "dead-letters show", wanted.group) as shelf:  # it writes nothing, joins no group
         letters = ReplayLetters(settings, wanted, shelf, screen, report, _nothing)
         while chosen := letters.more():
-            letters.catch_up()
+            letters.catch_up(may_stop=False)
             letters.replay.add(chosen)
             while numbered := letters.replay.hand_out(PASS_LETTERS):
                 for number, each in numbered:
@@ -105,7 +135,8 @@ def _doors(settings: Settings, letters: ReplayLetters, group: ReplayGroup, scree
     report = letters.report
     return Doors(
         write=write,
-        catch_up=letters.catch_up,
+        catch_up=lambda: letters.catch_up(may_stop=False),
+        look_ahead=lambda: letters.catch_up(may_stop=True),
         fetch=letters.fetch,
         more=letters.more,
         stay_alone=group.check,
@@ -122,7 +153,8 @@ def _limits(settings: Settings, wanted: Wanted) -> Limits:
     What Planhat refuses stays the letter it is, so little proof is needed; and where nothing can be sent a
     replay ends at once, since whoever started it is there to see it. Its own group
     sees that it is alone, and each letter was chosen: a copy among them goes too. Nothing is taken for
-    unchanged: the program that reads the topic writes the same endusers meanwhile.
+    unchanged: the program that reads the topic writes the same endusers meanwhile. Nothing is kept to be told
+    with a later call: what is skipped here is named, and may be replayed.
     """
     return replace(
         limits_of(settings),
@@ -135,11 +167,12 @@ def _limits(settings: Settings, wanted: Wanted) -> Limits:
         alone_seconds=5.0,
         alone_others=0,
         unchanged_seconds=0.0,
+        revived_endusers=0,
         on_hold_exit_seconds=0.0,
     )
 
 
-class _ReplayObserver(Observers):
+class ReplayObserver(Observers):
     """The log, and the replay's own books."""
 
     def __init__(self, source: ReplaySource) -> None:
@@ -173,7 +206,7 @@ def _engine(
         encode=encode_operation,
         sink=sink,
         dead_letters=source,
-        observer=_ReplayObserver(source),
+        observer=ReplayObserver(source),
         clock=SystemClock(),
         dice=random.random,
     )

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -13,7 +13,7 @@ from streamer.app.verifying import verify_access
 from streamer.config import Settings
 from streamer.engine.intake import Interpreted, interpret
 from streamer.engine.ports import AwaitingSchema, Decoded
-from streamer.errors import InvalidEvent
+from streamer.errors import InvalidEvent, NoTopic
 from streamer.kafka.topic_reader import Stretch, TopicReader
 from streamer.letters.history import Filed, History
 from streamer.letters.letter import Letter, LetterId, Place, read_letter
@@ -21,6 +21,7 @@ from streamer.letters.standing import Keys
 from streamer.letters.subjects import NOBODY, Subject, subject_of
 from streamer.outcomes import Endpoint
 from streamer.records import Record
+from streamer.transform.operations import Operation
 from streamer.transform.rules import Rules
 
 SCHEMA_SECONDS: Final = 10.0
@@ -82,11 +83,12 @@ class Shelf:
         for records in reader.read(reader.stretches()):
             for record in records:
                 letter = history.add(record)
-                filed = None if letter is None else history.at(letter.place)
+                filed = None if letter is None else history.find(letter.id)
                 if letter is not None and filed is not None and filed.subject is NOBODY:
                     filed.subject = self.subject(letter)
                     if rules is not None and letter.record.value is not None:
-                        filed.keys = upserted(self.interpreted(letter.record, rules))
+                        found = self.interpreted(letter.record, rules)
+                        filed.keys, filed.upserts = upserted(found), len(upserts_of(found))
             if meanwhile is not None:
                 meanwhile()
         return history
@@ -108,7 +110,9 @@ class Shelf:
 
     def original(self, place: Place) -> Record | None:
         """The record at a source place, if the topic still holds it."""
-        return next(iter(self._at(self.reader(place.topic), place.partition, place.offset)), None)
+        with suppress(NoTopic):
+            return next(iter(self._at(self.reader(place.topic), place.partition, place.offset)), None)
+        return None
 
     @staticmethod
     def _at(reader: TopicReader, partition: int, offset: int) -> Iterator[Record]:
@@ -146,9 +150,13 @@ class Shelf:
 
 def upserted(found: Interpreted | None) -> Keys:
     """The objects that a record upserts."""
+    return tuple(key for each in upserts_of(found) for key in each.keys)
+
+
+def upserts_of(found: Interpreted | None) -> list[Operation]:
+    """The operations of a record that upsert."""
     operations = () if found is None else found.operations
-    upserts = (each for each in operations if each.endpoint is not Endpoint.ACTIVITIES)
-    return tuple(key for each in upserts for key in each.keys)
+    return [each for each in operations if each.endpoint is not Endpoint.ACTIVITIES]
 
 
 def newest_last(letters: Iterable[Filed]) -> list[Filed]:

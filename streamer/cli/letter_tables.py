@@ -147,11 +147,13 @@ def account_of(report: "Report") -> dict[str, Any]:
     return {
         "selected": report.selected,
         "dry_run": report.is_dry,
+        "stopped": report.is_stopped,
         "delivered": told.delivered,
         "skipped": dict(told.skipped),
         "failed": dict(told.failed),
         "held_back": [{"letter": str(each.letter), "later": str(each.later)} for each in told.held_back],
         "overtaken": [{"letter": str(each.letter), "later": str(each.later)} for each in told.overtaken],
+        "unmended": [{"letter": str(each.letter), "later": str(each.later)} for each in told.unmended],
         "uncertain": [{"letter": str(letter), "call": call} for letter, call in report.uncertain],
         "held_back_unknown": [str(each) for each in told.unknown],
         "gone": [str(each) for each in told.gone],
@@ -167,6 +169,10 @@ def print_account(report: "Report") -> None:
     lines = [f"{report.selected:,} letters selected" + (", nothing sent (dry run)" if report.is_dry else "")]
     if not report.selected:
         lines = ["no dead letter is selected: nothing to replay"]
+    if report.is_stopped:
+        lines = [f"{report.selected:,} letters selected; the replay was told to stop before its end"]
+        if not report.selected:
+            lines = ["told to stop before letters were selected: nothing was sent"]
     would, fail = ("would be ", "would fail") if report.is_dry else ("", "failed")
     counts: list[tuple[str, int]] = [(f"{would}delivered", told.delivered)]
     counts += [(f"{would}skipped: {reason}", count) for reason, count in told.skipped.most_common()]
@@ -174,6 +180,7 @@ def print_account(report: "Report") -> None:
     counts += [
         ("held back: older than a later call of the same object (--force sends them)", len(told.held_back)),
         ("held back: what came after them is gone from its topic (--force sends them)", len(told.unknown)),
+        ("perhaps over newer state", sum(not each.is_held_back for each in told.unmended)),
         ("nothing is left of them to send", len(told.gone)),
         ("their schema cannot be had now", len(told.unread)),
         ("left, and open still", report.left),
@@ -183,8 +190,12 @@ def print_account(report: "Report") -> None:
     lines += _named("held back", (f"{each.letter}, later: {each.later}" for each in told.held_back))
     lines += _named("held back, since what came after them is gone", map(str, told.unknown))
     lines += _named(
-        "delivered while a later call came, which was sent once more behind it",
+        "sent while later calls came, which then went once more behind it",
         (f"{each.letter}, later: {each.later}" for each in told.overtaken),
+    )
+    lines += _named(
+        "perhaps over newer state: a later call did not go once more behind it (it stays taken)",
+        (f"{each.letter}, later: {each.later}" for each in told.unmended),
     )
     lines += _named(
         "taken by an earlier replay that noted no end, so perhaps delivered before (activities count twice)",

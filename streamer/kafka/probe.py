@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from streamer.errors import SourceError
+from streamer.errors import NoTopic, SourceError
 from streamer.kafka.configuration import consumer_configuration
 from streamer.kafka.faults import error_of, let_in, never_works, source_error, text_of, unreachable
 from streamer.kafka.permissions import Need
@@ -46,7 +46,7 @@ class Probe:
         if error is None:
             return len(found.partitions)
         if error.code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}:  # noqa: SLF001
-            raise SourceError(
+            raise NoTopic(
                 f"there is no topic {topic} at {self._bootstrap_servers}. streamer stops; it creates no "
                 "topics. To do: correct the name, or create it:\n"
                 f"  kafka-topics.sh --bootstrap-server {self._bootstrap_servers} --create --topic {topic} "

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from streamer.errors import SourceError
+from streamer.errors import NoTopic, SourceError
 from streamer.kafka.configuration import consumer_configuration
 from streamer.kafka.faults import error_of, never_works, source_error, text_of, unreachable
 from streamer.kafka.nouns import record_of
@@ -22,6 +22,13 @@ _AT_ONCE: Final = 500
 _LOOK_SECONDS: Final = 0.2
 SILENCE_SECONDS: Final = 30.0
 """How long a broker may say nothing at all while there is something left to read."""
+
+
+_MISSING: Final = frozenset({
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - librdkafka's own name for it
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - as above
+})  # fmt: skip
 
 
 class Stretch(NamedTuple):
@@ -62,7 +69,7 @@ class TopicReader:
         return {number: self.stretch(number) for number in range(count)}
 
     def stretch(self, partition: int) -> Stretch:
-        """What one partition holds now."""
+        """What one partition holds now. Raises NoTopic where it is not there, else SourceError."""
         try:
             low, high = self._consumer.get_watermark_offsets(
                 KafkaPartition(self._topic, partition), timeout=ANSWER_SECONDS
@@ -133,6 +140,11 @@ class TopicReader:
 
     def _fault(self, exception: KafkaException) -> SourceError:
         error = error_of(exception)
+        if error is not None and error.code() in _MISSING:
+            return NoTopic(
+                f"there is no topic {self._topic} at {self._bootstrap_servers}, or it has fewer partitions "
+                "than before. To do: correct the name, or create it."
+            )
         if error is not None and never_works(error):
             return source_error(error, self._bootstrap_servers, f"reading {self._topic}")
         return unreachable(self._bootstrap_servers, ANSWER_SECONDS, [text_of(exception)])

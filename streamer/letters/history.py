@@ -1,7 +1,8 @@
 """The dead-letter topic read from its beginning: each letter, and what replays made of it.
 
 Letters are the same if their originals are: one that was written twice (after a crash) is one letter
-with two ids, and what is noted of either holds for both.
+with two ids, and what is noted of either holds for both. An original is known by its place and its time:
+where a topic was made anew, another record stands at the same place.
 """
 
 from collections.abc import Iterator
@@ -71,11 +72,18 @@ class Filed:
     subject: Subject = NOBODY
     keys: tuple[str, ...] = ()
     """What it upserts by the rules in force; known where a replay asked."""
+    upserts: int = 0
+    """Operations that do."""
     ids: list[LetterId] = field(default_factory=list)
     """Where it lies: more than once if it was written more than once."""
     state: State = State.OPEN
     tries: list[Try] = field(default_factory=list)
     """In the order in which they were read."""
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether a replay took it and noted no end: it may have been delivered, whatever others noted."""
+        return self.state is not State.DELIVERED and bool(self._unended)
 
     @property
     def is_perhaps_twice(self) -> bool:
@@ -85,12 +93,20 @@ class Filed:
         did deliver it, may have told Planhat twice.
         """
         ended = {each.run: each.settlement.fate for each in self.tries if each.settlement is not None}
-        begun = {each.run for each in self.tries if each.settlement is None}
         delivered = sum(fate is ReplayFate.DELIVERED for fate in ended.values())
-        return len(begun - ended.keys()) + delivered > 1
+        return len(self._unended) + delivered > 1
+
+    @property
+    def _unended(self) -> set[str]:
+        """Replays that took it and noted no end."""
+        ended = {each.run for each in self.tries if each.settlement is not None}
+        return {each.run for each in self.tries} - ended
 
     def tell(self, told: Try) -> None:
-        """Take in one more word. What was delivered stays delivered, whatever else is noted."""
+        """Take in one more word. What was delivered stays delivered, whatever else is noted.
+
+        One that a replay gave back unsent is open again, unless another took it and noted no end.
+        """
         self.tries.append(told)
         if self.state is State.DELIVERED:
             return
@@ -99,6 +115,8 @@ class Filed:
             return
         newest = {each.partition: each for each in self.tries}
         self.state = max(newest.values(), key=lambda each: each.at_ms).state
+        if self.state is State.OPEN and self._unended:
+            self.state = State.TAKEN
 
     @property
     def reason(self) -> str:
@@ -129,7 +147,7 @@ class History:
     def __init__(self, group: str | None = None) -> None:
         """Of letters of this group alone, where one is named: several may share a topic."""
         self._group = group
-        self._filed: dict[Place, Filed] = {}
+        self._filed: dict[tuple[Place, int], Filed] = {}
         self._by_id: dict[LetterId, Filed] = {}
         self.foreign = 0
         """Records that are neither letters nor notes of ours."""
@@ -148,9 +166,9 @@ class History:
         """The letter that lies there, under whichever of its ids."""
         return self._by_id.get(letter_id)
 
-    def at(self, place: Place) -> Filed | None:
-        """The letter whose original was read there."""
-        return self._filed.get(place)
+    def at(self, place: Place, timestamp_ms: int) -> Filed | None:
+        """The letter whose original was read there, and is of that time."""
+        return self._filed.get((place, timestamp_ms))
 
     def add(self, record: Record) -> Letter | None:
         """Take one record of the topic in; returns the letter that it is, with its value, if it is one."""
@@ -180,9 +198,10 @@ class History:
             self._tell(letter_id, Try(entry.run, entry.at_ms, entry.partition, settlement))
 
     def _file(self, letter: Letter) -> None:
-        filed = self._filed.get(letter.place)
+        original = (letter.place, letter.record.timestamp_ms)
+        filed = self._filed.get(original)
         if filed is None:
-            filed = self._filed[letter.place] = Filed(letter.without_value(), letter.record.size_bytes)
+            filed = self._filed[original] = Filed(letter.without_value(), letter.record.size_bytes)
         filed.ids.append(letter.id)
         if letter.id < filed.letter.id:  # partitions are read in no order: the lowest id stands for all
             filed.letter = letter.without_value()

@@ -1,15 +1,15 @@
 """The books of one replay: what is to be sent, what is under way, what became of each letter. Pure."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from streamer.letters.journal import ReplayFate, Settlement
 from streamer.letters.letter import LetterId, Place
-from streamer.letters.standing import Keys, Standing
+from streamer.letters.mending import Mending
+from streamer.letters.standing import Standing
+from streamer.letters.told import Chosen, Overtaking, Told
 from streamer.outcomes import Fate
-from streamer.records import Record
 
 FATES: Mapping[Fate, ReplayFate] = {
     Fate.DELIVERED: ReplayFate.DELIVERED,
@@ -19,67 +19,11 @@ FATES: Mapping[Fate, ReplayFate] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A record to be sent: a letter's, or a later call that must be sent again behind one."""
-
-    ids: tuple[LetterId, ...]
-    """Where the letter lies, lowest first; none for a later call, of which nothing is noted."""
-    record: Record = field(repr=False)
-    """The original, at its source place."""
-    keys: Keys = ()
-    """What it upserts."""
-    call: str = ""
-    is_in_doubt: bool = False
-    """An earlier replay took it and noted no end: it may have been delivered."""
-
-    @property
-    def place(self) -> Place:
-        """Where it was read first."""
-        return Place(self.record.topic, self.record.partition, self.record.offset)
-
-
-class Overtaking(NamedTuple):
-    """A letter, and the later call of the same object."""
-
-    letter: LetterId
-    later: Place
-
-
 class Numbered(NamedTuple):
     """What is handed to the engine, under a number of this replay."""
 
     number: int
     chosen: Chosen
-
-
-@dataclass(slots=True)
-class Told:
-    """What became of the letters of a replay so far."""
-
-    delivered: int = 0
-    skipped: Counter[str] = field(default_factory=Counter)
-    """By reason."""
-    failed: Counter[str] = field(default_factory=Counter)
-    """Still not deliverable, by reason."""
-    released: int = 0
-    """Given back and certainly unsent."""
-    held_back: list[Overtaking] = field(default_factory=list)
-    unknown: list[LetterId] = field(default_factory=list)
-    """Held back too: what came after them was deleted from its topic, so nobody knows."""
-    overtaken: list[Overtaking] = field(default_factory=list)
-    """Delivered while a later call of the same object came, which was then sent once more behind it."""
-    gone: list[LetterId] = field(default_factory=list)
-    """Nothing is left to send: stubs whose original is gone, and letters that left meanwhile."""
-    unread: list[LetterId] = field(default_factory=list)
-    """Their schema could not be had now; they stay open."""
-
-    @property
-    def settled(self) -> int:
-        """Letters that have an answer, be it "held back"."""
-        answered = self.delivered + self.skipped.total() + self.failed.total()
-        kept = len(self.held_back) + len(self.unknown)
-        return answered + kept + len(self.gone) + len(self.unread)
 
 
 class Replay:
@@ -93,77 +37,104 @@ class Replay:
         self._at_once = at_once
         self._is_forced = is_forced
         self._waiting: deque[Chosen] = deque()
+        self._calls: list[Chosen] = []
+        """Later calls, in their order: they go before all else, since letters wait for them."""
         self._under_way: dict[int, Chosen] = {}
-        self._answered: list[tuple[Chosen, Settlement]] = []
+        self._answered: list[tuple[int, Chosen, Settlement]] = []
         """Known and not noted yet."""
-        self._overtaken: dict[Place, list[Chosen]] = {}
-        """Delivered letters, by the later call that has to go once more behind them before they are noted: a
-        crash until then leaves them taken, and the next replay sees to that call again."""
-        self._wanted_again: list[Place] = []
         self._next = 0
+        self._judged_at = -1
         self.told = Told()
+        self.held_back: set[LetterId] = set()
+        """Letters that were to come, and do not."""
+        self._mending = Mending(standing, self.told)
 
     def add(self, chosen: Iterable[Chosen]) -> None:
         """More to send, in the order in which it is to be sent."""
         self._waiting.extend(chosen)
+        self._judged_at = -1
 
     def add_later_calls(self, wanted: Iterable[Place], found: Iterable[Chosen]) -> None:
-        """Later calls, to go before all else: letters wait for them. Those not found are given up.
-
-        A letter whose later call is gone stays taken.
-        """
+        """Later calls that were wanted. A letter whose later call was not found stays taken."""
         calls = list(found)
-        self._waiting.extendleft(reversed(calls))
-        for place in set(wanted) - {each.place for each in calls}:
-            self._overtaken.pop(place, None)
+        self._mending.lost(set(wanted) - {each.place for each in calls})
+        self._calls = sorted([*self._calls, *calls], key=lambda each: each.place)
 
     @property
     def has_waiting(self) -> bool:
         """Whether there is more to hand out."""
-        return bool(self._waiting)
+        return bool(self._waiting or self._calls)
 
     @property
     def is_done(self) -> bool:
         """Whether nothing waits, is under way, or has yet to be noted."""
-        busy = self._waiting or self._under_way or self._answered or self._overtaken
-        return not busy and not self._wanted_again
+        return not (self.has_waiting or self._under_way or self._answered) and self._mending.is_done
 
     @property
     def has_answers(self) -> bool:
         """Whether there is something to note."""
         return bool(self._answered)
 
-    @property
-    def _in_doubt(self) -> int:
-        return len(self._under_way) + len(self._answered) + sum(map(len, self._overtaken.values()))
-
     def hand_out(self, most: int) -> list[Numbered]:
         """The next to be sent, at most so many. Call only after the standing was brought up to date."""
+        self._judge()
         out: list[Numbered] = []
-        while self._waiting and len(out) < most:
-            # A later call goes whatever the room: letters wait for it.
-            if self._waiting[0].ids and self._in_doubt >= self._at_once:
-                break
+        while self._calls and len(out) < most:
+            call = self._calls.pop(0)
+            self._mending.under_way(call.place, self._next)
+            out.append(self._numbered(call))
+        room = self._at_once - len(self._under_way) - len(self._answered) - self._mending.sent_letters
+        while self._waiting and len(out) < most and room > 0:
             chosen = self._waiting.popleft()
-            if chosen.ids and not self._is_forced and self._is_held_back(chosen):
-                continue
-            out.append(Numbered(self._next, chosen))
-            self._under_way[self._next] = chosen
-            self._next += 1
+            if not self._is_forced:
+                self._standing.follow(chosen.place, chosen.keys)
+            out.append(self._numbered(chosen))
+            room -= 1
         return out
 
-    def _is_held_back(self, chosen: Chosen) -> bool:
+    def _numbered(self, chosen: Chosen) -> Numbered:
+        numbered = Numbered(self._next, chosen)
+        self._under_way[self._next] = chosen
+        self._next += 1
+        return numbered
+
+    def _judge(self) -> None:
+        """Hold back what may not go, all of it at once and the newest first.
+
+        One that is held back may be in doubt: then it is newer state itself, and older ones must not go
+        before that is known.
+        """
+        if self._is_forced or self._judged_at == self._standing.changes:
+            return
+        kept: deque[Chosen] = deque()
+        held_back: list[Chosen] = []
+        for chosen in reversed(self._waiting):
+            if self._may_go(chosen):
+                kept.appendleft(chosen)
+                continue
+            held_back.append(chosen)
+            if chosen.is_perhaps_newer_state:
+                self._standing.see(chosen.place, chosen.keys)
+        self._waiting = kept
+        for chosen in reversed(held_back):
+            self._hold_back(chosen)
+        self._mending.turn()  # for those just held back: of these there is nothing to note
+        self._judged_at = self._standing.changes
+
+    def _may_go(self, chosen: Chosen) -> bool:
+        standing, place, keys = self._standing, chosen.place, chosen.keys
+        return standing.later_than(place, keys) is None and not standing.is_unknown(place, keys)
+
+    def _hold_back(self, chosen: Chosen) -> None:
+        self.held_back.add(chosen.ids[0])
         later = self._standing.later_than(chosen.place, chosen.keys)
-        if later is not None:
-            self.told.held_back.append(Overtaking(chosen.ids[0], later))
-            if chosen.is_in_doubt:
-                # It may have been put over the later call by the replay that took it.
-                self._want_again(later)
-            return True
-        if self._standing.is_unknown(chosen.place, chosen.keys):
+        if later is None:
             self.told.unknown.append(chosen.ids[0])
-            return True
-        return False
+            return
+        self.told.held_back.append(Overtaking(chosen.ids[0], later))
+        if chosen.is_in_doubt:
+            # It may have been put over the later calls by the replay that took it.
+            self._mending.begin(chosen, None)
 
     def settle(
         self,
@@ -182,53 +153,49 @@ class Replay:
         chosen = self._under_way.pop(number)
         if fate is Fate.RELEASED and was_sent:
             return
-        self._answered.append((chosen, Settlement(-1, FATES[fate], reason, detail, http_status)))
+        self._answered.append((number, chosen, Settlement(-1, FATES[fate], reason, detail, http_status)))
 
     def take_answers(self) -> list[tuple[Chosen, Settlement]]:
         """What is to be noted. Call only after the standing was brought up to date.
 
         A later call that was read while a letter was under way may have been delivered before it. So it is
-        wanted once more, behind the letter, which is noted when that was delivered. When the later call has
-        itself been overtaken meanwhile, the newest is wanted, and so on until none is.
+        wanted once more, behind the letter, which is noted when that was delivered. A letter of which a part
+        was refused may stand over it with the other part.
         """
         answered, self._answered = self._answered, []
+        is_judged = self._judged_at == self._standing.changes
         notes: list[tuple[Chosen, Settlement]] = []
-        for chosen, settlement in answered:
-            behind = [] if chosen.ids else self._overtaken.pop(chosen.place, [])
-            if settlement.fate is not ReplayFate.DELIVERED:
-                # A later call that did not get through leaves its letters taken.
-                notes += [(chosen, settlement)] if chosen.ids else []
-                continue
-            later = None if self._is_forced else self._standing.later_than(chosen.place, chosen.keys)
-            letters = [chosen] if chosen.ids else behind
-            if later is not None:
-                self._overtaken.setdefault(later, []).extend(letters)
-                self._want_again(later)
-                continue
+        for number, chosen, settlement in answered:
+            is_delivered = settlement.fate is ReplayFate.DELIVERED
+            is_over = is_delivered or (settlement.fate is not ReplayFate.RELEASED and chosen.upserts > 1)
+            if is_over:
+                self._mending.accepted(chosen, number)
             if not chosen.ids:
-                self.told.overtaken += [Overtaking(each.ids[0], chosen.place) for each in behind]
-            notes += [(each, settlement) for each in letters]
-        for chosen, settlement in notes:
-            self._count(chosen, settlement)
+                self._mending.ended(chosen.place, number, is_delivered=is_delivered)
+            elif is_over and chosen.keys and not self._is_forced:
+                self._mending.begin(chosen, settlement, number)
+            else:
+                notes.append((chosen, settlement))
+        notes += self._mending.turn()
+        if is_judged:  # what waits is newer than what was sent, so nothing that was sent holds it back
+            self._judged_at = self._standing.changes
+        for _, settlement in notes:
+            self._count(settlement)
         return notes
 
     def take_wanted(self) -> list[Place]:
         """Later calls to be fetched and added."""
-        wanted, self._wanted_again = self._wanted_again, []
-        return wanted
+        return self._mending.take_wanted()
 
-    def _want_again(self, later: Place) -> None:
-        coming = (each.place for each in (*self._waiting, *self._under_way.values()) if not each.ids)
-        if later not in self._wanted_again and later not in coming:
-            self._wanted_again.append(later)
+    def end(self) -> None:
+        """Nothing goes any more: name the letters that wait for later calls."""
+        self._mending.give_up()
 
-    def _count(self, chosen: Chosen, settlement: Settlement) -> None:
+    def _count(self, settlement: Settlement) -> None:
         told = self.told
         match settlement.fate:
             case ReplayFate.DELIVERED:
                 told.delivered += 1
-                # What an older letter of a later pass must not be put over.
-                self._standing.see(chosen.place, chosen.keys)
             case ReplayFate.SKIPPED:
                 told.skipped[settlement.reason] += 1
             case ReplayFate.FAILED:

@@ -19,7 +19,8 @@ from streamer.engine.ports import Assignment, CommitResult, DeadLetter
 from streamer.errors import SourceError
 from streamer.letters.journal import JournalEntry, settled_entries, taken_entries
 from streamer.letters.letter import Place
-from streamer.letters.replay import Chosen, Replay, noted
+from streamer.letters.replay import Replay, noted
+from streamer.letters.told import Chosen
 from streamer.outcomes import CallType, Fate
 from streamer.records import Found, Mark, Record, TopicPartition
 
@@ -39,7 +40,8 @@ class Doors:
         self,
         *,
         write: Callable[[Sequence[JournalEntry]], None],
-        catch_up: Callable[[], None],
+        catch_up: Callable[[], object],
+        look_ahead: Callable[[], bool],
         fetch: Callable[[Sequence[Place]], Sequence[Chosen]],
         more: Callable[[], Sequence[Chosen]],
         stay_alone: Callable[[], None],
@@ -52,6 +54,8 @@ class Doors:
         """Write notes and wait for their acknowledgement."""
         self.catch_up = catch_up
         """Bring the standing up to date with the source topic."""
+        self.look_ahead = look_ahead
+        """The same before letters are handed out; False where a stop cut it short, and none may be."""
         self.fetch = fetch
         """The records at these places of the source topic; those that are gone are left out."""
         self.more = more
@@ -140,6 +144,7 @@ class ReplaySource:
             self._note(is_due=True)
         except SourceError as error:
             self.problem = error
+        self._replay.end()
 
     # --- DeadLetters: what still fails stays the letter it is ------------------------------------------
 
@@ -190,7 +195,8 @@ class ReplaySource:
             self._is_exhausted = not self._replay.has_waiting
         if not self._replay.has_waiting:
             return ()
-        self._doors.catch_up()
+        if not self._doors.look_ahead():
+            return ()
         numbered = self._replay.hand_out(most)
         self._fetch_later_calls()
         letters = [letter_id for each in numbered for letter_id in each.chosen.ids]

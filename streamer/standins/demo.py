@@ -216,8 +216,10 @@ def _say(console: Console, account: Audit, wanted: int, code: int, scrape: Scrap
 
 def _keep(console: Console, addresses: Addresses, log: Path) -> None:
     console.print(f"Still running: broker {addresses.broker}, topic {TOPIC}, group {GROUP};")
-    console.print(f"sandbox {addresses.sandbox}/, metrics {addresses.metrics}, log {log}. Ctrl+C ends it.")
-    try:
+    try:  # whoever reads the line may press it before `print` has returned
+        console.print(
+            f"sandbox {addresses.sandbox}/, metrics {addresses.metrics}, log {log}. Ctrl+C ends it."
+        )
         threading.Event().wait()
     except KeyboardInterrupt:
         console.print("Stopping.")

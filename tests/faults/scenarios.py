@@ -90,8 +90,10 @@ def stall(folder: Path, seconds: float, say: Tell) -> list[str]:
     say(f"stalled for {seconds:g} s at {rate:g} events a second; high water {full} records a member")
     for name in memory.samples:
         at_full, most = memory.at(name, FULL_AFTER * 1.5), memory.most(name, FULL_AFTER * 1.5)
-        before = memory.at(name, 0)
-        say(f"{name}: {before:.1f} MiB before, {at_full:.1f} MiB full, at most {most:.1f} MiB after")
+        say(
+            f"{name}: {memory.at(name, 0):.1f} MiB before, {at_full:.1f} MiB full, "
+            f"at most {most:.1f} MiB after"
+        )
         if most > at_full * (1 + GROWTH_RATIO) + GROWTH_MIB:
             broken.append(f"{name} grew from {at_full:.1f} to {most:.1f} MiB while nothing moved")
     say(table(found))
@@ -228,8 +230,10 @@ def mandatory(folder: Path, _seconds: float, say: Tell) -> list[str]:
         sandbox.clear_faults()
         wait_until(lambda: pipeline.committed().get(0) == 2_003, 60, "the field is optional again: all go")
         code, after = member.stop(), _letters(pipeline)
-    reason = held[0]["reason"]
-    say(f"hold {reason}, committed {committed}, letters {len(letters)}, after the repair {len(after)}")
+    say(
+        f"hold {held[0]['reason']}, committed {committed}, letters {len(letters)}, "
+        f"after the repair {len(after)}"
+    )
     broken = []
     if letters or after:
         broken.append(f"{len(letters)} and then {len(after)} records were set aside")

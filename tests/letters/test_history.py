@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,7 +48,7 @@ note_like = st.binary(max_size=20) | st.sampled_from(ReplayFate).map(
 
 def filed(history: History, source_offset: int) -> Filed:
     """The letter of that original."""
-    found = history.at(Place("events", 1, source_offset))
+    found = history.at(Place("events", 1, source_offset), 5)
     assert found is not None
     return found
 
@@ -138,6 +139,33 @@ def test_what_may_have_gone_twice_is_told_for_good() -> None:
         told.append(one.is_perhaps_twice)
 
     assert told == [False, False, True, False, True, True]
+
+
+@pytest.mark.parametrize("fate", [ReplayFate.RELEASED, ReplayFate.FAILED, ReplayFate.SKIPPED])
+def test_the_end_of_one_replay_says_nothing_of_another(fate: ReplayFate) -> None:
+    """What a killed replay may have delivered stays in doubt, whatever others note, until it is."""
+    history = History()
+    history.add(a_letter(0, 10))
+    one = filed(history, 10)
+    history.note(JournalEntry(0, "a", 1, taken=(0,)))  # killed
+    history.note(JournalEntry(0, "b", 2, taken=(0,)))
+    history.note(ended("b", 3, 0, fate))
+
+    assert one.is_in_doubt
+    assert one.state is (State.TAKEN if fate is ReplayFate.RELEASED else State(fate))
+    history.note(ended("c", 4, 0, ReplayFate.DELIVERED))
+    assert not one.is_in_doubt
+
+
+def test_another_original_at_the_same_place_is_another_letter() -> None:
+    """Where the topic was made anew, what a replay delivered of the old one settles nothing of the new."""
+    history = History()
+    history.add(a_letter(0, 10))
+    history.note(ended("a", 1, 0, ReplayFate.DELIVERED))
+    newer = Record("events", 1, 10, 999, b"u-2", b"{}")
+    history.add(in_topic(DeadLetter(newer, InvalidReason.REFUSED))._replace(partition=0, offset=3))
+
+    assert [each.state for each in history] == [State.DELIVERED, State.OPEN]
 
 
 def test_letters_of_other_groups_are_left_alone() -> None:

@@ -8,9 +8,10 @@ import pytest
 from streamer.errors import SourceError
 from streamer.letters.journal import JournalEntry, ReplayFate
 from streamer.letters.letter import LetterId, Place
-from streamer.letters.replay import Chosen, Replay
+from streamer.letters.replay import Replay
 from streamer.letters.replay_source import CHUNK, LANE, NOTE_SECONDS, Doors, ReplaySource
 from streamer.letters.standing import Standing
+from streamer.letters.told import Chosen, Unmended
 from streamer.outcomes import CallType, Fate
 from streamer.records import Record
 
@@ -18,8 +19,8 @@ KEYS = ("ext:u-1", "mail:u-1@acme.example")
 
 
 def chosen(offset: int, *keys: str) -> Chosen:
-    """A letter of the original at that offset."""
-    return Chosen((LetterId(0, offset),), Record("events", 2, offset, 1, b"k", b"v"), keys, "identify")
+    """A letter of the original at that offset, of which its time tells too."""
+    return Chosen((LetterId(0, offset),), Record("events", 2, offset, offset, b"k", b"v"), keys, "identify")
 
 
 def place(offset: int, partition: int = 2) -> Place:
@@ -39,6 +40,9 @@ class Outside:
         self.arriving: list[tuple[Place, tuple[str, ...]]] = []
         self.standing = Standing()
         self.gone: set[Place] = set()
+        self.upserts: dict[int, tuple[str, ...]] = {}
+        """What later calls upsert, by offset, where it is not what all do."""
+        self.sent_again: list[int] = []
         self.ended = 0
 
     def write(self, entries: Sequence[JournalEntry]) -> None:
@@ -50,14 +54,27 @@ class Outside:
         for found, keys in self.arriving:
             self.standing.see(found, keys)
 
+    def look_ahead(self) -> bool:
+        self.catch_up()
+        return True
+
     def fetch(self, places: Sequence[Place]) -> Sequence[Chosen]:
         found = [each for each in places if each not in self.gone]
-        return [Chosen((), Record(*each, 1, b"k", b"v"), KEYS, "identify") for each in found]
+        self.sent_again += [each.offset for each in found]
+        calls = [
+            Chosen(
+                (), Record(*each, each.offset, b"k", b"v"), self.upserts.get(each.offset, KEYS), "identify"
+            )
+            for each in found
+        ]
+        for call in calls:
+            self.standing.follow(call.place, call.keys)
+        return calls
 
     def more(self) -> Sequence[Chosen]:
         found = self.passes.pop(0) if self.passes else []
         for each in found:
-            self.standing.watch(each.place, each.keys)
+            self.standing.follow(each.place, each.keys)
         return found
 
     def end(self) -> None:
@@ -75,9 +92,9 @@ def source_of(
     replay = Replay(outside.standing, at_once=at_once, is_forced=is_forced)
     outside.replay = replay
     doors = Doors(
-        write=outside.write, catch_up=outside.catch_up, fetch=outside.fetch, more=outside.more,
-        stay_alone=lambda: None, progress=lambda: None, monotonic=lambda: outside.now,
-        time=lambda: outside.now, sleep=outside.sleep,
+        write=outside.write, catch_up=outside.catch_up, look_ahead=outside.look_ahead,
+        fetch=outside.fetch, more=outside.more, stay_alone=lambda: None, progress=lambda: None,
+        monotonic=lambda: outside.now, time=lambda: outside.now, sleep=outside.sleep,
     )  # fmt: skip
     source = ReplaySource("run", replay, doors, per_second=per_second)
     source.when_finished(outside.end)
@@ -230,8 +247,10 @@ def test_a_letter_whose_later_call_did_not_go_stays_taken(*, is_gone: bool) -> N
     source.poll(500, 0.1)
     source.close()
 
+    told = outside.replay.told
     assert ended(outside) == []
-    assert outside.replay.told.delivered == 0
+    assert (told.delivered, told.settled) == (0, 1)
+    assert told.unmended == [Unmended(LetterId(0, 1), place(9))], "and is named"
     assert outside.ended >= 1, "and yet the replay ends"
 
 
@@ -243,6 +262,7 @@ def test_a_stop_before_the_later_call_leaves_the_letter_taken() -> None:
     source.close()
 
     assert ended(outside) == []
+    assert outside.replay.told.unmended == [Unmended(LetterId(0, 1), place(9))]
 
 
 def test_a_letter_in_doubt_is_mended_by_the_later_call() -> None:

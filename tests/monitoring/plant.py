@@ -88,7 +88,8 @@ class Traffic(threading.Thread):
                     "messageId": common["messageId"]
                 }
             elif place < 5:
-                yield identify(user, level=number) | named
+                # Of endusers who are told of once: they are not told as one, and so need calls.
+                yield identify(f"u-new-{number}", level=number) | named
             elif place < 10:
                 yield {**common, "type": "page", "name": "Reports"}
             elif place == 10:
