@@ -125,6 +125,18 @@ def not_allowed(bootstrap_servers: str, needs: Sequence[Need], commands: Sequenc
     )
 
 
+def made_anew(topic: str, group_id: str, bootstrap_servers: str) -> SourceError:
+    """The topic was deleted and made anew while it was read: the group's offsets speak of another log."""
+    return SourceError(
+        f"topic {topic} was deleted and made anew while it was read: the offsets of group {group_id} are "
+        "those of the old one, so its first records would be passed over. streamer stops, because where to "
+        "go on is your decision. To do: stop all replicas, then run\n"
+        f"  kafka-consumer-groups.sh --bootstrap-server {bootstrap_servers} --group {group_id} "
+        f"--topic {topic} --reset-offsets --to-earliest --execute\n"
+        "and start again; what was delivered of the new topic meanwhile is sent again."
+    )
+
+
 def offset_gone(
     partition: TopicPartition, position: int, held: tuple[int, int], group_id: str, bootstrap_servers: str
 ) -> SourceError:

@@ -16,6 +16,7 @@ from confluent_kafka.admin import OffsetSpec as Place  # type: ignore[attr-defin
 from streamer.kafka.configuration import logger
 from streamer.kafka.faults import text_of
 from streamer.kafka.nouns import kafka_partitions
+from streamer.kafka.topic_identity import id_of
 from streamer.records import Found, Mark, TopicPartition
 
 LOOKUP_SECONDS: Final = 5.0
@@ -57,12 +58,10 @@ class LastCommits:
             if cluster.controller_id not in cluster.brokers:
                 return ""  # librdkafka's mock: nobody there to describe a topic, and no id
             (asked,) = self._admin.describe_topics(TopicCollection([self._topic])).values()
-            found = asked.result(_left(until)).topic_id
+            return id_of(asked.result(_left(until)))
         except (KafkaException, TimeoutError) as error:
             logger.warning("kafka: the id of topic %s is not known: %s", self._topic, _words(error))
             return ""
-        has_one = found.get_most_significant_bits() or found.get_least_significant_bits()
-        return str(found) if has_one else ""
 
     def _ends(self, partitions: list[TopicPartition], until: float) -> dict[TopicPartition, int]:
         """Where these logs end, as far as it is told in time."""

@@ -21,7 +21,7 @@ from streamer.kafka.backlog import Backlog
 from streamer.kafka.commits import Finished, commit_result, finished
 from streamer.kafka.configuration import consumer_configuration, logger, onlooker_configuration
 from streamer.kafka.denials import CommitDenials
-from streamer.kafka.faults import error_of, never_works, source_error, text_of
+from streamer.kafka.faults import error_of, made_anew, never_works, source_error, text_of
 from streamer.kafka.kept_back import KeptBack
 from streamer.kafka.last_commits import LastCommits
 from streamer.kafka.log_ends import LogEnd, LogEnds
@@ -29,6 +29,7 @@ from streamer.kafka.nouns import kafka_marks, kafka_partitions, our_partitions, 
 from streamer.kafka.permissions import denied
 from streamer.kafka.retention import Retention
 from streamer.kafka.statistics import Statistics, read_statistics
+from streamer.kafka.topic_identity import TopicIdentity
 from streamer.kafka.unplaced import Unplaced
 from streamer.records import Mark, Record, TopicPartition
 
@@ -70,6 +71,7 @@ class KafkaSource:
         self._ends = LogEnds(admin)
         self._last_commits = LastCommits(admin, topic)
         self._retention = Retention(admin, topic)
+        self._identity = TopicIdentity(admin, topic)
         self._has_joined = False
         self._is_closing = False
         self._is_closed = False
@@ -260,6 +262,9 @@ class KafkaSource:
         added = our_partitions(partitions)
         try:
             found = dict.fromkeys(added) if self._is_closing else self._last_commits.look_up(consumer, added)
+            for each in found.values():
+                self._identity.seen(each.topic_id if each is not None else "")
+            self._look_whether_made_anew()
             # No offset is named: librdkafka asks for the committed one by itself, again and again
             # while the coordinator is away, and reports where there is none (see `Unplaced`).
             consumer.incremental_assign(partitions)
@@ -313,6 +318,8 @@ class KafkaSource:
         self._backlog.reported(self._statistics, self._known_ends())
         self._ends.ask(self._assigned)
         self._retention.ask()
+        self._identity.ask()
+        self._look_whether_made_anew()
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
@@ -340,6 +347,10 @@ class KafkaSource:
         if error is None:
             return SourceError(f"reading from {self._bootstrap_servers} failed: {exception}")
         return self._refusal(error)
+
+    def _look_whether_made_anew(self) -> None:
+        if self._identity.is_another:
+            self._carry(made_anew(self._topic, self._group_id, self._bootstrap_servers))
 
     def _look_for_denial(self, error: KafkaError | None) -> None:
         stop = self._denials.look(error)

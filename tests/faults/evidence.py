@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from streamer.engine.settled import NOTHING, Settled, decode
 from streamer.records import Found, Mark
 from streamer.standins.account_books import Expected, Slots
+from streamer.standins.expectations import event_key, mark_of, parse_event_key
 from streamer.standins.planhat.rows import ActivityRow, EntryRow, RequestRow
 from tests.real_kafka.commits import Commit
 
@@ -74,19 +75,30 @@ def activities_of(rows: Iterable[ActivityRow], slots: Slots) -> Arrivals:
 def upserts_of(entries: Iterable[EntryRow], slots: Slots) -> Arrivals:
     """Writes that carry a number of their own: group calls that name a person do not.
 
-    An item merged from several upserts counts as the last of them.
+    An item that was merged from several upserts brings each of them: each wrote a mark of its own.
     """
     writes = []
     for entry in entries:
         for write in entry.history:
             custom = write.sent.get("custom")
-            slot = slots.of_event_key(custom.get("eventKey")) if isinstance(custom, Mapping) else None
-            if slot is not None:
-                writes.append((write.arrival, slot, write.request))
+            if isinstance(custom, Mapping):
+                brought = {slots.of_event_key(name) for name in _event_keys(custom)}
+                writes += [(write.arrival, slot, write.request) for slot in brought if slot is not None]
     found = Arrivals()
     for _, slot, request in sorted(writes):
         found.add(slot, request)
     return found
+
+
+def _event_keys(custom: Mapping[str, object]) -> Iterator[str]:
+    """Of the upsert that is named, and of those before it whose marks are there."""
+    parsed = parse_event_key(custom.get("eventKey"))
+    if parsed is not None:
+        subject, sequence = parsed
+        yield event_key(subject, sequence)
+        for name, value in custom.items():
+            if isinstance(value, int) and 0 < value < sequence and name == mark_of(value):
+                yield event_key(subject, value)
 
 
 class Places:

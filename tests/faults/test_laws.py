@@ -6,8 +6,9 @@ from typing import Final
 from streamer.outcomes import CallType, Fate
 from streamer.standins.account_books import Expected, Slots
 from streamer.standins.expectations import Effect, Expectation
+from streamer.standins.planhat.rows import EntryRow, WriteRow
 from tests.faults.bounds import bounds
-from tests.faults.evidence import Arrivals, Asked, Careers, Commits, Ending, Places
+from tests.faults.evidence import Arrivals, Asked, Careers, Commits, Ending, Places, upserts_of
 from tests.faults.laws import Judge, Judged, Names, Why
 from tests.faults.schedule import Kind, Strike, schedule
 from tests.faults.strikes import Struck
@@ -165,6 +166,18 @@ def test_bounds_count_what_could_have_come_again() -> None:
     places = Places(scene.expected, scene.slots)
     found = bounds([struck], scene.arrivals, scene.asked, places, scene.commits, scene.careers, judged.again)
     assert found[0] == (1, 1, 1)
+
+
+def test_a_merged_item_brings_every_upsert_whose_mark_it_carries() -> None:
+    """Two marks, two upserts; a mark of an older write that is only kept at Planhat is not sent."""
+    scene = Scene()
+    custom = {"eventKey": "ext:u-123#3", "sequence": 3, "Mark 2": 2, "Mark 3": 3, "Seats": 1}
+    entry = EntryRow(
+        id="1", external_id="u-123", source_id=None, email=None, company_id=None, company_external_id=None,
+        fields={}, custom={}, arrival=1, last_arrival=1, writes=1, activities=0,
+        history=[WriteRow(1, 9, {"externalId": "u-123", "custom": custom})],
+    )  # fmt: skip
+    assert list(upserts_of([entry], scene.slots)) == [(1, 9), (2, 9)]
 
 
 def test_a_commit_that_goes_back_is_seen() -> None:

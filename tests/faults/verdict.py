@@ -18,8 +18,11 @@ from tests.faults.strikes import Struck
 MOST_LATE_REQUESTS: Final = ACTIVITY_WORKERS + 2
 """As many as a member can have handed to its workers: one for each, of both hosts."""
 _EXAMPLES: Final = 20
-_JUDGED_HERE: Final = frozenset({Fault.UNEXPLAINED_DUPLICATE, Fault.UNEXPECTED_IGNORED})
-"""The laws judge repetitions one by one; the account only knows how many there may be."""
+_JUDGED_HERE: Final = frozenset(
+    {Fault.UNEXPLAINED_DUPLICATE, Fault.UNEXPECTED_IGNORED, Fault.DISORDERED_UPSERT}
+)
+"""The laws judge repetitions and order one by one. The account only knows how many repetitions there may be,
+and takes an upsert that came merged first, and alone when it came again, for one that came late."""
 _LOST: Final = (Fault.LOST_ACTIVITY, Fault.LOST_UPSERT, Fault.LOST_IGNORED)
 
 

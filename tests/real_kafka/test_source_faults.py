@@ -146,6 +146,24 @@ def test_a_deleted_topic_stops_the_reader(real_kafka: RealKafka) -> None:
     member.source.close()
 
 
+@pytest.mark.parametrize("later", [5, 50], ids=["shorter", "longer"])
+def test_a_topic_made_anew_stops_the_reader(real_kafka: RealKafka, later: int) -> None:
+    """Its offsets are another log's: whether that is shorter or longer, nothing is passed over in silence."""
+    topic = real_kafka.create_topic("anew")
+    produce(real_kafka.bootstrap, topic, [b"old"] * 20)
+    member = _member(real_kafka, topic, **{"statistics.interval.ms": "500"})
+    member.poll_until(lambda: len(member.records) == 20)
+    admin = real_kafka.admin()  # kept until it has answered
+    admin.delete_topics([topic])[topic].result(20)
+    real_kafka.create_topic_named(topic)
+    produce(real_kafka.bootstrap, topic, [b"new"] * later)
+    with pytest.raises(SourceError, match="made anew") as stopped:
+        member.poll_until(lambda: False)
+    assert topic in str(stopped.value)
+    assert "--reset-offsets --to-earliest" in str(stopped.value)
+    member.source.close()
+
+
 def test_a_member_that_was_evicted_is_fenced(real_kafka: RealKafka) -> None:
     """Who stays silent too long cannot commit any more, and joins anew with nothing paused."""
     real_kafka.require_owned()
