@@ -15,7 +15,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test simulate test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-quota image-soak wheel up down clean
+.PHONY: help setup demo test simulate faults test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-quota image-soak wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ test: $(INSTALLED) ## run every test; those against a real Kafka where there is 
 
 simulate: $(INSTALLED) ## the engine under chance, SEEDS=100000 from FIRST=0 on; or one SCRIPT=<file>
 	$(BIN)/python -m tests.simulation $(if $(SCRIPT),--script $(SCRIPT),--seeds $(SEEDS) --first $(FIRST))
+
+faults: $(INSTALLED) ## strikes at real parts: EVENTS=1000000 STRIKES=100 SEED=1; or SCENARIO=stall SECONDS=600
+	$(BIN)/python -m tests.faults $(if $(SCENARIO),--scenario $(SCENARIO) --seconds $(or $(SECONDS),60),\
+		--events $(or $(EVENTS),30000) --strikes $(or $(STRIKES),12) --seed $(or $(SEED),1)) $(ARGS)
 
 test-planhat-live: $(INSTALLED) ## ask a real Planhat tenant what we assume of it (see CONTRIBUTING)
 	@test -n "$$STREAMER_TEST_PLANHAT_API_TOKEN" -a -n "$$STREAMER_TEST_PLANHAT_TENANT_TOKEN" \

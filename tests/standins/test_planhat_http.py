@@ -46,6 +46,18 @@ def log(planhat: httpx.Client, sandbox: SandboxProcess, *activities: dict[str, A
     return planhat.post(f"/analytics/bulk/{sandbox.tenant_token}", json=activities)
 
 
+def test_a_base_url_can_name_its_caller(planhat: httpx.Client, sandbox: SandboxProcess) -> None:
+    """The request is served as any other, and the journal tells whose it was."""
+    assert planhat.put("/from/first/endusers", json=[FIRST]).json()["created"] == 1
+    assert planhat.post(f"/from/second/analytics/bulk/{sandbox.tenant_token}", json=[]).status_code == 200
+    rows = [(row.caller, row.endpoint, row.path) for row in sandbox.requests()]
+    assert rows == [
+        ("", "companies", "/companies"),
+        ("first", "endusers", "/endusers"),
+        ("second", "activities", "/analytics/bulk/{tenant}"),
+    ]
+
+
 def test_a_client_story(planhat: httpx.Client, sandbox: SandboxProcess) -> None:
     """Company, enduser and activity arrive, and the view tells them apart and in order."""
     first = planhat.put("/endusers", json=[{**FIRST, "custom": {"# Seats": 3}}])
