@@ -71,7 +71,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _scenario(name: str, folder: Path, seconds: float) -> int:
-    broken = SCENARIOS[name](folder, seconds, tell)
+    try:
+        broken = SCENARIOS[name](folder, seconds, tell)
+    except (Broken, Ended, AssertionError) as error:
+        broken = [str(error)]
     for each in broken:
         tell(f"BROKEN: {each}")
     if broken:
