@@ -12,10 +12,12 @@ from pathlib import Path
 
 from tests.faults.campaign import EVIDENCE, campaign, tell
 from tests.faults.gathering import kept
+from tests.faults.plant import Broken
 from tests.faults.report import table
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.verdict import verdict
 from tests.real_kafka.cluster import unavailable_reason
+from tests.real_kafka.member import Ended
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,8 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of events and schedule (%(default)s)")
     parser.add_argument("--rate", type=float, default=1_500.0, help="events a second, at most (%(default)s)")
     parser.add_argument(
-        "--no-behind", action="store_true",
-        help="allow nothing to come again that was settled behind a record in flight",
+        "--allow-behind", action="store_true",
+        help="allow to come again what was settled behind a record in flight",
     )  # fmt: skip
     parser.add_argument(
         "--folder", type=Path, default=Path("build/faults"), help="of logs and report (%(default)s)"
@@ -41,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     args = parser.parse_args(arguments)
     if args.again is not None:
-        found = verdict(kept(args.again / EVIDENCE), allows_behind=not args.no_behind)
+        found = verdict(kept(args.again / EVIDENCE), allows_behind=args.allow_behind)
         tell(table(found))
         return 0 if found.is_good else 1
     reason = unavailable_reason()
@@ -53,10 +55,14 @@ def main(arguments: list[str] | None = None) -> int:
     folder.mkdir(parents=True)
     if args.scenario is not None:
         return _scenario(args.scenario, folder, args.seconds)
-    found = campaign(
-        folder, events=args.events, strikes=args.strikes, seed=args.seed, per_second=args.rate,
-        allows_behind=not args.no_behind,
-    )  # fmt: skip
+    try:
+        found = campaign(
+            folder, events=args.events, strikes=args.strikes, seed=args.seed, per_second=args.rate,
+            allows_behind=args.allow_behind,
+        )  # fmt: skip
+    except (Broken, Ended) as error:
+        tell(f"BROKEN: {error}\nlogs: {folder}")
+        return 1
     shutil.rmtree(folder / "kafka" / "log", ignore_errors=True)
     if found.is_good:
         shutil.rmtree(folder / "members")

@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from tests.faults.evidence import Arrivals, Asked, Careers, Commits, Ending, Places
-from tests.faults.laws import SLACK_SECONDS, Again, LastCommit, Why, last_commit
+from tests.faults.evidence import Arrivals, Asked, Careers, Commits, Ending, Places, Told
+from tests.faults.laws import SLACK_SECONDS, Again, Why, last_commit
 from tests.faults.strikes import Struck
 
 _LOOK_BACK_SECONDS: Final = 600.0
@@ -118,7 +118,7 @@ def _next_reader(since: list[float], callers: list[str], at: float) -> str | Non
 
 
 def _bound_of(left: Iterable[tuple[Asked, int]], ending: Ending, places: Places, commits: Commits) -> Bound:
-    last: dict[int, LastCommit] = {}
+    last: dict[int, Told] = {}
     counts: Counter[Why] = Counter()
     for request, slot in left:
         if not request.is_answered:
@@ -126,7 +126,7 @@ def _bound_of(left: Iterable[tuple[Asked, int]], ending: Ending, places: Places,
         partition = places.partition[slot]
         if partition not in last:
             last[partition] = last_commit(commits, partition, ending)
-        if places.offset[slot] < last[partition].offset:
+        if last[partition].has(places.offset[slot]):
             continue
         if request.until > ending.at - SLACK_SECONDS:
             counts[Why.UNANSWERED] += 1

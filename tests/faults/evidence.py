@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from streamer.engine.settled import NOTHING, Settled, decode
+from streamer.records import Found, Mark
 from streamer.standins.account_books import Expected, Slots
 from streamer.standins.planhat.rows import ActivityRow, EntryRow, RequestRow
 from tests.real_kafka.commits import Commit
@@ -105,25 +107,53 @@ class Places:
         """How often each was produced."""
 
 
-class Commits:
-    """Every commit of the group, by partition and time."""
+class Told(NamedTuple):
+    """What a partition's last commit up to a moment says."""
 
-    def __init__(self, commits: Iterable[Commit]) -> None:
+    at: float
+    """Seconds since 1970; 0 before the first."""
+    offset: int
+    ahead: Settled
+
+    def has(self, offset: int) -> bool:
+        """Whether whoever reads on from this commit passes over this record."""
+        return offset < self.offset or self.ahead.has(offset)
+
+
+class Commits:
+    """Every commit of the group, by partition and time. Without a topic id their metadata tells nothing."""
+
+    def __init__(self, commits: Iterable[Commit], topic_id: str = "") -> None:
+        self._topic_id = topic_id
         self._at: dict[int, list[float]] = {}
-        self._offsets: dict[int, list[int]] = {}
+        self._commits: dict[int, list[Commit]] = {}
+        self._ahead: dict[Commit, Settled] = {}
         self.backward: list[str] = []
         """Commits that went back: there must be none."""
         for each in sorted(commits, key=lambda commit: commit.at):
-            offsets = self._offsets.setdefault(each.partition, [])
-            if offsets and each.offset < offsets[-1]:
-                self.backward.append(f"partition {each.partition}: {offsets[-1]}, then {each.offset}")
+            earlier = self._commits.setdefault(each.partition, [])
+            if earlier and each.offset < earlier[-1].offset:
+                self.backward.append(f"partition {each.partition}: {earlier[-1].offset}, then {each.offset}")
             self._at.setdefault(each.partition, []).append(each.at)
-            offsets.append(each.offset)
+            earlier.append(each)
 
-    def last(self, partition: int, at: float) -> tuple[float, int]:
-        """When the last commit up to then was, and its offset; (0, 0) before the first."""
+    def last(self, partition: int, at: float) -> Told:
+        """The last commit up to then."""
         place = bisect_right(self._at.get(partition, []), at)
-        return (self._at[partition][place - 1], self._offsets[partition][place - 1]) if place else (0.0, 0)
+        if not place:
+            return Told(0.0, 0, NOTHING)
+        commit = self._commits[partition][place - 1]
+        if commit not in self._ahead:
+            self._ahead[commit] = self._read(commit)
+        return Told(commit.at, commit.offset, self._ahead[commit])
+
+    def _read(self, commit: Commit) -> Settled:
+        if not self._topic_id:
+            return NOTHING
+        found = Found(Mark(commit.offset, commit.metadata), 1 << 62)
+        told = decode(found, f"{self._topic_id}:{commit.partition}")
+        assert isinstance(told, Settled), (told, commit)
+        return told
 
 
 class Ending(NamedTuple):
@@ -132,6 +162,8 @@ class Ending(NamedTuple):
     at: float
     is_blind: bool
     """Killed, stopped or cut off: it gave nothing back, and commits under way may still arrive."""
+    is_orderly: bool = False
+    """It handed over: a last commit, when the last answer was in."""
 
 
 COMMIT_ARRIVES_SECONDS: Final = 1.0

@@ -31,6 +31,7 @@ class Evidence:
     """Bulks of endusers whose reply leaves open which item was not saved: some are asked for again."""
     asked: dict[int, Asked]
     commits: list[Commit]
+    topic_id: str
     careers: Careers
 
     def keep(self, path: Path) -> None:
@@ -60,6 +61,7 @@ def gather(plant: Plant, struck: Sequence[Struck]) -> Evidence:
         merged=None,
     )
     slots = Slots(pipeline.expected, {})
+    history = CommitHistory(pipeline.kafka, pipeline.group, pipeline.topic)
     return Evidence(
         struck=struck,
         expected=pipeline.expected,
@@ -69,7 +71,8 @@ def gather(plant: Plant, struck: Sequence[Struck]) -> Evidence:
         upserts=upserts_of([*endusers, *companies], slots),
         unclear=frozenset(row.request for row in sandbox.ignored() if row.endpoint == Endpoint.ENDUSERS),
         asked=asked_of(sandbox.requests(), HTTP_SECONDS),
-        commits=CommitHistory(pipeline.kafka, pipeline.group, pipeline.topic).commits,
+        commits=history.commits,
+        topic_id=history.topic_id,
         careers=careers_of(plant, struck),
     )
 
@@ -83,7 +86,7 @@ def careers_of(plant: Plant, struck: Sequence[Struck]) -> Careers:
     ended = {}
     for life in plant.lives:
         told = [
-            Ending(at, is_blind=False)
+            Ending(at, is_blind=False, is_orderly=event == "partitions_revoked")
             for event in ("partitions_revoked", "partitions_lost")
             for at in life.times(event)
         ]

@@ -6,9 +6,10 @@ An event that arrives again must be one of these, or the law is broken:
     the partition ended;
 (b) it was answered since that member's last acknowledged commit of the partition;
 (c) it was answered before that commit, and its offset is not below it: settled behind a record in
-    flight. `allows_behind` says whether that is still allowed.
+    flight, which the commit's metadata should have told. Allowed only where a run says so.
 
-In every case the group's commit was not past it when it came again.
+In every case the group's last commit did not tell that it was settled when it came again, neither by its
+offset nor by its metadata.
 
 An event that comes after a later one of the same subject and kind is out of order, unless it is such a
 repetition by a member that reads its partition now. A member that was stopped or cut off and does not
@@ -30,6 +31,7 @@ from tests.faults.evidence import (
     Commits,
     Ending,
     Places,
+    Told,
 )
 
 SLACK_SECONDS: Final = 0.05
@@ -47,6 +49,10 @@ class Why(StrEnum):
     LATE = "late"
     """Sent by a member that others had taken the partition from: under way when it was stopped."""
     UNEXPLAINED = "unexplained"
+
+
+_REASONS: Final = (Why.UNANSWERED, Why.SINCE_COMMIT, Why.LATE, Why.BEHIND, Why.UNEXPLAINED)
+"""The best first."""
 
 
 class Again(NamedTuple):
@@ -101,7 +107,7 @@ class Judge:
         judged = Judged()
         latest: dict[int, int] = {}  # newest slot that arrived, by subject: slots of one subject are in order
         seen: dict[int, list[int]] = defaultdict(list)
-        doubts: dict[int, list[Again]] = defaultdict(list)
+        repeated: dict[int, list[Again]] = defaultdict(list)
         often = {slot for slot, count in Counter(arrivals.slots).items() if count > 1}
         for slot, number in arrivals:
             now = self._asked[number]
@@ -109,16 +115,15 @@ class Judge:
             if slot in often:
                 again = self._again(slot, seen[slot], now, asked_twice)
                 seen[slot].append(number)
-                if again is not None and again.why is Why.UNEXPLAINED:
-                    doubts[slot].append(again)
-                elif again is not None:
-                    judged.again.append(again)
+                if again is not None:
+                    repeated[slot].append(again)
             subject = self._places.subject[slot]
             if slot < latest.get(subject, -1):
                 self._note_order(judged, slot, now, again)
             else:
                 latest[subject] = slot
-        self._note_unexplained(judged, doubts)
+        for slot, all_again in repeated.items():
+            self._note(judged, slot, all_again)
         return judged
 
     def _again(self, slot: int, seen: Sequence[int], now: Asked, asked_twice: frozenset[int]) -> Again | None:
@@ -141,20 +146,24 @@ class Judge:
         ) or self._careers.is_blind(before.caller, before.until)
         if not before.is_answered or before.number in asked_twice:
             return Again(slot, before, now, Why.UNANSWERED, ending)
-        committed = self._commits.last(partition, now.at - SLACK_SECONDS)[1]
-        if ending is None or committed > offset:
+        told = self._commits.last(partition, now.at - SLACK_SECONDS)
+        if ending is None or told.has(offset):
             return Again(slot, before, now, Why.UNEXPLAINED, ending)
         if before.until > ending.at - SLACK_SECONDS:
             return Again(slot, before, now, Why.UNANSWERED, ending)
         is_since = before.until > last_commit(self._commits, partition, ending).at
         return Again(slot, before, now, Why.SINCE_COMMIT if is_since else Why.BEHIND, ending)
 
-    def _note_unexplained(self, judged: Judged, doubts: Mapping[int, list[Again]]) -> None:
-        # A copy is a record of its own: one arrival for each needs no reason.
-        for slot, repeated in doubts.items():
-            for again in repeated[self._places.copies[slot] - 1 :]:
-                judged.again.append(again)
-                judged.unexplained.append(f"{self._names.of(slot)}: {self._told(again)}")
+    def _note(self, judged: Judged, slot: int, again: list[Again]) -> None:
+        # A copy is a record of its own: one arrival for each needs no reason. Which of them that was
+        # nobody knows, so those are counted as repetitions that have the best of reasons.
+        copies = self._places.copies[slot]
+        if copies > 1:
+            again = sorted(again, key=lambda each: _REASONS.index(each.why))[: len(again) + 1 - copies]
+        for each in again:
+            judged.again.append(each)
+            if each.why is Why.UNEXPLAINED:
+                judged.unexplained.append(f"{self._names.of(slot)}: {self._told(each)}")
 
     def _note_order(self, judged: Judged, slot: int, now: Asked, again: Again | None) -> None:
         late = self._careers.is_blind(now.caller, now.until)
@@ -173,24 +182,19 @@ class Judge:
         return (
             f"partition {partition} offset {offset}: request {before.number} of {before.caller} "
             f"{before.at:.3f}-{before.until:.3f}, then {now.number} of {now.caller} at {now.at:.3f}, when "
-            f"{self._commits.last(partition, now.at)} was committed; ending {again.ending}"
+            f"{self._commits.last(partition, now.at)[:2]} was committed; ending {again.ending}"
         )
 
 
-class LastCommit(NamedTuple):
-    """A member's last acknowledged commit of a partition."""
+def last_commit(commits: Commits, partition: int, ending: Ending) -> Told:
+    """A member's last acknowledged commit before this ending of its way with the partition.
 
-    at: float
-    """What was answered after this may have been unknown to it."""
-    offset: int
-
-
-def last_commit(commits: Commits, partition: int, ending: Ending) -> LastCommit:
-    """Before this ending of its way with it."""
+    What was answered after its `at` may have been unknown to it.
+    """
     # A member that hands over commits when the last answer is in; else one may be waiting to be taken up.
     grace = COMMIT_ARRIVES_SECONDS if ending.is_blind else SLACK_SECONDS
-    at, offset = commits.last(partition, ending.at + grace)
-    return LastCommit(at - ANSWER_SECONDS if ending.is_blind else at, offset)
+    told = commits.last(partition, ending.at + grace)
+    return told if ending.is_orderly else told._replace(at=told.at - ANSWER_SECONDS)
 
 
 class Names:

@@ -1,7 +1,7 @@
 """How each kind of strike is struck, and when its traces are due."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import sleep, time
 from typing import Final, Literal, NamedTuple
 
@@ -153,12 +153,15 @@ class Striker:
 
 def _faults(kind: Kind, seconds: float) -> list[Fault]:
     """Faults that end by themselves: those that refuse by item must stay, so nothing is ever cleared."""
-    fault = _FAULTS[kind]
-    endpoints: tuple[Literal["any", "companies", "endusers"], ...] = ("any",)
-    if kind is Kind.PAGE:
-        endpoints = ("companies", "endusers")  # the analytics host's replies are not looked into
+    fault, endpoints = _FAULTS[kind], _ENDPOINTS.get(kind, ("any",))
     return [msgspec.structs.replace(fault, for_seconds=seconds, endpoint=each) for each in endpoints]
 
+
+_ENDPOINTS: Final[Mapping[Kind, tuple[Literal["any", "companies", "endusers"], ...]]] = {
+    # The analytics host's replies are not looked into, and it tells of no entry that it ignores.
+    Kind.PAGE: ("companies", "endusers"),
+    Kind.OVERLAP: ("companies", "endusers"),
+}
 
 _FAULTS: Final = {
     Kind.UNAVAILABLE: Fault(kind=FaultKind.STATUS, status=503, times=None),

@@ -25,7 +25,7 @@ def test_three_strikes_break_no_law(
     assert kinds == {Kind.SIGKILL, Kind.SIGTERM, Kind.LOST_REPLY}
     told: list[str] = []
     found = campaign(
-        tmp_path, events=6_000, strikes=STRIKES, seed=SEED, per_second=1_000.0, allows_behind=True,
+        tmp_path, events=6_000, strikes=STRIKES, seed=SEED, per_second=1_000.0, allows_behind=False,
         say=told.append,
     )  # fmt: skip
     show(table(found))

@@ -112,6 +112,14 @@ def test_a_copy_comes_as_often_as_it_was_produced() -> None:
     assert len(scene.judge({}).unexplained) == 1
 
 
+def test_a_copy_that_another_reads_is_no_repetition() -> None:
+    """The first record was settled and committed; its copy comes after, and is a record of its own."""
+    scene = Scene([(99.0, 6)], copies=[2])
+    scene.bring("one", 95.0, 1, 2, 3, 4, 5, 6)
+    scene.bring("two", 110.0, 2)
+    assert scene.judge(KILL) == Judged()
+
+
 def test_twice_in_one_request_is_no_copy() -> None:
     """One record, one request, two items."""
     scene = Scene()

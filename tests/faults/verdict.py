@@ -66,7 +66,7 @@ def verdict(evidence: Evidence, *, allows_behind: bool) -> Verdict:
     expected, struck = evidence.expected, evidence.struck
     slots = Slots(expected, {})
     places, names = Places(expected, slots), Names(slots.subjects, slots.first)
-    commits = Commits(evidence.commits)
+    commits = Commits(evidence.commits, evidence.topic_id)
     judge = Judge(places, evidence.asked, commits, evidence.careers, names)
     of_activities = judge.judge(evidence.activities)
     of_upserts = judge.judge(evidence.upserts, evidence.unclear)

@@ -31,7 +31,7 @@ class CommitHistory:
         self.commits = sorted(_read(kafka, group, topic))
         admin = kafka.admin()  # kept until it has answered
         described = admin.describe_topics(TopicCollection([topic]))[topic]
-        self._topic_id = str(described.result(10).topic_id)
+        self.topic_id = str(described.result(10).topic_id)
 
     def offset_at(self, partition: int, at: float) -> int:
         """The partition's committed offset at this time; 0 before the first."""
@@ -45,7 +45,7 @@ class CommitHistory:
             return NOTHING
         assert len(last.metadata) <= 4_096
         found = Found(Mark(last.offset, last.metadata), 1 << 62)
-        told = decode(found, f"{self._topic_id}:{partition}")
+        told = decode(found, f"{self.topic_id}:{partition}")
         assert isinstance(told, Settled), (told, last)
         return Settled(told.base, tuple(told.unsettled), told.end)
 

@@ -18,6 +18,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Final, Self
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from streamer.avro.encoder import Encoder
@@ -135,8 +136,16 @@ class Pipeline:
         return member
 
     def assignment(self) -> dict[str, set[int]]:
-        """Partitions by member, as the broker has them; empty while the group is being rebalanced."""
-        found = self._admin.describe_consumer_groups([self.group])[self.group].result(10)
+        """Partitions by member, as the broker has them; empty while the group is being rebalanced.
+
+        Raises KafkaException or TimeoutError where the broker does not answer.
+        """
+        try:
+            found = self._admin.describe_consumer_groups([self.group])[self.group].result(10)
+        except (KafkaException, TimeoutError):
+            # One that lost its broker in the middle of a question may never find it again.
+            self._admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap, "log_level": 0})
+            raise
         if found.state.name != "STABLE":
             return {}
         return {
