@@ -13,9 +13,14 @@ WORKERS ?= 2
 # The interpreter to make .venv with, where the newest one found is not the one wanted.
 export PYTHON
 
+# Of `make faults`: events to produce, strikes among them, and the seed of both.
+EVENTS ?= 30000
+STRIKES ?= 12
+SEED ?= 1
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test simulate test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-quota image-soak wheel up down clean
+.PHONY: help setup demo test simulate faults test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-quota image-soak wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +35,9 @@ test: $(INSTALLED) ## run every test; those against a real Kafka where there is 
 
 simulate: $(INSTALLED) ## the engine under chance, SEEDS=100000 from FIRST=0 on; or one SCRIPT=<file>
 	$(BIN)/python -m tests.simulation $(if $(SCRIPT),--script $(SCRIPT),--seeds $(SEEDS) --first $(FIRST))
+
+faults: $(INSTALLED) ## strike a real Kafka, members and the sandbox: EVENTS=1000000 STRIKES=100 takes a quarter of an hour
+	$(BIN)/python -m tests.faults --events $(EVENTS) --strikes $(STRIKES) --seed $(SEED) $(ARGS)
 
 test-planhat-live: $(INSTALLED) ## ask a real Planhat tenant what we assume of it (see CONTRIBUTING)
 	@test -n "$$STREAMER_TEST_PLANHAT_API_TOKEN" -a -n "$$STREAMER_TEST_PLANHAT_TENANT_TOKEN" \
