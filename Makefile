@@ -13,6 +13,13 @@ WORKERS ?= 2
 # The interpreter to make .venv with, where the newest one found is not the one wanted.
 export PYTHON
 
+# Of `make faults`: events to produce, strikes among them, and the seed of both; how long Planhat stalls
+# with SCENARIO=stall.
+EVENTS ?= 30000
+STRIKES ?= 12
+SEED ?= 1
+STALL_SECONDS ?= 60
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test simulate faults test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-quota image-soak wheel up down clean
@@ -31,9 +38,9 @@ test: $(INSTALLED) ## run every test; those against a real Kafka where there is 
 simulate: $(INSTALLED) ## the engine under chance, SEEDS=100000 from FIRST=0 on; or one SCRIPT=<file>
 	$(BIN)/python -m tests.simulation $(if $(SCRIPT),--script $(SCRIPT),--seeds $(SEEDS) --first $(FIRST))
 
-faults: $(INSTALLED) ## strikes at real parts: EVENTS=1000000 STRIKES=100 SEED=1; or SCENARIO=stall SECONDS=600
-	$(BIN)/python -m tests.faults $(if $(SCENARIO),--scenario $(SCENARIO) --seconds $(or $(SECONDS),60),\
-		--events $(or $(EVENTS),30000) --strikes $(or $(STRIKES),12) --seed $(or $(SEED),1)) $(ARGS)
+faults: $(INSTALLED) ## strike a real Kafka, members and the sandbox: EVENTS=1000000 STRIKES=100 takes a quarter of an hour; or SCENARIO=stall
+	$(BIN)/python -m tests.faults $(if $(SCENARIO),--scenario $(SCENARIO) --seconds $(STALL_SECONDS),\
+		--events $(EVENTS) --strikes $(STRIKES) --seed $(SEED)) $(ARGS)
 
 test-planhat-live: $(INSTALLED) ## ask a real Planhat tenant what we assume of it (see CONTRIBUTING)
 	@test -n "$$STREAMER_TEST_PLANHAT_API_TOKEN" -a -n "$$STREAMER_TEST_PLANHAT_TENANT_TOKEN" \

@@ -234,7 +234,7 @@ SECTIONS: Final = (
             (
                 Query("max(streamer_commit_metadata_characters)", "characters"),
                 Query(
-                    f"sum by (reason) (increase(streamer_commit_metadata_ignored_total{_RATE})) > 0",
+                    f"sum by (reason) (increase(streamer_commit_metadata_ignored_total{_RATE}))",
                     "ignored: {{reason}}",
                 ),
             ),
