@@ -105,7 +105,8 @@ class Judge:
         `asked_twice` are requests whose answer left open what was saved: some of it is sent again.
         """
         judged = Judged()
-        latest: dict[int, int] = {}  # newest slot that arrived, by subject: slots of one subject are in order
+        # The newest slot that arrived and its request, by subject: slots of one subject are in order.
+        latest: dict[int, tuple[int, int]] = {}
         seen: dict[int, list[int]] = defaultdict(list)
         repeated: dict[int, list[Again]] = defaultdict(list)
         often = {slot for slot, count in Counter(arrivals.slots).items() if count > 1}
@@ -118,10 +119,11 @@ class Judge:
                 if again is not None:
                     repeated[slot].append(again)
             subject = self._places.subject[slot]
-            if slot < latest.get(subject, -1):
-                self._note_order(judged, slot, now, again)
+            newest, brought_by = latest.get(subject, (-1, 0))
+            if slot < newest:
+                self._note_order(judged, slot, now, again, f"behind {self._named(newest, brought_by)}")
             else:
-                latest[subject] = slot
+                latest[subject] = slot, number
         for slot, all_again in repeated.items():
             self._note(judged, slot, all_again)
         return judged
@@ -165,16 +167,22 @@ class Judge:
             if each.why is Why.UNEXPLAINED:
                 judged.unexplained.append(f"{self._names.of(slot)}: {self._told(each)}")
 
-    def _note_order(self, judged: Judged, slot: int, now: Asked, again: Again | None) -> None:
+    def _named(self, slot: int, number: int) -> str:
+        asked = self._asked[number]
+        answered = "answered" if asked.is_answered else "not answered"
+        return (
+            f"{self._names.of(slot)} in request {number} of {asked.caller} "
+            f"{asked.at:.3f}-{asked.until:.3f} ({answered})"
+        )
+
+    def _note_order(self, judged: Judged, slot: int, now: Asked, again: Again | None, behind: str) -> None:
         late = self._careers.is_blind(now.caller, now.until)
         if late is not None and (again is None or again.why is Why.LATE):
             judged.inversions.append((slot, now))
         elif again is None:
-            judged.disorder.append(
-                f"{self._names.of(slot)} came first in request {now.number} of {now.caller}"
-            )
+            judged.disorder.append(f"{self._named(slot, now.number)} came for the first time {behind}")
         elif again.why is Why.UNEXPLAINED and self._places.copies[slot] == 1:
-            judged.disorder.append(f"{self._names.of(slot)}: {self._told(again)}")
+            judged.disorder.append(f"{self._names.of(slot)} {behind}: {self._told(again)}")
 
     def _told(self, again: Again) -> str:
         partition, offset = self._places.partition[again.slot], self._places.offset[again.slot]

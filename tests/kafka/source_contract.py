@@ -284,7 +284,7 @@ class SourceContract:
         second.poll_until(lambda: len(second.records) >= 8, first)
         assert first.held | second.held == {0, 1, 2, 3}
         assert [kind for kind, numbers in first.told if numbers] == ["assigned", "revoked"]
-        assert results == [CommitResult.COMMITTED]
+        assert results == [CommitResult.COMMITTED], results
         # Both know of all partitions, whoever reads them: by that the group's quota is shared.
         second.poll_until(lambda: first.source.topic_partitions == second.source.topic_partitions == 4, first)
         # What the first member committed while it was revoked is where the second goes on.

@@ -221,8 +221,11 @@ class Pipeline:
         try:
             wait_until(is_committed, seconds, "everything is committed")
         except AssertionError as error:
-            tails = "\n".join(f"--- {member.name}\n{member.tail()}" for member in running)
-            raise AssertionError(f"{error}: {last} of {self.expected.ends}\n{tails}") from None
+            raise AssertionError(f"{error}: {last} of {self.expected.ends}\n{self.tails()}") from None
+
+    def tails(self) -> str:
+        """The last lines of every member that was."""
+        return "\n".join(f"--- {member.name}\n{member.tail()}" for member in self.members)
 
     @staticmethod
     def _check(members: Iterable[Member]) -> None:

@@ -45,7 +45,7 @@ def _is_in_flight(sandbox: SandboxClient) -> bool:
 def _nothing_left(pipeline: Pipeline) -> None:
     """No letter but those due, nothing lost, nothing twice."""
     account = pipeline.account()
-    assert account.lines() == []
+    assert account.lines() == [], pipeline.tails()
     assert judge([], places_of(pipeline.expected), arrivals_at(pipeline.sandbox).activities).unexplained == []
 
 

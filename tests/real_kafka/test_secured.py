@@ -264,9 +264,12 @@ def test_the_page_s_settings_let_check_and_run_in(secured: Pipelines, locked: Se
     assert checked.code == 0, checked.said
     member = pipeline.member()
     _begin(pipeline, 3)
-    told = member.get("/metrics")[1]
-    assert f'streamer_undelivered_records{{partition="0",topic="{pipeline.topic}"}}' in told
-    assert (f'streamer_topic_retention_seconds{{topic="{pipeline.topic}"}}' in told) is (way == "scram")
+    undelivered = f'streamer_undelivered_records{{partition="0",topic="{pipeline.topic}"}}'
+    wait_until(lambda: undelivered in member.get("/metrics")[1], 20, "the undelivered are known")
+    retention = f'streamer_topic_retention_seconds{{topic="{pipeline.topic}"}}'
+    if way == "scram":
+        wait_until(lambda: retention in member.get("/metrics")[1], 20, "the retention is known")
+    assert (retention in member.get("/metrics")[1]) is (way == "scram")
     assert member.stop() == 0
     assert pipeline.account().lines() == []
     assert pipeline.expected.letters
