@@ -21,6 +21,10 @@ KNOWN_BUGS: Final[dict[str, tuple[str, ...]]] = {
         "tests/kafka/test_topic_identity.py::test_another_id_is_another_topic",
         "tests/real_kafka/test_source_faults.py::test_a_topic_made_anew_stops_the_reader",
     ),
+    "a client that was told of no brokers never connects again": (
+        "tests/kafka/test_statistics.py::test_a_client_without_brokers_is_known_by_its_report",
+        "tests/real_kafka/test_forgetful_broker.py::test_a_client_that_forgot_every_broker_is_replaced",
+    ),
     "what waits in a batch is lost at a revoke": (
         "tests/engine/test_loop.py::test_a_revoke_waits_for_what_was_sent_and_gives_back_the_rest",
         "tests/engine/test_ledger.py::test_a_released_record_holds_the_commit_back_for_good",

@@ -7,9 +7,8 @@ binding, seen on 2.16.1); commit, committed, watermarks, pause and the assign ca
 is whatever is asked of another client.
 """
 
-import threading
-from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -24,6 +23,7 @@ from streamer.kafka.denials import CommitDenials
 from streamer.kafka.faults import error_of, made_anew, never_works, source_error, text_of
 from streamer.kafka.kept_back import KeptBack
 from streamer.kafka.last_commits import LastCommits
+from streamer.kafka.leaving import Leaving
 from streamer.kafka.log_ends import LogEnd, LogEnds
 from streamer.kafka.nouns import kafka_marks, kafka_partitions, our_partitions, record_of
 from streamer.kafka.permissions import denied
@@ -75,21 +75,16 @@ class KafkaSource:
         self._has_joined = False
         self._is_closing = False
         self._is_closed = False
-        configuration = consumer_configuration(bootstrap_servers, group_id, properties)
-        configuration["on_commit"] = self._on_commit
-        configuration["stats_cb"] = self._on_statistics
-        configuration["error_cb"] = self._on_error
-        self._consumer = Consumer(configuration)
-        self._unplaced = Unplaced(self._consumer, bootstrap_servers, group_id)
+        self._configuration = consumer_configuration(bootstrap_servers, group_id, properties)
+        self._is_stranded = False
+        self._connect()
 
     # --- what the engine calls ---------------------------------------------------------------------
 
     def subscribe(self, assignment: Assignment) -> None:
         """Join the group; changes are told to `assignment` from inside `poll` and `close`."""
         self._assignment = assignment
-        self._consumer.subscribe(
-            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-        )
+        self._join()
 
     def poll(self, max_records: int, timeout_seconds: float) -> Sequence[Record]:
         """Serve callbacks and return at most `max_records`, waiting at most `timeout_seconds`.
@@ -99,6 +94,8 @@ class KafkaSource:
         waiting cannot help.
         """
         self._raise_carried()
+        if self._is_stranded:
+            self._renew()
         kept = self._kept_back.take(max_records)
         room = max_records - len(kept)
         try:
@@ -186,22 +183,13 @@ class KafkaSource:
         if self._is_closed:
             return
         self._is_closed = self._is_closing = True
-        failures: list[Exception] = []
-
-        def leave() -> None:
-            try:
-                self._consumer.close()
-            except (KafkaException, RuntimeError) as error:
-                failures.append(error)
-
-        leaving = threading.Thread(target=leave, name="kafka-close", daemon=True)
-        leaving.start()
+        leaving = Leaving(self._consumer)
         leaving.join(CLOSE_SECONDS)
         if leaving.is_alive():
             self._assignment = None  # whatever it still hears of is too late to act on
             logger.warning("leaving the group took too long; it is missed after the session time-out")
-        elif failures:
-            logger.warning("leaving the group failed: %s", text_of(failures[0]))
+        elif leaving.failure is not None:
+            logger.warning("leaving the group failed: %s", text_of(leaving.failure))
         self._raise_carried()
 
     # --- what app asks for metrics and health ------------------------------------------------------
@@ -290,10 +278,7 @@ class KafkaSource:
                 self._assignment.revoked(gone)
         except Exception as error:  # noqa: BLE001 - carried to `poll`, which raises it
             self._carry(error)
-        self._assigned -= gone
-        self._unplaced -= gone
-        self._kept_back.drop(gone)
-        self._backlog.forget(gone)
+        self._forget(gone)
         try:
             # Resumed first: a pause must not outlive the assignment it was made for.
             self.resume(gone)
@@ -301,17 +286,26 @@ class KafkaSource:
         except Exception as error:  # noqa: BLE001 - carried to `poll`, which raises it
             self._carry(error)
 
+    def _forget(self, gone: set[TopicPartition]) -> None:
+        self._assigned -= gone
+        self._unplaced -= gone
+        self._kept_back.drop(gone)
+        self._backlog.forget(gone)
+
     def _on_commit(self, error: KafkaError | None, partitions: list[KafkaPartition]) -> None:
         self._finished.extend(finished(error, partitions))
         failures = [error, *(each.error for each in partitions)]
         self._look_for_denial(next((each for each in failures if each is not None), None))
 
     def _on_statistics(self, text: str) -> None:
+        before = self._statistics
         try:
             self._statistics = read_statistics(text, self._topic)
         except Exception as error:  # noqa: BLE001 - carried to `poll`, which raises it
             self._carry(error)
             return
+        # Twice in a row: a client that starts again from its configuration has none for a moment.
+        self._is_stranded = not (self._statistics.has_brokers or before.has_brokers)
         self._has_joined = self._has_joined or self._statistics.is_steady
         self._topic_partitions = max(self._topic_partitions, self._statistics.topic_partitions)
         self._backlog.doubt(self._paused)
@@ -326,6 +320,60 @@ class KafkaSource:
             self._carry(source_error(error, self._bootstrap_servers, f"group {self._group_id}"))
         # Others are of brokers going away and coming back, or of SASL while a password is changed:
         # librdkafka logs them and tries for ever, and so do we.
+
+    # --- the client, and another one ---------------------------------------------------------------
+
+    def _connect(self) -> None:
+        """Make the client. Its callbacks reach us for as long as it is the one we have."""
+        self._client = client = object()
+
+        def heard(callback: Callable[..., None]) -> Callable[..., None]:
+            def call(*told: Any) -> None:  # noqa: ANN401 - whatever librdkafka tells
+                if self._client is client:
+                    callback(*told)
+
+            return call
+
+        self._on_rebalance = {
+            "on_assign": heard(self._on_assign),
+            "on_revoke": heard(self._on_revoke),
+            "on_lost": heard(self._on_lost),
+        }
+        self._consumer = Consumer(
+            {
+                **self._configuration,
+                "on_commit": heard(self._on_commit),
+                "stats_cb": heard(self._on_statistics),
+                "error_cb": heard(self._on_error),
+            }
+        )
+        self._unplaced = Unplaced(self._consumer, self._bootstrap_servers, self._group_id)
+
+    def _join(self) -> None:
+        self._consumer.subscribe([self._topic], **self._on_rebalance)
+
+    def _renew(self) -> None:
+        """Go on with another client: this one knows no broker any more, and never connects again.
+
+        A broker that stops or starts may answer that there are no brokers; librdkafka then drops all it
+        had, those of its configuration too (2.12 to 2.16; confluentinc/librdkafka#5301). What we hold is
+        lost: the group waits for the old member until its session ends, and a commit cannot be sent.
+        """
+        logger.warning(
+            "kafka: a broker said that there are no brokers, and the client forgot them all; another one "
+            "joins the group, and is given partitions when the session of the old one has ended"
+        )
+        self._is_stranded = False
+        old, gone = self._consumer, set(self._assigned)
+        self._forget(gone)
+        self._paused.clear()
+        self._statistics = Statistics()
+        self._connect()
+        Leaving(old)  # it may take a while, and has nothing to say any more
+        if self._assignment is not None:
+            if gone:
+                self._assignment.lost(gone)
+            self._join()
 
     # --- inside ------------------------------------------------------------------------------------
 

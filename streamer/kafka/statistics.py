@@ -3,6 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+_KNOWN: Final = frozenset({"configured", "learned"})
+"""Other sources are of librdkafka's own making: "internal", and "logical" for the coordinator of a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,8 @@ class Statistics:
     """Bytes read ahead that the application has not taken yet."""
     is_steady: bool = False
     """Whether this member is in its group with nothing left to settle."""
+    has_brokers: bool = True
+    """Whether the client knows any broker, be it only by its configuration, be it up or down."""
 
 
 def read_statistics(text: str, topic: str) -> Statistics:
@@ -44,4 +50,5 @@ def read_statistics(text: str, topic: str) -> Statistics:
         topic_partitions=len(partitions),
         queued_bytes=sum(partition.get("fetchq_size", 0) for partition in partitions.values()),
         is_steady=group.get("state") == "up" and group.get("join_state") == "steady",
+        has_brokers=any(each.get("source") in _KNOWN for each in report.get("brokers", {}).values()),
     )

@@ -127,13 +127,14 @@ def _subject(
 ) -> None:
     """One subject's upserts and order."""
     firsts = _first_writes(account, slots, subject, found)
+    named = {write.sequence for write in found.writes} if found is not None else set()
     written = sorted(firsts)
     latest_by_mark: dict[str, int] = {}
     latest = 0
     for sequence, _ in slots.with_effect(number, Effect.ENDUSER, Effect.COMPANY):
         latest = sequence
         latest_by_mark[mark_of(sequence)] = sequence
-        if sequence in firsts:
+        if sequence in named:
             continue
         if written and written[-1] > sequence:
             account.merged_upserts += 1
@@ -148,10 +149,12 @@ def _subject(
 
 
 def _first_writes(account: Audit, slots: Slots, subject: str, found: SeenObject | None) -> dict[int, int]:
-    """Arrival of the first write by sequence number; later ones are repeats, in whatever order."""
+    """Arrival of what first brought each sequence number; what comes later is a repeat, in whatever order."""
     firsts: dict[int, int] = {}
     highest = 0
     for write in found.writes if found is not None else ():
+        for sequence in write.brought:
+            firsts.setdefault(sequence, write.arrival)
         if write.sequence is None or write.sequence in firsts:
             continue
         firsts[write.sequence] = write.arrival

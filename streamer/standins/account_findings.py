@@ -21,10 +21,13 @@ class SeenActivity(NamedTuple):
 
 
 class Write(NamedTuple):
-    """An upsert the sandbox applied. `sequence` is what it wrote to `custom.sequence`, if anything."""
+    """An upsert the sandbox applied."""
 
     arrival: int
     sequence: int | None
+    """What it wrote to `custom.sequence`, if anything."""
+    brought: Sequence[int] = ()
+    """Earlier upserts that were told with it as one, by their marks: those whose marks no later one wrote."""
 
 
 class SeenObject(NamedTuple):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from streamer.outcomes import Endpoint
 from streamer.records import TopicPartition
 from streamer.standins.account_findings import SeenActivity, SeenLetter, SeenObject, Write
+from streamer.standins.expectations import mark_of
 from streamer.standins.planhat.rows import ActivityRow, EntryRow, IgnoredRow
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -32,13 +33,28 @@ def seen_companies(rows: Iterable[EntryRow]) -> Iterator[SeenObject]:
 
 
 def _writes(row: EntryRow) -> tuple[Write, ...]:
-    return tuple(Write(write.arrival, _sequence(write.sent)) for write in row.history)
+    return tuple(_write(write.arrival, write.sent.get("custom")) for write in row.history)
 
 
-def _sequence(sent: Mapping[str, object]) -> int | None:
-    custom = sent.get("custom")
-    number = custom.get("sequence") if isinstance(custom, Mapping) else None
-    return number if isinstance(number, int) and not isinstance(number, bool) else None
+def _write(arrival: int, custom: object) -> Write:
+    if not isinstance(custom, Mapping):
+        return Write(arrival, None)
+    number = custom.get("sequence")
+    if not isinstance(number, int) or isinstance(number, bool):
+        return Write(arrival, None)
+    return Write(arrival, number, tuple(brought_along(custom, number)))
+
+
+def brought_along(custom: Mapping[str, object], sequence: int) -> list[int]:
+    """Sequence numbers below `sequence` whose marks these fields hold, in order."""
+    return sorted(
+        value
+        for name, value in custom.items()
+        if isinstance(value, int)
+        and not isinstance(value, bool)
+        and 0 < value < sequence
+        and name == mark_of(value)
+    )
 
 
 def seen_activities(rows: Iterable[ActivityRow], endusers: Iterable[EntryRow]) -> Iterator[SeenActivity]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from streamer.outcomes import CallType, Fate, InvalidReason, SkipReason
 
-MARKS: Final = 8
+MARKS: Final = 16
 """Upserts write so many custom fields in turn."""
 
 

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 from streamer.engine.settled import NOTHING, Settled, decode
 from streamer.records import Found, Mark
 from streamer.standins.account_books import Expected, Slots
-from streamer.standins.expectations import event_key, mark_of, parse_event_key
+from streamer.standins.account_view import brought_along
+from streamer.standins.expectations import event_key, parse_event_key
 from streamer.standins.planhat.rows import ActivityRow, EntryRow, RequestRow
 from tests.real_kafka.commits import Commit
 
@@ -96,9 +97,8 @@ def _event_keys(custom: Mapping[str, object]) -> Iterator[str]:
     if parsed is not None:
         subject, sequence = parsed
         yield event_key(subject, sequence)
-        for name, value in custom.items():
-            if isinstance(value, int) and 0 < value < sequence and name == mark_of(value):
-                yield event_key(subject, value)
+        for earlier in brought_along(custom, sequence):
+            yield event_key(subject, earlier)
 
 
 class Places:

@@ -91,12 +91,16 @@ class Relay:
             with far:
                 with self._lock:
                     self._open |= {near, far}
-                back = threading.Thread(target=self._pump, args=(far, near), daemon=True)
-                back.start()
-                self._pump(near, far)
-                back.join()
+                self._pass_on(near, far)
                 with self._lock:
                     self._open -= {near, far}
+
+    def _pass_on(self, near: socket.socket, far: socket.socket) -> None:
+        """Everything of one connection, both ways, until it ends."""
+        back = threading.Thread(target=self._pump, args=(far, near), daemon=True)
+        back.start()
+        self._pump(near, far)
+        back.join()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         """Pass bytes on until either side ends."""

@@ -9,6 +9,7 @@ that the last commit before the tenure called settled.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from streamer.engine.settled import NOTHING, Settled
@@ -19,6 +20,8 @@ from streamer.standins.expectations import event_key, parse_event_key
 from streamer.standins.planhat.client import SandboxClient
 from streamer.standins.planhat.rows import EntryRow
 from tests.real_kafka.commits import CommitHistory
+from tests.real_kafka.member import Member
+from tests.real_kafka.pipeline import Pipeline
 
 Shares = Mapping[str, set[int]]
 """Partitions by the name of the member that reads them."""
@@ -98,6 +101,22 @@ class Changes:
             )
             for each in sorted(self._changes, key=lambda change: change.at)
         ]
+
+
+def takeovers_at_losses(pipeline: Pipeline, *members: Member) -> list[Takeover]:
+    """What these members' logs tell to be lost, as takeovers of every partition: of more than was theirs."""
+    history = CommitHistory(pipeline.kafka, pipeline.group, pipeline.topic)
+    return [
+        Takeover(number, member.name, at, history.offset_at(number, at), end, history.ahead_at(number, at))
+        for member in members
+        for at in moments(member, "partitions_lost")
+        for number, end in pipeline.expected.ends.items()
+    ]
+
+
+def moments(member: Member, event: str) -> list[float]:
+    """When a member's log has lines of this name; seconds since 1970."""
+    return [datetime.fromisoformat(line["time"]).timestamp() for line in member.lines(event)]
 
 
 def _owners(shares: Shares) -> dict[int, str]:

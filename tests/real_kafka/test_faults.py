@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from time import sleep
@@ -19,11 +18,17 @@ from streamer.standins.planhat.child import SandboxProcess
 from streamer.standins.planhat.client import SandboxClient
 from streamer.standins.planhat.faults import Fault, FaultKind
 from tests.real_kafka.cluster import RealKafka
-from tests.real_kafka.commits import CommitHistory
 from tests.real_kafka.member import Member, wait_until
 from tests.real_kafka.pipeline import SANDBOX_SWITCHES, Pipeline, skips_of
 from tests.real_kafka.relay import Relay
-from tests.real_kafka.tenures import Takeover, arrivals_at, judge, places_of, resent, unclear_requests
+from tests.real_kafka.tenures import (
+    arrivals_at,
+    judge,
+    places_of,
+    resent,
+    takeovers_at_losses,
+    unclear_requests,
+)
 
 pytestmark = pytest.mark.real_kafka
 
@@ -42,11 +47,12 @@ def _is_in_flight(sandbox: SandboxClient) -> bool:
     return bool(sandbox.view()["requests"]["in_flight"].get(Endpoint.ACTIVITIES))
 
 
-def _nothing_left(pipeline: Pipeline) -> None:
-    """No letter but those due, nothing lost, nothing twice."""
-    account = pipeline.account()
-    assert account.lines() == [], pipeline.tails()
-    assert judge([], places_of(pipeline.expected), arrivals_at(pipeline.sandbox).activities).unexplained == []
+def _nothing_left(pipeline: Pipeline, *losers: Member) -> None:
+    """No letter but those due, nothing lost, and nothing twice but what members lost that may have."""
+    takeovers = takeovers_at_losses(pipeline, *losers)
+    assert pipeline.account(resent(takeovers)).lines() == [], pipeline.tails()
+    places, arrived = places_of(pipeline.expected), arrivals_at(pipeline.sandbox)
+    assert judge(takeovers, places, arrived.activities).unexplained == []
 
 
 # --- the broker -----------------------------------------------------------------------------------
@@ -55,7 +61,11 @@ def _nothing_left(pipeline: Pipeline) -> None:
 def test_a_restarted_broker_is_waited_for(
     piped: Callable[..., Pipeline], sandbox: SandboxProcess, real_kafka: RealKafka
 ) -> None:
-    """The broker restarts mid-flight: members stay, nothing is lost and nothing comes twice."""
+    """The broker restarts mid-flight: nothing is lost, and nothing comes twice from members that stay.
+
+    All stay, but for one whom the broker, as it stops or starts, tells that there are no brokers: some one
+    in twenty runs has such a member (see test_forgetful_broker.py). It comes again as a new one.
+    """
     real_kafka.require_owned()
     pipeline = piped(**SMALL_BULKS)
     members = [pipeline.member("one").wait_until_ready(), pipeline.member("two").wait_until_ready()]
@@ -66,9 +76,11 @@ def test_a_restarted_broker_is_waited_for(
     wait_until(lambda: _is_in_flight(sandbox), 20, "something is in flight")
     real_kafka.restart()
     pipeline.feed(events)
-    pipeline.wait_until_committed(90)
+    pipeline.wait_until_committed(120)
     assert [member.stop() for member in members] == [0, 0]
-    _nothing_left(pipeline)
+    forgot = [member for member in members if "the client forgot them all" in member.text()]
+    assert [member for member in members if member.lines("partitions_lost")] == forgot
+    _nothing_left(pipeline, *forgot)
 
 
 def test_a_killed_broker_that_stays_away_costs_the_session_and_no_event(
@@ -89,20 +101,11 @@ def test_a_killed_broker_that_stays_away_costs_the_session_and_no_event(
     pipeline.wait_until_committed(90)
     assert member.stop() == 0
 
-    history = CommitHistory(real_kafka, pipeline.group, pipeline.topic)
-    takeovers = [
-        Takeover(number, member.name, at, history.offset_at(number, at), end, history.ahead_at(number, at))
-        for at in _moments(member, "partitions_lost")
-        for number, end in pipeline.expected.ends.items()
-    ]
+    takeovers = takeovers_at_losses(pipeline, member)
     places, arrived = places_of(pipeline.expected), arrivals_at(sandbox)
     assert pipeline.account(resent(takeovers)).lines() == []
     assert judge(takeovers, places, arrived.activities).unexplained == []
     assert judge(takeovers, places, arrived.upserts, unclear_requests(sandbox)).unexplained == []
-
-
-def _moments(member: Member, event: str) -> list[float]:
-    return [datetime.fromisoformat(line["time"]).timestamp() for line in member.lines(event)]
 
 
 # --- Planhat --------------------------------------------------------------------------------------

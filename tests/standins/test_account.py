@@ -381,6 +381,19 @@ def test_a_merged_upsert_is_there_from_the_merge_on(world: World) -> None:
     assert account.merged_upserts == 1
 
 
+def test_a_merged_upsert_may_come_again_by_itself(world: World) -> None:
+    """Read again after a crash, the two need not be told as one: the earlier one is a repeat, not late."""
+    link, one, two = world.objects[FIRST].writes
+    assert one.sequence is not None
+    assert two.sequence is not None
+    merged = Write(one.arrival, two.sequence, (one.sequence,))
+    again = (one._replace(arrival=200), two._replace(arrival=201))
+    world.objects[FIRST] = world.objects[FIRST]._replace(writes=(link, merged, *again))
+    assert world.audit().lines() == []
+    world.objects[FIRST] = world.objects[FIRST]._replace(writes=(link, merged._replace(brought=()), *again))
+    assert world.audit().faults == {Fault.DISORDERED_UPSERT: 1}
+
+
 def test_unconfirmed_stands_for_what_planhat_leaves_open(world: World) -> None:
     """A person without a company, or a copy, may be counted so; nothing else may."""
     nobody = "ext:u-77"

@@ -145,6 +145,13 @@ def test_endusers_are_read_with_their_keys_and_numbered_writes() -> None:
     assert found.writes == (Write(2, None), Write(5, 3), Write(9, 4))
 
 
+def test_a_write_tells_which_upserts_were_told_with_it() -> None:
+    """By their marks: its own is not among them, nor is a mark that another number would have written."""
+    sent = {"custom": {"sequence": 4, "Mark 4": 4, "Mark 3": 3, "Mark 1": 1, "Mark 2": 7, "Mark 6": True}}
+    (found,) = seen_endusers([_entry(history=[WriteRow(9, 3, sent)])])
+    assert found.writes == (Write(9, 4, (1, 3)),)
+
+
 def test_companies_are_read_by_their_external_id() -> None:
     """A company has one key."""
     (found,) = seen_companies([_entry(external_id="acme-1", email=None, company_external_id=None)])
