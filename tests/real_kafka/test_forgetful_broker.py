@@ -1,30 +1,33 @@
 """A broker that stops or starts may say that there are no brokers, and librdkafka never connects again."""
 
+import logging
 import struct
-from collections.abc import Iterator
-from itertools import islice
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
 
 import pytest
 
-from streamer.standins.generator import Generator
-from streamer.standins.planhat.child import SandboxProcess
+from streamer.kafka.start import resolve_start
+from streamer.records import TopicPartition
+from tests.kafka.mock_cluster import produce
+from tests.kafka.source_contract import Member
 from tests.real_kafka.cluster import RealKafka, free_ports
 from tests.real_kafka.forgetful import ForgetfulWire, without_brokers
-from tests.real_kafka.member import wait_until
-from tests.real_kafka.pipeline import KAFKA_PROPERTIES, Pipeline
-from tests.real_kafka.tenures import arrivals_at, judge, places_of, resent, takeovers_at_losses
 
 pytestmark = pytest.mark.real_kafka
 
-EVENTS: Final = 900
-OFTEN: Final = {**KAFKA_PROPERTIES, "topic.metadata.refresh.interval.ms": "1000"}
+MEMBERS: Final = 6
+ROUNDS: Final = 20
+"""A client that is told so for two seconds forgets everything about one time in seven."""
 
 
 @pytest.fixture
 def wire(real_kafka: RealKafka, tmp_path: Path) -> Iterator[tuple[RealKafka, ForgetfulWire]]:
-    """A broker whose clients reach it by this wire alone."""
+    """A broker, and the wire by which its clients reach it."""
     real_kafka.require_owned()
     (port,) = free_ports(1)
     listeners, advertised = {"WIRE": "PLAINTEXT"}, {"WIRE": port}
@@ -35,35 +38,56 @@ def wire(real_kafka: RealKafka, tmp_path: Path) -> Iterator[tuple[RealKafka, For
         yield kafka, between
 
 
-def test_a_client_that_forgot_every_broker_is_replaced(
-    wire: tuple[RealKafka, ForgetfulWire], sandbox: SandboxProcess, tmp_path: Path
-) -> None:
-    """Another client joins and goes on at the last commit: nothing is lost; letters and metrics go on."""
-    kafka, between = wire
-    with Pipeline(
-        kafka, sandbox, tmp_path, session_timeout_seconds="6", duplicates_window="0",
-        kafka_bootstrap_servers=between.url.removeprefix("http://"),
-        kafka_properties="\n".join(f"{name}={value}" for name, value in OFTEN.items()),
-    ) as pipeline:  # fmt: skip
-        member = pipeline.member().wait_until_ready()
-        events = pipeline.open(Generator(5, EVENTS))
-        pipeline.feed(islice(events, EVENTS // 2))
-        pipeline.wait_until_committed()
-        between.forgets = True
-        wait_until(lambda: between.forgotten > 0, 20, "the broker says that there are no brokers")
-        pipeline.feed(events)
-        wait_until(lambda: bool(member.lines("partitions_lost")), 30, f"it is noticed\n{member.tail()}")
-        between.forgets = False
-        pipeline.wait_until_committed(60)
-        undelivered = member.scrape().by("streamer_undelivered_records", "partition")
-        assert set(undelivered) == {"0", "1", "2", "3"}
-        assert member.stop() == 0
-        assert "the client forgot them all" in member.text()
+def _poll(members: list[Member], seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
+    """All of them, so long, or until it is so; whether it is."""
+    deadline = time.monotonic() + seconds
+    while not until() and time.monotonic() < deadline:
+        for member in members:
+            member.records.extend(member.source.poll(500, 0.01))
+    return until()
 
-        takeovers = takeovers_at_losses(pipeline, member)
-        places, arrived = places_of(pipeline.expected), arrivals_at(sandbox)
-        assert pipeline.account(resent(takeovers)).lines() == []
-        assert judge(takeovers, places, arrived.activities).unexplained == []
+
+def _losers(members: list[Member]) -> list[Member]:
+    return [member for member in members if any(kind == "lost" for kind, _ in member.told)]
+
+
+def test_a_client_that_forgot_every_broker_is_replaced(
+    wire: tuple[RealKafka, ForgetfulWire], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The engine is told of the loss; another client joins, reads at the commit, and knows what is unread."""
+    kafka, between = wire
+    caplog.set_level(logging.WARNING)
+    topic = kafka.create_topic("forgotten")
+    produce(kafka.bootstrap, topic, [b"1", b"2"])
+    cluster = SimpleNamespace(bootstrap=between.url.removeprefix("http://"), create_topic=kafka.create_topic)
+    with ExitStack() as stack:
+        members = []
+        for number in range(MEMBERS):
+            group = f"g{number}.{topic}"
+            resolve_start(kafka.bootstrap, group, topic, "earliest")
+            member = Member(
+                cluster, topic, group, session_timeout_ms="10000", topic_metadata_refresh_interval_ms="1000"
+            )
+            stack.callback(member.source.close)
+            member.source.subscribe(member)
+            members.append(member)
+        assert _poll(members, 30, lambda: all(len(member.records) == 2 for member in members))
+        for _ in range(ROUNDS):
+            between.forgets = True
+            _poll(members, 2.0)
+            between.forgets = False
+            if _poll(members, 3.0, lambda: bool(_losers(members))):
+                break
+        loser = _losers(members)[0]
+        assert "the client forgot them all" in caplog.text
+        produce(kafka.bootstrap, topic, [b"3"])
+        assert _poll(members, 60, lambda: loser.held == {0}), loser.told
+        # Nothing was committed, so everything is read again.
+        assert _poll(
+            members, 30, lambda: [record.value for record in loser.records][-3:] == [b"1", b"2", b"3"]
+        )
+        assert _poll(members, 30, lambda: loser.source.unread() == {TopicPartition(topic, 0): 0})
+        assert _poll(members, 30, lambda: all(member.records[-1].value == b"3" for member in members))
 
 
 def test_the_wire_leaves_out_brokers_alone() -> None:

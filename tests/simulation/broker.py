@@ -158,8 +158,10 @@ class Broker:
         member.is_expelled = True
         if at_once:
             for source in member.owned:
-                self.owner[source] = None
-                self._ear.taken(slot, source)
+                # Expelled before and still unaware of it, it may list what is another's by now.
+                if self.owner[source] == slot:
+                    self.owner[source] = None
+                    self._ear.taken(slot, source)
         self.rebalance()
 
     def rebalance(self, shift: int = 0) -> None:

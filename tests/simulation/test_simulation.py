@@ -23,7 +23,7 @@ def test_every_law_holds(first: int) -> None:
 
 @pytest.mark.parametrize("file", sorted(FOUND.glob("*.txt")), ids=lambda file: file.stem)
 def test_what_was_found_once_stays_mended(file: Path) -> None:
-    """Scripts that broke a law before the engine was mended."""
+    """Scripts that broke a law before the engine, or the simulator, was mended."""
     assert run(read(file.read_text(encoding="utf-8"))) is None
 
 
