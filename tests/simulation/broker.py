@@ -81,6 +81,8 @@ class Broker:
         self.fates: deque[str] = deque()
         """What becomes of the next commits; without one they are answered and count."""
         self.letters: list[DeadLetter] = []
+        self.is_hesitant = protocol == INCREMENTAL
+        """Whether partitions are given one at a time and late."""
         self._target: dict[TopicPartition, int | None] = dict.fromkeys(self.sources)
         self._shift = 0
         self._topics = 1
@@ -219,7 +221,7 @@ class Broker:
             for source in self.sources
             if self._target[source] == member.slot and self.owner[source] is None
         ]
-        if self._protocol == INCREMENTAL and free:
+        if self.is_hesitant and free:
             member.patience -= 1
             if member.patience > 0:
                 return

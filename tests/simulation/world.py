@@ -398,6 +398,8 @@ class World:
         self.planhat.sandbox.board.change(BENIGN)
         self._do_heal(Step("heal"))
         self.broker.fates.clear()
+        # Who reads only bad events ends before a partition with good ones is given late: over and over.
+        self.broker.is_hesitant = False
         self.letters_mode, self.network = "ok", "smooth"
         self.is_registry_down = self.is_sink_busy = False
         for member in self.members.values():
