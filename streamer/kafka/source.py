@@ -7,8 +7,8 @@ binding, seen on 2.16.1); commit, committed, watermarks, pause and the assign ca
 is whatever is asked of another client.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -21,9 +21,9 @@ from streamer.kafka.commits import Finished, commit_result, finished
 from streamer.kafka.configuration import consumer_configuration, logger, onlooker_configuration
 from streamer.kafka.denials import CommitDenials
 from streamer.kafka.faults import error_of, made_anew, never_works, source_error, text_of
+from streamer.kafka.group_client import Callbacks, GroupClient
 from streamer.kafka.kept_back import KeptBack
 from streamer.kafka.last_commits import LastCommits
-from streamer.kafka.leaving import Leaving
 from streamer.kafka.log_ends import LogEnd, LogEnds
 from streamer.kafka.nouns import kafka_marks, kafka_partitions, our_partitions, record_of
 from streamer.kafka.permissions import denied
@@ -38,8 +38,6 @@ COMMIT_SECONDS: Final = 3.0
 
 CLOSE_SECONDS: Final = 10.0
 """How long `close` may take; one that cannot say goodbye is missed after the session time-out."""
-
-_LOOKUP_SECONDS: Final = 5.0
 
 
 class KafkaSource:
@@ -75,16 +73,25 @@ class KafkaSource:
         self._has_joined = False
         self._is_closing = False
         self._is_closed = False
-        self._configuration = consumer_configuration(bootstrap_servers, group_id, properties)
         self._is_stranded = False
-        self._connect()
+        callbacks = Callbacks(
+            self._on_assign,
+            self._on_revoke,
+            self._on_lost,
+            self._on_commit,
+            self._on_statistics,
+            self._on_error,
+        )
+        configuration = consumer_configuration(bootstrap_servers, group_id, properties)
+        self._client = GroupClient(configuration, topic, callbacks)
+        self._unplaced = Unplaced(bootstrap_servers, group_id)
 
     # --- what the engine calls ---------------------------------------------------------------------
 
     def subscribe(self, assignment: Assignment) -> None:
         """Join the group; changes are told to `assignment` from inside `poll` and `close`."""
         self._assignment = assignment
-        self._join()
+        self._client.subscribe()
 
     def poll(self, max_records: int, timeout_seconds: float) -> Sequence[Record]:
         """Serve callbacks and return at most `max_records`, waiting at most `timeout_seconds`.
@@ -113,7 +120,7 @@ class KafkaSource:
             records = [*(each for each in kept if each.source in self._assigned), *records]
         self._backlog.given(records)
         if self._unplaced:
-            self._unplaced.place(self._assigned, self._paused, self._backlog.position)
+            self._unplaced.place(self._consumer, self._assigned, self._paused, self._backlog.position)
         return records
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
@@ -154,42 +161,21 @@ class KafkaSource:
         return ended
 
     def commit_now(self, marks: Mapping[TopicPartition, Mark]) -> CommitResult:
-        """Commit and wait for the answer: for the revoke and shutdown path only.
-
-        librdkafka's waiting commit has no time-out: with a broker that hangs (SIGSTOP, a silent
-        network) it waited for as long as that lasted, whatever the socket time-out. A look-up of
-        committed offsets asks the same coordinator and has one. So that goes first, and only a
-        coordinator that just answered is sent the commit. While closing, librdkafka no longer
-        answers look-ups; there the commit goes alone.
-        """
+        """Commit and wait for the answer, about `COMMIT_SECONDS`: for the revoke and shutdown path only."""
         if not marks:
             return CommitResult.COMMITTED
-        wanted = kafka_marks(marks)
-        try:
-            if not self._is_closing:
-                self._consumer.committed(kafka_partitions(marks), timeout=COMMIT_SECONDS)
-            answers = self._consumer.commit(offsets=wanted, asynchronous=False)
-        except KafkaException as exception:
-            return commit_result(error_of(exception))
-        results = [commit_result(each.error) for each in answers]
-        return next((each for each in results if each is not CommitResult.COMMITTED), CommitResult.COMMITTED)
+        return self._client.commit_now(marks, None if self._is_closing else COMMIT_SECONDS)
 
     def close(self) -> None:
         """Leave the group. May call `Assignment.revoked`; takes at most about `CLOSE_SECONDS`.
 
-        Closing waits for the coordinator, which may hang; so it happens on a thread of its own, that
-        is left behind when it takes too long. The caller must not use the source any more.
+        One that takes longer is left behind. The caller must not use the source any more.
         """
         if self._is_closed:
             return
         self._is_closed = self._is_closing = True
-        leaving = Leaving(self._consumer)
-        leaving.join(CLOSE_SECONDS)
-        if leaving.is_alive():
+        if not self._client.close(CLOSE_SECONDS):
             self._assignment = None  # whatever it still hears of is too late to act on
-            logger.warning("leaving the group took too long; it is missed after the session time-out")
-        elif leaving.failure is not None:
-            logger.warning("leaving the group failed: %s", text_of(leaving.failure))
         self._raise_carried()
 
     # --- what app asks for metrics and health ------------------------------------------------------
@@ -321,36 +307,11 @@ class KafkaSource:
         # Others are of brokers going away and coming back, or of SASL while a password is changed:
         # librdkafka logs them and tries for ever, and so do we.
 
-    # --- the client, and another one ---------------------------------------------------------------
+    # --- inside ------------------------------------------------------------------------------------
 
-    def _connect(self) -> None:
-        """Make the client. Its callbacks reach us for as long as it is the one we have."""
-        self._client = client = object()
-
-        def heard(callback: Callable[..., None]) -> Callable[..., None]:
-            def call(*told: Any) -> None:  # noqa: ANN401 - whatever librdkafka tells
-                if self._client is client:
-                    callback(*told)
-
-            return call
-
-        self._on_rebalance = {
-            "on_assign": heard(self._on_assign),
-            "on_revoke": heard(self._on_revoke),
-            "on_lost": heard(self._on_lost),
-        }
-        self._consumer = Consumer(
-            {
-                **self._configuration,
-                "on_commit": heard(self._on_commit),
-                "stats_cb": heard(self._on_statistics),
-                "error_cb": heard(self._on_error),
-            }
-        )
-        self._unplaced = Unplaced(self._consumer, self._bootstrap_servers, self._group_id)
-
-    def _join(self) -> None:
-        self._consumer.subscribe([self._topic], **self._on_rebalance)
+    @property
+    def _consumer(self) -> Consumer:
+        return self._client.consumer
 
     def _renew(self) -> None:
         """Go on with another client: this one knows no broker any more, and never connects again.
@@ -364,18 +325,13 @@ class KafkaSource:
             "joins the group, and is given partitions when the session of the old one has ended"
         )
         self._is_stranded = False
-        old, gone = self._consumer, set(self._assigned)
+        self._statistics = Statistics()
+        gone = set(self._assigned)
         self._forget(gone)
         self._paused.clear()
-        self._statistics = Statistics()
-        self._connect()
-        Leaving(old)  # it may take a while, and has nothing to say any more
-        if self._assignment is not None:
-            if gone:
-                self._assignment.lost(gone)
-            self._join()
-
-    # --- inside ------------------------------------------------------------------------------------
+        self._client.replace()
+        if gone and self._assignment is not None:
+            self._assignment.lost(gone)
 
     def _known_ends(self) -> dict[TopicPartition, LogEnd]:
         return {each: end for each, end in self._ends.known().items() if each in self._assigned}

@@ -17,14 +17,14 @@ _LOOKUP_SECONDS: Final = 5.0
 class Unplaced(set[TopicPartition]):
     """Partitions that wait for a place to be read from."""
 
-    def __init__(self, consumer: Consumer, bootstrap_servers: str, group_id: str) -> None:
+    def __init__(self, bootstrap_servers: str, group_id: str) -> None:
         super().__init__()
-        self._consumer = consumer
         self._bootstrap_servers = bootstrap_servers
         self._group_id = group_id
 
     def place(
         self,
+        consumer: Consumer,
         assigned: Collection[TopicPartition],
         paused: Collection[TopicPartition],
         position: Callable[[TopicPartition], int | None],
@@ -39,28 +39,26 @@ class Unplaced(set[TopicPartition]):
             self.clear()
             return
         try:
-            committed = self._consumer.committed(kafka_partitions(wanted), timeout=_LOOKUP_SECONDS)
+            committed = consumer.committed(kafka_partitions(wanted), timeout=_LOOKUP_SECONDS)
             for each in committed:
                 partition = TopicPartition(each.topic, each.partition)
                 given = position(partition)
                 offset = each.offset if given is None else given
                 if offset >= 0:
-                    raise self._out_of_range(partition, offset)
+                    raise self._out_of_range(consumer, partition, offset)
         except KafkaException as exception:
             logger.warning("kafka: no offset yet for new partitions: %s", text_of(exception))
             return  # asked again at the next poll
         fresh = kafka_partitions(wanted)
-        self._consumer.incremental_unassign(fresh)
+        consumer.incremental_unassign(fresh)
         for each in fresh:
             each.offset = OFFSET_BEGINNING
-        self._consumer.incremental_assign(fresh)
+        consumer.incremental_assign(fresh)
         still = [each for each in wanted if each in paused]
         if still:
-            self._consumer.pause(kafka_partitions(still))
+            consumer.pause(kafka_partitions(still))
         self.clear()
 
-    def _out_of_range(self, partition: TopicPartition, offset: int) -> SourceError:
-        low, high = self._consumer.get_watermark_offsets(
-            kafka_partitions([partition])[0], timeout=_LOOKUP_SECONDS
-        )
+    def _out_of_range(self, consumer: Consumer, partition: TopicPartition, offset: int) -> SourceError:
+        low, high = consumer.get_watermark_offsets(kafka_partitions([partition])[0], timeout=_LOOKUP_SECONDS)
         return offset_gone(partition, offset, (low, high), self._group_id, self._bootstrap_servers)
