@@ -21,19 +21,26 @@ from streamer.records import Mark, Record, TopicPartition
 if TYPE_CHECKING:
     from streamer.engine.lanes import Part
 
+LAZY_RECORDS = 1_024
+"""So many more than twice what is unsettled may be kept of what is settled behind it."""
+
 
 class Entry:
     """One record in flight, and the worst that became of its operations so far."""
 
     __slots__ = (
         "attempts", "book", "call", "copies", "detail", "failed_at", "fate", "http_status", "id_key",
-        "original", "parts", "polled_at", "reason", "record", "schema_id", "size_bytes", "upserted",
-        "was_sent",
+        "number", "original", "parts", "polled_at", "previous", "reason", "record", "schema_id",
+        "size_bytes", "upserted", "was_sent",
     )  # fmt: skip
 
     def __init__(self, book: "Book", record: Record, polled_at: float) -> None:
         self.book = book
         self.record = record
+        self.number = book.polled
+        """Its place among the records of its book."""
+        self.previous = book.last
+        """The offset that was read before it; negative for the first."""
         self.polled_at = polled_at
         self.size_bytes = record.size_bytes
         self.call = CallType.UNKNOWN
@@ -105,8 +112,9 @@ class Book:
         self.settled = dict.fromkeys(Fate, 0)
         self.size_bytes = 0
         self._order: deque[int] = deque()
+        """Offsets from the oldest unsettled one on; settled ones among them are dropped now and then."""
         self._open: dict[int, Entry] = {}
-        self._given_back: set[int] = set()
+        self._given_back: dict[int, Entry] = {}
         self._overwritten: dict[str, set[int]] = {}
         """Keys of upserts that a crash would send again after they were answered, and the offsets of their
         records."""
@@ -120,8 +128,9 @@ class Book:
 
     @property
     def span(self) -> int:
-        """Records from the oldest unsettled one on, settled or not: what one crash would resend."""
-        return len(self._order)
+        """Records from the oldest unsettled one on, settled or not: what one crash may resend."""
+        front = self._front
+        return 0 if front is None else self.polled - front.number
 
     @property
     def position(self) -> int | None:
@@ -135,6 +144,14 @@ class Book:
         """The unsettled entry with the lowest offset, or None."""
         return self._open.get(self._order[0]) if self._order else None
 
+    @property
+    def _front(self) -> Entry | None:
+        """The oldest that is unsettled, or was given back."""
+        if not self._order:
+            return None
+        offset = self._order[0]
+        return self._open.get(offset) or self._given_back[offset]
+
     def settled_ahead(self) -> Settled:
         """What is settled beyond what is committable, be it by an earlier epoch and not read again yet.
 
@@ -144,7 +161,7 @@ class Book:
         if base is None:
             base = self._order[0] if self._order else self.before.base
         self._forget_passed(base)
-        others = self._given_back | self._again
+        others = self._given_back.keys() | self._again
         unsettled = sorted([*self._open, *others]) if others else list(self._open)
         before = self.before
         if before.end <= self.last + 1:
@@ -242,16 +259,37 @@ class Book:
         self.settled[entry.fate] += 1
         self.size_bytes -= entry.size_bytes
         if entry.fate is Fate.RELEASED:
-            self._given_back.add(offset)
+            self._given_back[offset] = entry
             self.would_overwrite(entry)
         else:
             self.changes += 1
             if self._overwritten:
                 self._settle_in_doubt(entry)
-        order, unsettled, given_back = self._order, self._open, self._given_back
-        while order and order[0] not in unsettled and order[0] not in given_back:
-            self.committable = order.popleft() + 1
+        self._pass_settled()
         return True
+
+    def _pass_settled(self) -> None:
+        order, unsettled, given_back = self._order, self._open, self._given_back
+        moved = False
+        while order and order[0] not in unsettled and order[0] not in given_back:
+            order.popleft()
+            moved = True
+        if moved:
+            front = self._front
+            self.committable = (self.last if front is None else front.previous) + 1
+        elif len(order) > 2 * (len(unsettled) + len(given_back)) + LAZY_RECORDS:
+            # What is settled behind an old one costs no memory: one may be old for minutes.
+            self._order = deque(sorted([*unsettled, *given_back]))
+
+    def retire(self) -> None:
+        """The epoch is over. Who remembers it still (see `unchanged`) must not keep its records alive."""
+        self.is_closed = True
+        self._order.clear()
+        self._open.clear()
+        self._given_back.clear()
+        self._overwritten.clear()
+        self._again.clear()
+        self.originals.clear()
 
     def check(self) -> None:
         """Raise LedgerError where the conservation law does not hold."""
@@ -306,7 +344,7 @@ class Ledger:
         """Forget a partition: from here on late answers for its records change nothing."""
         book = self._books.pop(source, None)
         if book is not None:
-            book.is_closed = True
+            book.retire()
         return book
 
     def check(self) -> None:

@@ -86,6 +86,10 @@ class Letters:
                 self._again.append((letter, entry))
         return acknowledged
 
+    def is_held(self, entry: Entry | None) -> bool:
+        """Whether this record is a candidate that waits for evidence."""
+        return any(candidate is entry for candidate, _ in self._candidates)
+
     def is_produced(self, entry: Entry) -> bool:
         """Whether this record's letter is with the producer and not answered for."""
         return id(entry) in self._under_way

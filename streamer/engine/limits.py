@@ -41,8 +41,10 @@ class Limits:
     stuck_ratio: float = 0.05
     """Share of high water that may wait behind keys in trouble before their partitions pause."""
 
-    span_ratio: float = 4.0
+    span_ratio: float = 20.0
     """Records, in units of high water, that may be read past the oldest unsettled one of a partition."""
+    untold_span_ratio: float = 4.0
+    """The same where commits cannot tell what of them is settled, so that a crash sends all of it again."""
 
     commit_interval_seconds: float = 0.5
     metadata_characters: int = 4_000

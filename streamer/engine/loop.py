@@ -300,10 +300,16 @@ class Streamer:
         is_holding = self.hold.reason is not None and not self.hold.lets_in(now)
         if stage is Stage.PAUSED or is_holding or self.letters.is_blocked:
             return assigned
-        most = self._limits.span_ratio * self._limits.high_water_records
-        stretched = {book.source for book in self.ledger if book.span > most}
+        stretched = {book.source for book in self.ledger if self._is_stretched(book)}
         waiting = self._intake.waiting_longer_than(self._stuck_records)
         return (self._stuck | waiting | stretched | self._marks.overfull) & assigned
+
+    def _is_stretched(self, book: Book) -> bool:
+        """Whether too much would be sent again if what we commit were not believed."""
+        limits = self._limits
+        ratio = limits.span_ratio if self._marks.carries(book) else limits.untold_span_ratio
+        # A letter that waits for evidence waits for records: there reading is what ends it.
+        return book.span > ratio * limits.high_water_records and not self.letters.is_held(book.oldest)
 
     @property
     def _stuck_records(self) -> int:

@@ -71,18 +71,25 @@ class Marks:
         settled = book.settled_ahead()
         place = _place(book.source, book.topic_id)
         text, size = encode(settled, place, self._limit) if place else NO_TEXT
-        self._measure(book.source, size)
+        self._measure(book, size)
         return Mark(settled.base, text)
 
-    def _measure(self, source: TopicPartition, characters: int) -> None:
-        """Hold a partition back above one size, let it go on below a smaller one: a pause is not cheap."""
-        limits = self._limits
+    def _measure(self, book: Book, characters: int) -> None:
+        """Hold a partition back above one size, let it go on below a smaller one: a pause is not cheap.
+
+        Not while it reads again what an earlier epoch told of: that only ever shrinks by being read.
+        """
+        limits, source = self._limits, book.source
         self._sizes[source] = characters
-        may_pause = limits.pauses_on_overflow and self._limit
+        may_pause = limits.pauses_on_overflow and self._limit and book.before.end <= book.last + 1
         if not may_pause or characters < self._limit * limits.metadata_resume_ratio:
             self.overfull.discard(source)
         elif characters > self._limit * limits.metadata_pause_ratio:
             self.overfull.add(source)
+
+    def carries(self, book: Book) -> bool:
+        """Whether the last mark of this partition told all that is settled ahead."""
+        return bool(book.topic_id) and self._sizes.get(book.source, 0) <= self._limit
 
     def shrink(self) -> None:
         """The cluster takes less than we thought: write half of that from now on, or in the end none."""

@@ -104,9 +104,32 @@ def test_bytes_are_counted_while_in_flight_and_no_longer() -> None:
     assert book.size_bytes == 0
 
 
+def test_what_is_settled_behind_an_old_record_costs_no_memory() -> None:
+    """One record may be in trouble for minutes, while hundreds of thousands are settled behind it."""
+    book, entries = tracked(0)
+    for offset in range(1, 50_000):
+        entry = book.track(record(offset), 0.0)
+        book.settle(entry)
+    assert book.span == 50_000
+    assert book.position == 0
+    assert len(book._order) < 2_000
+    book.settle(entries[0])
+    assert book.committable == 50_000
+    assert book.span == 0
+
+
+@pytest.mark.parametrize("lazy", [0, 1_024])
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=40), st.data())
-def test_commit_is_always_the_end_of_the_settled_front(gaps: list[int], data: st.DataObject) -> None:
+def test_commit_is_always_the_end_of_the_settled_front(
+    lazy: int, gaps: list[int], data: st.DataObject
+) -> None:
     """Whatever the order of answers: never past a record in flight, never back, and conservation holds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streamer.engine.ledger.LAZY_RECORDS", lazy)
+        _settle_in_any_order(gaps, data)
+
+
+def _settle_in_any_order(gaps: list[int], data: st.DataObject) -> None:
     offsets = [sum(gaps[: i + 1]) for i in range(len(gaps))]
     book, entries = tracked(*offsets)
     left = list(offsets)
@@ -118,6 +141,7 @@ def test_commit_is_always_the_end_of_the_settled_front(gaps: list[int], data: st
         left.remove(offset)
         book.check()
         settled_front = [o for o in offsets if not left or o < left[0]]
+        assert book.span == len(offsets) - len(settled_front)
         assert book.committable == (settled_front[-1] + 1 if settled_front else None)
         assert (book.committable or -1) >= highest
         highest = book.committable or -1

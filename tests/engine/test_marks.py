@@ -365,6 +365,32 @@ def test_above_three_quarters_a_partition_takes_nothing_new_until_it_shrinks() -
     assert member.committed() == 3_000
 
 
+def test_what_was_told_before_is_read_again_however_long_it_is() -> None:
+    """Whoever takes over nearly full metadata reads: only that makes it shorter, also once all is settled."""
+    topic, member = _patchwork(Limits(metadata_characters=200, poll_records=50), 3_000)
+    run(member, only_activities, 60)
+    assert member.source.paused == {partition()}
+    second = topic.member()
+    second.turn(200)
+    assert second.committed() == 3_000
+    assert second.source.paused == set()
+
+
+@pytest.mark.parametrize(("topic_id", "is_read_on"), [("Ttt8Jp8dRyKz0kqjTqYB7A", True), ("", False)])
+def test_a_slow_one_stops_its_partition_early_only_where_a_crash_would_send_all_again(
+    topic_id: str, *, is_read_on: bool
+) -> None:
+    """Four times high water behind it where commits cannot tell, and on to twenty where they do."""
+    topic = Group(Limits(high_water_records=100, poll_records=50))
+    topic.topic_id = topic_id
+    topic.produce([identify("slow"), *(track(f"u-{n}", company=None) for n in range(3_000))])
+    member = topic.member(answer=None)
+    run(member, nobody_saves("slow"), 200)
+    assert (member.told.fates[Fate.DELIVERED] > 1_900) is is_read_on
+    assert member.told.fates[Fate.DELIVERED] < (2_200 if is_read_on else 500)
+    assert member.source.paused == {partition()}
+
+
 def test_with_resend_it_reads_on_and_tells_what_fits() -> None:
     """The front of what is settled is told; a crash sends the rest again and not one record more."""
     topic, member = _patchwork(

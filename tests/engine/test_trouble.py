@@ -304,6 +304,28 @@ def test_what_is_settled_past_a_stuck_record_is_bounded() -> None:
     assert bench.source.committed[partition(1)] == 1_000
 
 
+def test_a_letter_that_waits_for_evidence_does_not_stop_the_reading_that_brings_it() -> None:
+    """Two records more were refused than need no evidence; then comes nothing for long that is sent."""
+
+    def answer(batch: Batch) -> Answer:
+        is_bad = [str(each.external_id).startswith("bad") for each in batch.operations]
+        return Answered(tuple(Verdict.REFUSED if bad else Verdict.ACCEPTED for bad in is_bad))
+
+    bench = Bench(answer=answer, limits=Limits(high_water_records=100, poll_records=50, span_ratio=2.0))
+    for number in range(12):
+        bench.source.feed(identify(f"ok-{number}", company=None))
+        bench.source.feed(identify(f"bad-{number}", company=None))
+        bench.turn(6)
+    assert bench.streamer.letters.held == 2
+    for number in range(1_000):
+        bench.source.feed({"type": "screen", "messageId": f"s-{number}", "userId": "u-1", "name": "Home"})
+    for number in range(200):
+        bench.source.feed(identify(f"good-{number}", company=None))
+    bench.turn(300)
+    assert bench.streamer.letters.held == 0
+    assert bench.source.committed[partition()] == 1_224
+
+
 def test_encoded_bytes_count_as_memory() -> None:
     """What an operation takes once encoded presses like what was read."""
     bench = Bench(answer=None)

@@ -58,7 +58,12 @@ class World:
         self.network = "smooth"
         water = int(words.get("water", "48"))
         self.limits = replace(
-            LIMITS, high_water_records=water, high_water_bytes=1_500 * water, stuck_ratio=4.5 / water
+            LIMITS,
+            high_water_records=water,
+            high_water_bytes=1_500 * water,
+            stuck_ratio=4.5 / water,
+            # Little enough, in the smallest worlds, that a dozen records in flight come near it.
+            metadata_characters=44 if water <= 12 else LIMITS.metadata_characters,
         )
         self._sequence = 0
         self._reading_numbers = 0
