@@ -28,7 +28,6 @@ class Handover:
         self._limits = limits
         self._source = source
         self._observer = observer
-        self._may_commit = True
 
     def shut_down(self) -> None:
         """Hand everything over and leave the group."""
@@ -38,8 +37,7 @@ class Handover:
             self._source.close()
 
     def abandon(self) -> None:
-        """Our books cannot be trusted: leave without committing anything."""
-        self._may_commit = False
+        """Our books cannot be trusted: leave without committing anything, as of what is lost."""
         try:
             self.hand_over(list(self._streamer.ledger.partitions), "lost")
         finally:
@@ -56,7 +54,7 @@ class Handover:
         for book in books:
             book.is_draining = True
         self._give_back_unsent(books)
-        if change != "lost" and self._may_commit:
+        if change != "lost":
             self._wait(books, deadline - 2 * self._limits.commit_floor_seconds)
             self._commit(books, deadline - self._limits.commit_floor_seconds)
         for book in books:
