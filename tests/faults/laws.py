@@ -143,9 +143,11 @@ class Judge:
         late = self._careers.is_blind(now.caller, now.until)
         if late is not None and now.caller != before.caller:
             return Again(slot, before, now, Why.LATE, late)
-        ending = self._careers.ending_between(
-            before.caller, before.at - SLACK_SECONDS, now.at + SLACK_SECONDS
-        ) or self._careers.is_blind(before.caller, before.until)
+        blind = self._careers.is_blind(before.caller, before.until)
+        ending = (
+            self._careers.ending_between(before.caller, before.at - SLACK_SECONDS, now.at + SLACK_SECONDS)
+            or blind
+        )
         if not before.is_answered or before.number in asked_twice:
             return Again(slot, before, now, Why.UNANSWERED, ending)
         told = self._commits.last(partition, now.at - SLACK_SECONDS)
@@ -153,7 +155,8 @@ class Judge:
             return Again(slot, before, now, Why.UNEXPLAINED, ending)
         if before.until > ending.at - SLACK_SECONDS:
             return Again(slot, before, now, Why.UNANSWERED, ending)
-        is_since = before.until > last_commit(self._commits, partition, ending).at
+        # Cut off, it learns of its loss when another reads already: what is committed then is the other's.
+        is_since = before.until > last_commit(self._commits, partition, blind or ending).at
         return Again(slot, before, now, Why.SINCE_COMMIT if is_since else Why.BEHIND, ending)
 
     def _note(self, judged: Judged, slot: int, again: list[Again]) -> None:

@@ -77,6 +77,16 @@ def test_each_cause_of_a_kill_is_told_from_the_others() -> None:
     assert (judged.unexplained, judged.disorder, judged.inversions) == ([], [], [])
 
 
+def test_what_a_member_did_cut_off_is_since_its_own_last_commit() -> None:
+    """It learns of its loss when another reads the partition already, and commits."""
+    scene = Scene([(98.0, 1), (106.02, 1)])
+    scene.bring("one", 97.0, 1)
+    scene.bring("one", 100.1, 2)
+    scene.bring("two", 106.1, 2)
+    cut_off = [Ending(100.0, is_blind=True), Ending(106.0, is_blind=False)]
+    assert _whys(scene.judge({"one": cut_off})) == [Why.SINCE_COMMIT]
+
+
 def test_what_was_committed_may_not_come_again() -> None:
     """The commit was past it: no crash explains that."""
     scene = Scene([(99.0, 3)])
