@@ -95,11 +95,10 @@ class Quota:
         self.share = calls_per_minute
         self._set_rates(now)
 
-    def called(self, now: float, *, is_extra: bool, is_metered: bool = True) -> None:
+    def called(self, now: float, *, is_extra: bool) -> None:
         """A request goes out."""
-        if is_metered:
-            self._calls.take(now)
-            self._window.add(now)
+        self._calls.take(now)
+        self._window.add(now)
         if is_extra:
             self._extras.take(now)
 
