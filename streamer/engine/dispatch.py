@@ -312,9 +312,18 @@ class Dispatch:
         """Operations made and not finished with, by endpoint."""
         return {endpoint: self._waiting[endpoint] for endpoint in Endpoint}
 
-    def parked(self) -> list[Ticket]:
-        """Every ticket that is set aside, of all endpoints."""
-        return [ticket for outbox in self.outboxes.values() for ticket in outbox.parked()]
+    def in_trouble(self) -> list[tuple[Ticket, Kind]]:
+        """Every ticket that is set aside, or on its way once more, of all endpoints; and as what it travels.
+
+        One that is tried again is in no less trouble for the moment in which it is under way.
+        """
+        troubled = [pair for outbox in self.outboxes.values() for pair in outbox.parked()]
+        for outbox in self.outboxes.values():
+            troubled += [(ticket, Kind.BULK) for ticket in outbox.tried_again()]
+        for flight in self.flights.values():
+            if flight.kind.is_extra:
+                troubled += [(ticket, flight.kind) for ticket in flight.tickets]
+        return troubled
 
     def check(self) -> None:
         """Raise LedgerError unless made = delivered + refused + unsaved + released + waiting."""

@@ -65,6 +65,8 @@ class Outbox:
         """Second looks by whether the operation names a company: those that do are hardly ever unsaved, so
         asked apart from the others they are confirmed by one answer."""
         self._later: list[tuple[float, int, int, Aside, Kind]] = []
+        self._tried_again: list[Ticket] = []
+        """Tickets whose time for a bulk has come, and that may be set aside anew by its answer."""
 
     def park(self, ticket: Ticket, due: float, kind: Kind) -> None:
         """Set a ticket aside until `due`; then it travels as `kind`."""
@@ -72,16 +74,25 @@ class Outbox:
         aside = Aside(ticket, ticket.parking)
         heapq.heappush(self._later, (due, ticket.number, ticket.parking, aside, kind))
 
-    def parked(self) -> list[Ticket]:
-        """Every ticket set aside, in no order."""
-        aside = [later[3] for later in self._later]
-        aside += self._alone
+    def parked(self) -> list[tuple[Ticket, Kind]]:
+        """Every ticket set aside, and as what it will travel; in no order."""
+        aside = [(later[3], later[4]) for later in self._later]
+        aside += [(one, Kind.ALONE) for one in self._alone]
         for looks in self._looks.values():
-            aside += looks
-        parked = [one.ticket for one in aside if one.is_meant]
+            aside += [(one, Kind.LOOK) for one in looks]
+        parked = [(one.ticket, kind) for one, kind in aside if one.is_meant]
         for isolation in self.isolations:
-            parked += isolation.tickets()
+            parked += [(ticket, Kind.ISOLATE) for ticket in isolation.tickets()]
         return parked
+
+    def tried_again(self) -> list[Ticket]:
+        """Tickets that were set aside for a later bulk, and are in it or on their way there."""
+        self._tried_again = [
+            ticket
+            for ticket in self._tried_again
+            if ticket.duplicates and ticket.place in {Place.READY, Place.SENT}
+        ]
+        return self._tried_again
 
     @property
     def has_ready(self) -> bool:
@@ -100,6 +111,7 @@ class Outbox:
                 self._looks[bool(aside.ticket.operation.parents)].append(aside)
             else:
                 self.pool.put_back([aside.ticket], at_head=False)
+                self._tried_again.append(aside.ticket)
 
     def fill(self, now: float, *, extras: bool) -> float:
         """How full the request is that may go now, up to 1; 0 when none is due. Call `wake` before."""
