@@ -2,7 +2,7 @@
 
 Four kinds of requests, by rising normality: a step of an isolation, one operation alone, a second
 look at operations whose fate a reply left open, and a bulk (a probe while the gate is half open).
-The first three are extras: they spend from their own share of the quota.
+The first three are extras: they spend from their own share of the quota, and what no bulk has a use for.
 """
 
 import heapq
@@ -113,14 +113,26 @@ class Outbox:
                 self.pool.put_back([aside.ticket], at_head=False)
                 self._tried_again.append(aside.ticket)
 
+    def has_due_bulk(self, now: float) -> bool:
+        """Whether a bulk, or a probe, would go now if there was a call for it. Call `wake` before."""
+        if self.flights >= self.bulk.flights:
+            return False
+        permit = self.gate.permit(now)
+        if permit is Permit.PROBE:
+            return self.pool.count > 0
+        return permit is Permit.EVERYTHING and self._is_due(now)
+
+    def has_full_bulk(self, now: float) -> bool:
+        """Whether a bulk would go now that gains nothing by waiting."""
+        return self.has_due_bulk(now) and self.pool.is_full(self.size.operations)
+
     def fill(self, now: float, *, extras: bool) -> float:
         """How full the request is that may go now, up to 1; 0 when none is due. Call `wake` before."""
         if self.flights >= self.bulk.flights:
             return 0.0
-        permit = self.gate.permit(now)
         has_extras = extras and bool(self.isolations or self._alone or any(self._looks.values()))
-        is_bulk = self.pool.count > 0 if permit is Permit.PROBE else self._is_due(now)
-        if permit is Permit.NOTHING or not (has_extras or is_bulk):
+        may_extra = has_extras and self.gate.permit(now) is not Permit.NOTHING
+        if not (may_extra or self.has_due_bulk(now)):
             return 0.0
         return min(1.0, max(1, self.pool.count) / self.size.operations)
 

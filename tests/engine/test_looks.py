@@ -39,6 +39,82 @@ def missing(prefix: str) -> Callable[[Batch], Answer]:
     return answer
 
 
+# --- calls ----------------------------------------------------------------------------------------
+
+
+def test_looks_take_the_calls_that_no_bulk_has_a_use_for() -> None:
+    """Endusers without a company are ordinary: with nothing else to send they need not wait for a share."""
+    bench = Bench(
+        answer=missing("lost"),
+        limits=Limits(bulks={**Limits().bulks, Endpoint.ENDUSERS: BulkLimits(10, 1 << 20, 0.25, 1)}),
+    )
+    for number in range(300):
+        bench.source.feed(identify(f"lost-{number}", company=None))
+    bench.turn(240, seconds=0.1)
+    assert bench.told.reasons["no_company"] == 300  # 60 calls: by their share the looks take 30 of the 61 s
+    assert bench.committed() == 300
+
+
+def test_looks_keep_to_their_share_while_bulks_are_due() -> None:
+    """A full bulk brings something new, and is not to wait for what is asked a second time."""
+    bench = Bench(
+        answer=missing("lost"),
+        limits=Limits(bulks={**Limits().bulks, Endpoint.ENDUSERS: BulkLimits(10, 1 << 20, 0.25, 1)}),
+    )
+    for number in range(3_000):
+        bench.source.feed(identify(f"{'lost' if number % 2 else 'u'}-{number}", company=None))
+    began = bench.clock.now
+    while bench.clock.now < began + 60.0:
+        bench.turn(1, seconds=0.1)
+    assert bench.streamer.dispatch.outboxes[Endpoint.ENDUSERS].pool.count > 10
+    looks = sum(all(user.startswith("lost") for user in names(batch)) for batch in bench.sink.sent)
+    assert 25 <= looks <= 0.2 * 160 + 2
+    assert len(bench.sink.sent) >= 0.9 * 160
+
+
+def test_small_bulks_take_turns_with_the_looks_at_what_was_in_them() -> None:
+    """Small bulks took every call, far below what the quota can carry, and looks fell ever more behind."""
+    bench = Bench(answer=missing("lost"))
+    for number in range(3_000):
+        bench.source.feed(identify(f"{'lost' if number % 2 else 'u'}-{number}", company=None))
+        if number % 10 == 0:
+            bench.turn(1, seconds=0.1)
+    assert bench.streamer.ledger.in_flight < 400
+
+
+def test_an_extra_leaves_a_call_for_a_bulk_that_lingers() -> None:
+    """A bulk that waits to be full is not due, and must not find its call spent when it is."""
+    quota = Quota(Limits())
+    quota.set_share(0.0, 160.0)
+    quota.called(0.0, is_extra=False)
+    now, calls = 0.0, 0
+    while now < 60.0:
+        if quota.has_spare_call(now):
+            quota.called(now, is_extra=True)
+            calls += 1
+            assert quota.tokens(now) >= 0.7
+        now += 0.1
+    assert calls >= 0.95 * 160
+
+
+def test_a_bulk_behind_a_closed_gate_needs_no_call() -> None:
+    """While companies cannot be told, the looks at endusers go at full speed."""
+    down = Transient(TransientReason.SERVER_ERROR)
+    lost = missing("lost")
+    bench = Bench(
+        answer=lambda batch: down if batch.endpoint is Endpoint.COMPANIES else lost(batch),
+        limits=Limits(bulks={**SMALL, Endpoint.ENDUSERS: BulkLimits(10, 1 << 20, 0.25, 1)}),
+        dice=lambda: 0.99,
+    )
+    for number in range(50):
+        bench.source.feed(group(f"c-{number}"))
+    bench.turn(600, seconds=0.1)
+    for number in range(300):
+        bench.source.feed(identify(f"lost-{number}", company=None))
+    bench.turn(300, seconds=0.1)
+    assert bench.told.reasons["no_company"] == 300
+
+
 # --- pauses ---------------------------------------------------------------------------------------
 
 
