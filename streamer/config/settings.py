@@ -225,7 +225,7 @@ class Settings(BaseModel):
     )
     extra_calls_ratio: float = _setting(
         0.2,
-        "Share of the calls a minute that may be spent on finding the operation at fault.",
+        "Share of calls for finding the operation at fault and second looks, while full requests wait.",
         low=0.01,
         high=1,
     )

@@ -59,6 +59,10 @@ class Pool:
         self.count += sign
         self.size_bytes += sign * ticket.size_bytes
 
+    def is_full(self, most: int) -> bool:
+        """Whether waiting longer would make a batch of so many no fuller."""
+        return self.count >= most or self.size_bytes >= self._limits.size_bytes
+
     def is_due(self, now: float, most: int, linger_seconds: float | None = None) -> bool:
         """Whether a batch is worth sending: full by count or bytes, or its oldest waited long enough.
 
@@ -66,7 +70,7 @@ class Pool:
         """
         if not self.count:
             return False
-        if self.count >= most or self.size_bytes >= self._limits.size_bytes:
+        if self.is_full(most):
             return True
         while self._ready[0].place is not Place.READY:
             self._ready.popleft()

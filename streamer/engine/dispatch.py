@@ -57,6 +57,8 @@ class Dispatch:
         self.loads = Loads(limits.bulks[Endpoint.ENDUSERS].operations)
         self._turns = Turns()
         self._full_poll_at = -FULL_POLL_SECONDS
+        self._was_extra = False
+        """The newest call of the main API."""
         self.flights: dict[int, Flight] = {}
         self._numbers = count(1)
         self._arrivals = count(1)
@@ -128,19 +130,36 @@ class Dispatch:
         self._full_poll_at = now
 
     def _fills(self, now: float) -> dict[Endpoint, float]:
-        extras = self.quota.may_call_extra(now)
-        fills = {}
-        for endpoint, outbox in self.outboxes.items():
+        for outbox in self.outboxes.values():
             outbox.wake(now)
             outbox.more_comes = now - self._full_poll_at < FULL_POLL_SECONDS
-            fills[endpoint] = outbox.fill(now, extras=extras or endpoint.host is not Host.MAIN)
-        return fills
+        extras = self._may_call_extra(now)
+        return {
+            endpoint: outbox.fill(now, extras=extras or endpoint.host is not Host.MAIN)
+            for endpoint, outbox in self.outboxes.items()
+        }
+
+    def _may_call_extra(self, now: float) -> bool:
+        """By the share of extras, in turns with bulks that are not full, or by a call that would be lost.
+
+        A bulk that is due and not full gets fuller while an extra goes. Otherwise: small bulks take all
+        calls, second looks come in groups no larger, and more is to be looked at than their share can carry.
+
+        A bulk that lingers to be full is no reason to wait: when a call would be lost another one is saved
+        up, and that is left for the bulk.
+        """
+        if self.quota.may_call_extra(now):
+            return True
+        main = [outbox for endpoint, outbox in self.outboxes.items() if endpoint.host is Host.MAIN]
+        if any(outbox.has_due_bulk(now) for outbox in main):
+            return not self._was_extra and not any(outbox.has_full_bulk(now) for outbox in main)
+        return self.quota.has_spare_call(now)
 
     def _send_one(self, outbox: Outbox, now: float) -> bool:
         is_metered = outbox.endpoint.host is Host.MAIN
         if is_metered and not self.quota.may_call(now):
             return False
-        extras = not is_metered or self.quota.may_call_extra(now)
+        extras = not is_metered or self._may_call_extra(now)
         number = next(self._numbers)
         chosen = outbox.choose(now, number, extras=extras)
         return chosen is not None and self._submit(outbox, number, *chosen, now)
@@ -192,6 +211,7 @@ class Dispatch:
                 part.entry.was_sent = True
         if endpoint.host is Host.MAIN:
             self.quota.called(now, is_extra=kind.is_extra)
+            self._was_extra = kind.is_extra
             if kind is Kind.BULK:
                 self.loads.sent(len(tickets))
         self.flights[number] = Flight(number, kind, tickets, now)
@@ -312,9 +332,18 @@ class Dispatch:
         """Operations made and not finished with, by endpoint."""
         return {endpoint: self._waiting[endpoint] for endpoint in Endpoint}
 
-    def parked(self) -> list[Ticket]:
-        """Every ticket that is set aside, of all endpoints."""
-        return [ticket for outbox in self.outboxes.values() for ticket in outbox.parked()]
+    def in_trouble(self) -> list[tuple[Ticket, Kind]]:
+        """Every ticket that is set aside, or on its way once more, of all endpoints; and as what it travels.
+
+        One that is tried again is in no less trouble for the moment in which it is under way.
+        """
+        troubled = [pair for outbox in self.outboxes.values() for pair in outbox.parked()]
+        for outbox in self.outboxes.values():
+            troubled += [(ticket, Kind.BULK) for ticket in outbox.tried_again()]
+        for flight in self.flights.values():
+            if flight.kind.is_extra:
+                troubled += [(ticket, flight.kind) for ticket in flight.tickets]
+        return troubled
 
     def check(self) -> None:
         """Raise LedgerError unless made = delivered + refused + unsaved + released + waiting."""

@@ -197,6 +197,11 @@ class Ticket:
         return (len(self.parts) > 1 or self.under is not None) and not self.is_apart
 
     @property
+    def is_first_look(self) -> bool:
+        """Set aside for a second look, it is at its first: nothing else has become of it so far."""
+        return self.looks == 1 and not self.failures and not self.is_apart
+
+    @property
     def told(self) -> list[Part]:
         """What the next, or the present, request says: every part, or the first of those told apart."""
         return self.parts[:1] if self.is_apart else self.parts

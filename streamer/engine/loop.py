@@ -388,7 +388,7 @@ class Streamer:
             return
         self._next_gauges = now + self._limits.gauges_seconds
         self._take_share(now)  # partitions may have been added to the topic
-        self._stuck = stuck_partitions(self.dispatch.parked(), self._stuck_records)
+        self._stuck = stuck_partitions(self.dispatch.in_trouble(), self._stuck_records)
         self._observer.gauges(
             gauges_of(
                 now, self.ledger, self.dispatch, self.hold, self.letters, self._marks, len(self._paused)

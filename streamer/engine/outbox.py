@@ -2,7 +2,7 @@
 
 Four kinds of requests, by rising normality: a step of an isolation, one operation alone, a second
 look at operations whose fate a reply left open, and a bulk (a probe while the gate is half open).
-The first three are extras: they spend from their own share of the quota.
+The first three are extras: they spend from their own share of the quota, and what no bulk has a use for.
 """
 
 import heapq
@@ -65,6 +65,8 @@ class Outbox:
         """Second looks by whether the operation names a company: those that do are hardly ever unsaved, so
         asked apart from the others they are confirmed by one answer."""
         self._later: list[tuple[float, int, int, Aside, Kind]] = []
+        self._tried_again: list[Ticket] = []
+        """Tickets whose time for a bulk has come, and that may be set aside anew by its answer."""
 
     def park(self, ticket: Ticket, due: float, kind: Kind) -> None:
         """Set a ticket aside until `due`; then it travels as `kind`."""
@@ -72,16 +74,25 @@ class Outbox:
         aside = Aside(ticket, ticket.parking)
         heapq.heappush(self._later, (due, ticket.number, ticket.parking, aside, kind))
 
-    def parked(self) -> list[Ticket]:
-        """Every ticket set aside, in no order."""
-        aside = [later[3] for later in self._later]
-        aside += self._alone
+    def parked(self) -> list[tuple[Ticket, Kind]]:
+        """Every ticket set aside, and as what it will travel; in no order."""
+        aside = [(later[3], later[4]) for later in self._later]
+        aside += [(one, Kind.ALONE) for one in self._alone]
         for looks in self._looks.values():
-            aside += looks
-        parked = [one.ticket for one in aside if one.is_meant]
+            aside += [(one, Kind.LOOK) for one in looks]
+        parked = [(one.ticket, kind) for one, kind in aside if one.is_meant]
         for isolation in self.isolations:
-            parked += isolation.tickets()
+            parked += [(ticket, Kind.ISOLATE) for ticket in isolation.tickets()]
         return parked
+
+    def tried_again(self) -> list[Ticket]:
+        """Tickets that were set aside for a later bulk, and are in it or on their way there."""
+        self._tried_again = [
+            ticket
+            for ticket in self._tried_again
+            if ticket.duplicates and ticket.place in {Place.READY, Place.SENT}
+        ]
+        return self._tried_again
 
     @property
     def has_ready(self) -> bool:
@@ -100,15 +111,28 @@ class Outbox:
                 self._looks[bool(aside.ticket.operation.parents)].append(aside)
             else:
                 self.pool.put_back([aside.ticket], at_head=False)
+                self._tried_again.append(aside.ticket)
+
+    def has_due_bulk(self, now: float) -> bool:
+        """Whether a bulk, or a probe, would go now if there was a call for it. Call `wake` before."""
+        if self.flights >= self.bulk.flights:
+            return False
+        permit = self.gate.permit(now)
+        if permit is Permit.PROBE:
+            return self.pool.count > 0
+        return permit is Permit.EVERYTHING and self._is_due(now)
+
+    def has_full_bulk(self, now: float) -> bool:
+        """Whether a bulk would go now that gains nothing by waiting."""
+        return self.has_due_bulk(now) and self.pool.is_full(self.size.operations)
 
     def fill(self, now: float, *, extras: bool) -> float:
         """How full the request is that may go now, up to 1; 0 when none is due. Call `wake` before."""
         if self.flights >= self.bulk.flights:
             return 0.0
-        permit = self.gate.permit(now)
         has_extras = extras and bool(self.isolations or self._alone or any(self._looks.values()))
-        is_bulk = self.pool.count > 0 if permit is Permit.PROBE else self._is_due(now)
-        if permit is Permit.NOTHING or not (has_extras or is_bulk):
+        may_extra = has_extras and self.gate.permit(now) is not Permit.NOTHING
+        if not (may_extra or self.has_due_bulk(now)):
             return 0.0
         return min(1.0, max(1, self.pool.count) / self.size.operations)
 

@@ -40,6 +40,10 @@ class Bucket:
         """Whether a call is allowed now."""
         return self.tokens(now) >= 1.0 - _HAIR
 
+    def overflows_within(self, now: float, seconds: float) -> bool:
+        """Whether something of what is earned until then is lost, unless a token is spent."""
+        return self.tokens(now) + seconds * self._rate >= self._burst - _HAIR
+
     def take(self, now: float) -> None:
         """Spend one token."""
         self._tokens = max(0.0, self.tokens(now) - 1.0)

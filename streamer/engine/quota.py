@@ -52,9 +52,13 @@ class Quota:
         return self.share > 0.0 and self._wait(now) == 0.0 and self._calls.has(now)
 
     def may_call_extra(self, now: float) -> bool:
-        """Whether a request that isolates or looks again may go now."""
+        """Whether a request that isolates or looks again may go now by the share of such requests."""
         self._set_rates(now)
         return self._extras.has(now)
+
+    def has_spare_call(self, now: float) -> bool:
+        """Whether a call that is not made now is lost by the next turn: no more can be saved up."""
+        return self.may_call(now) and self._calls.overflows_within(now, self._limits.poll_seconds)
 
     def seconds_until_call(self, now: float) -> float:
         """Until the next call is allowed, as far as is known now; infinite without a share."""
@@ -95,11 +99,10 @@ class Quota:
         self.share = calls_per_minute
         self._set_rates(now)
 
-    def called(self, now: float, *, is_extra: bool, is_metered: bool = True) -> None:
+    def called(self, now: float, *, is_extra: bool) -> None:
         """A request goes out."""
-        if is_metered:
-            self._calls.take(now)
-            self._window.add(now)
+        self._calls.take(now)
+        self._window.add(now)
         if is_extra:
             self._extras.take(now)
 

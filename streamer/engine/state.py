@@ -1,38 +1,65 @@
 """The engine's state at one moment: as gauges, and as the partitions that too much waits in."""
 
 import math
-from collections import deque
+from collections import Counter
 from collections.abc import Iterable
 
 from streamer.engine.dispatch import Dispatch
 from streamer.engine.hold import Hold
-from streamer.engine.lanes import Ticket
+from streamer.engine.lanes import Part, Ticket
 from streamer.engine.ledger import Ledger
 from streamer.engine.letters import Letters
 from streamer.engine.marks import Marks
+from streamer.engine.outbox import Kind
 from streamer.engine.ports import Gauges, Load
 from streamer.records import TopicPartition
 
 
-def stuck_partitions(parked: Iterable[Ticket], most: int) -> set[TopicPartition]:
-    """Partitions with more than `most` operations parked or waiting (at any remove) for a parked one.
+def stuck_partitions(troubled: Iterable[tuple[Ticket, Kind]], most: int) -> set[TopicPartition]:
+    """Partitions with more than `most` operations in trouble or waiting (at any remove) for one that is.
 
     A key that keeps failing holds only itself, until what is parked behind it takes a share of the
     memory that everybody needs; then the partitions that feed it pause, and the others go on.
+
+    Many first looks are no trouble: each is over in seconds, and Planhat's answer to it ends it, so they wait
+    in line as bulks do, and high water bounds them. One of them counts when so much waits behind it alone.
     """
-    seen = set(parked)
-    line = deque(seen)
-    waiting: dict[TopicPartition, int] = {}
-    while line:
-        ticket = line.popleft()
-        for part in ticket.parts:
-            source = part.entry.book.source
-            waiting[source] = waiting.get(source, 0) + 1 + len(part.entry.copies or ())
+    seen: set[Ticket] = set()
+    lines, looks = [], []
+    for ticket, kind in troubled:
+        if kind is Kind.LOOK and ticket.is_first_look:
+            looks.append(ticket)
+        else:
+            lines.append(_line_of(ticket, seen))
+    for ticket in looks:
+        line = _line_of(ticket, seen)
+        if sum([_operations_of(part) for each in line for part in each.parts]) > most:
+            lines.append(line)
+    waiting: Counter[TopicPartition] = Counter()
+    for line in lines:
+        for ticket in line:
+            for part in ticket.parts:
+                waiting[part.entry.book.source] += _operations_of(part)
+    return {source for source, operations in waiting.items() if operations > most}
+
+
+def _line_of(first: Ticket, seen: set[Ticket]) -> list[Ticket]:
+    """This one and all that wait for it, at any remove; each is seen once."""
+    if first in seen:
+        return []
+    seen.add(first)
+    line = [first]
+    for ticket in line:
         for follower in ticket.followers:
             if follower not in seen:
                 seen.add(follower)
                 line.append(follower)
-    return {source for source, operations in waiting.items() if operations > most}
+    return line
+
+
+def _operations_of(part: Part) -> int:
+    """It, and the copies of its record that wait for it."""
+    return 1 + len(part.entry.copies or ())
 
 
 def gauges_of(

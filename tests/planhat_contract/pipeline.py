@@ -131,7 +131,7 @@ class Pipeline:
         began = self.clock.now
         try:
             while not self._is_done() and not self._is_hopeless(began):
-                assert self.turns < MOST_TURNS, f"no end: {self.streamer.dispatch.parked()}"
+                assert self.turns < MOST_TURNS, f"no end: {self.streamer.dispatch.in_trouble()}"
                 self.turns += 1
                 self.streamer.run_once()
         except PlanhatMisconfigured as error:
