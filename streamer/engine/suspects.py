@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from streamer.engine.dispatch import Dice
 from streamer.engine.endings import Endings
 from streamer.engine.isolation import Finding, Isolation
-from streamer.engine.lanes import Ticket
+from streamer.engine.lanes import Place, Ticket
 from streamer.engine.limits import Limits
 from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import HoldReason
@@ -34,9 +34,15 @@ class Standing:
     """Operations that had failed alone, and passed after all: failures by chance, beyond doubt."""
     is_up: bool = True
     """Which of the two the last one was."""
-    refused: dict[int, tuple[float, int]] = field(default_factory=dict)
+    refused: dict[Ticket, tuple[float, int]] = field(default_factory=dict)
     """Tickets on trial since it last accepted anything: refused alone, or with everything beside them. When
     that was first, and what was accepted anywhere until then."""
+
+    def on_trial(self) -> dict[Ticket, tuple[float, int]]:
+        """Those refused, but for what is a letter by now, or went back to Kafka."""
+        for ticket in [each for each in self.refused if each.place is Place.DONE]:
+            del self.refused[ticket]
+        return self.refused
 
     def chance(self, ticket: Ticket, own: int = 0) -> float:
         """How likely a request was to fail since this one did, as far as the others' show.
@@ -157,10 +163,8 @@ class Suspects:
         if not finding.is_everything or not self._is_dry(outbox.endpoint, now):
             return
         # Of a few, the sample is all there are: a few bad ones that came together look like that too.
-        if (
-            max(isolation.size, len(self._standings[outbox.endpoint].refused))
-            >= self._limits.probe_operations
-        ):
+        refused = max(isolation.size, len(self._standings[outbox.endpoint].on_trial()))
+        if refused >= self._limits.probe_operations:
             self._enter_hold(HoldReason.EVERYTHING_REFUSED, outbox.endpoint)
 
     # --- one alone --------------------------------------------------------------------------------
@@ -176,7 +180,7 @@ class Suspects:
             return
         self._note(ticket, now, is_refusal=is_refusal)
         if self._is_at_fault(ticket, now):
-            self._letter(ticket, InvalidReason.REFUSED_ALONE, now)
+            self._endings.refuse(ticket, InvalidReason.REFUSED_ALONE, now)
         else:
             self._try_later(outbox, ticket, Kind.ALONE, now)
 
@@ -220,10 +224,6 @@ class Suspects:
         # The first counts for nothing: of all that were asked, it was chosen because it failed.
         return others >= limits.alone_others and chance ** (ticket.refusals - 1) <= limits.alone_chance
 
-    def _letter(self, ticket: Ticket, reason: InvalidReason, now: float) -> None:
-        self._standings[ticket.endpoint].refused.pop(ticket.number, None)
-        self._endings.refuse(ticket, reason, now)
-
     def _try_later(self, outbox: Outbox, ticket: Ticket, kind: Kind, now: float) -> None:
         # A little more than an even share, so that the last try comes after the end of the time.
         limits = self._limits
@@ -232,8 +232,8 @@ class Suspects:
         self._endings.retry(outbox, ticket, now + pause, kind)
         if ticket.has_failed_alone:
             return  # an outage is no refusal: it is waited for
-        refused = self._standings[outbox.endpoint].refused
-        refused.setdefault(ticket.number, (now, self._accepted.total()))
+        refused = self._standings[outbox.endpoint].on_trial()
+        refused.setdefault(ticket, (now, self._accepted.total()))
         since, accepted = min(refused.values())
         is_dry = now - since >= limits.alone_seconds and accepted == self._accepted.total()
         if is_dry and len(refused) >= limits.sample_operations:
@@ -244,7 +244,7 @@ class Suspects:
 
     def are_too_many(self, endpoint: Endpoint, tickets: list[Ticket]) -> bool:
         """Whether it is everything that is refused there, not a few bad ones that came together."""
-        refused = self._standings[endpoint].refused.keys() | {ticket.number for ticket in tickets}
+        refused = self._standings[endpoint].on_trial().keys() | set(tickets)
         return len(refused) >= self._limits.probe_operations
 
     def refused_by_name(self, outbox: Outbox, ticket: Ticket, sent: int, now: float, *, is_all: bool) -> None:
@@ -252,13 +252,13 @@ class Suspects:
 
         Then it takes what it takes alone: minutes, and others accepted anywhere.
         """
-        is_in_doubt = is_all or ticket.number in self._standings[outbox.endpoint].refused
+        is_in_doubt = is_all or ticket in self._standings[outbox.endpoint].refused
         if ticket.is_merged or not is_in_doubt:
-            self._letter(ticket, InvalidReason.REFUSED, now)
+            self._endings.refuse(ticket, InvalidReason.REFUSED, now)
             return
         self._note(ticket, now, is_refusal=True)
         if self._is_at_fault(ticket, now):
-            self._letter(ticket, InvalidReason.REFUSED, now)
+            self._endings.refuse(ticket, InvalidReason.REFUSED, now)
         else:
             ticket.group_limit = sent
             self._try_later(outbox, ticket, Kind.LOOK, now)
