@@ -35,6 +35,9 @@ TOO_MUCH = frozenset({TransientReason.TIMEOUT, TransientReason.GATEWAY_TIMEOUT, 
 """Evidence that a bulk is too large."""
 SUSPICIOUS = frozenset({TransientReason.SERVER_ERROR, TransientReason.UNREADABLE, *TOO_MUCH})
 """Failures that one bad operation can cause (a 413 only alone: before that it is a matter of size)."""
+NO_OUTAGE = frozenset({TransientReason.THROTTLED, TransientReason.TOO_LARGE})
+OF_SUSPECTS = frozenset({Kind.ALONE, Kind.ISOLATE})
+"""Requests whose failure says nothing of their endpoint."""
 REFUSED_WHOLE = "refused_whole"
 """Why operations are tried again, beside the words of TransientReason and Verdict."""
 
@@ -106,7 +109,9 @@ class Answers:
         outbox.gate.answered()
         if flight.kind is Kind.BULK:
             outbox.size.answered(len(flight.tickets))
-        if self._is_everything_refused(flight, verdicts):
+        is_all = self._is_everything_refused(flight, verdicts)
+        is_probe = flight.number == self._hold.probe
+        if is_all and (is_probe or self.suspects.are_too_many(outbox.endpoint, flight.tickets)):
             # A field made mandatory at Planhat refuses every create: the records are not at fault.
             kind = Kind.PROBE if flight.kind is Kind.BULK else flight.kind
             self._dispatch.put_back(outbox, kind, self._endings.ours(flight, now), now)
@@ -115,7 +120,7 @@ class Answers:
         if Verdict.ACCEPTED in verdicts:
             self.suspects.accepted(outbox.endpoint, verdicts.count(Verdict.ACCEPTED), now)
         for ticket, verdict in zip(flight.tickets, verdicts, strict=True):
-            self._judge(outbox, ticket, verdict, len(verdicts), now)
+            self._judge(outbox, ticket, verdict, len(verdicts), now, is_all=is_all)
         if flight.kind is Kind.ISOLATE:
             self.suspects.answered(outbox, is_refused=False, now=now)
         return True
@@ -141,36 +146,54 @@ class Answers:
             outbox.gate.is_probing = False
         elif reason is TransientReason.TOO_LARGE:
             outbox.gate.is_probing = False
-        else:
+        elif retry_after is not None or outbox.gate.failures or not _is_expected(outbox, flight):
             outbox.gate.failed(now, self._dice(), flight.sent_at, retry_after)
-        self._shrink(outbox, flight, reason)
+        if flight.kind not in OF_SUSPECTS and reason not in NO_OUTAGE:
+            self.suspects.down(outbox.endpoint)
         tickets = self._endings.ours(flight, now)
         self._observer.retried(outbox.endpoint, reason.value, operations_in(tickets))
+        is_proven = self._is_proven(outbox, tickets, reason)
+        if not is_proven:
+            self._shrink(outbox, flight, reason)
         if not tickets:
             self._nothing_learned(outbox, flight)
         elif reason in SUSPICIOUS:
-            self._suspicious(outbox, flight, tickets, reason, now)
+            self._suspicious(outbox, flight, tickets, reason, now, is_proven=is_proven)
         else:
             self._dispatch.put_back(outbox, flight.kind, tickets, now)
+
+    def _is_proven(self, outbox: Outbox, tickets: list[Ticket], reason: TransientReason) -> bool:
+        """Whether it failed for one of its operations, more likely than for its size or an outage."""
+        if reason is TransientReason.TOO_LARGE:
+            return self.suspects.too_large(tickets)
+        return reason in SUSPICIOUS and self.suspects.failed(outbox.endpoint, tickets)
 
     def _shrink(self, outbox: Outbox, flight: Flight, reason: TransientReason) -> None:
         """Evidence of "too much" makes the next ones smaller: bulks, and groups of second looks.
 
-        A few operations that time out are slow, not many: that says nothing about bulks of thousands.
+        A few operations that time out are slow, not many: that says nothing about bulks of thousands. Nor
+        does an operation alone, or a group made of suspects: it failed for what is in it.
         """
         sent = len(flight.tickets)
         is_many = sent > self._limits.probe_operations or 2 * sent >= outbox.size.operations
-        if reason is TransientReason.TOO_LARGE or (reason in TOO_MUCH and is_many):
+        is_size = reason is TransientReason.TOO_LARGE or (reason in TOO_MUCH and is_many)
+        if is_size and sent > 1 and flight.kind in {Kind.BULK, Kind.PROBE}:
             outbox.size.too_much(sent)
         if flight.kind is Kind.LOOK and reason in SUSPICIOUS:
             for ticket in flight.tickets:
-                ticket.group_limit = max(1, len(flight.tickets) // 2)
+                ticket.group_limit = max(1, sent // 2)
 
     def _suspicious(
-        self, outbox: Outbox, flight: Flight, tickets: list[Ticket], reason: TransientReason, now: float
+        self,
+        outbox: Outbox,
+        flight: Flight,
+        tickets: list[Ticket],
+        reason: TransientReason,
+        now: float,
+        *,
+        is_proven: bool,
     ) -> None:
         is_size = reason is TransientReason.TOO_LARGE
-        is_proven = not is_size and self.suspects.failed(outbox.endpoint, tickets)
         if flight.kind is Kind.ISOLATE:
             park(tickets)
             # A hunt for what is refused learns nothing from an outage that comes between.
@@ -181,7 +204,7 @@ class Answers:
         elif flight.kind is Kind.ALONE or (is_size and len(tickets) == 1):
             self.suspects.refused_alone(outbox, tickets[0], now, is_refusal=is_size)
         elif is_proven:
-            self.suspects.isolate(outbox, tickets, is_refusal=False, now=now)
+            self.suspects.isolate(outbox, tickets, is_refusal=is_size, now=now, samples=False)
         else:
             self._dispatch.put_back(outbox, flight.kind, tickets, now)
 
@@ -207,16 +230,19 @@ class Answers:
 
     # --- one operation ----------------------------------------------------------------------------
 
-    def _judge(self, outbox: Outbox, ticket: Ticket, verdict: Verdict, sent: int, now: float) -> None:
+    def _judge(
+        self, outbox: Outbox, ticket: Ticket, verdict: Verdict, sent: int, now: float, *, is_all: bool
+    ) -> None:
         told = len(ticket.told)
         if verdict is Verdict.ACCEPTED:
+            self.suspects.acquitted(ticket)
             self._endings.deliver(ticket, now)
         elif self._endings.goes_back(ticket, now):
             return
         elif len(ticket.told) < told:
             self._dispatch.resend(ticket, now)  # it was refused with what went back: perhaps for that
         elif verdict is Verdict.REFUSED:
-            self._endings.refuse(ticket, InvalidReason.REFUSED, now)
+            self.suspects.refused_by_name(outbox, ticket, sent, now, is_all=is_all)
         elif verdict is Verdict.DUPLICATED:
             self._duplicated(outbox, ticket, now)
         elif verdict is Verdict.NAME_MISSING:
@@ -267,6 +293,11 @@ class Answers:
     def _again(self, outbox: Outbox, ticket: Ticket, due: float, kind: Kind, why: Verdict) -> None:
         self._endings.retry(outbox, ticket, due, kind)
         self._observer.retried(outbox.endpoint, why.value, len(ticket.told))
+
+
+def _is_expected(outbox: Outbox, flight: Flight) -> bool:
+    """Whether it was to fail if it held the one that is looked for: no reason to close the gate."""
+    return flight.kind is Kind.ISOLATE and not outbox.isolations[0].is_refusal
 
 
 def operations_in(tickets: list[Ticket]) -> int:

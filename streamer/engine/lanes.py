@@ -96,10 +96,11 @@ class Ticket:
     """
 
     __slots__ = (
-        "accepted_mark", "company_instead", "duplicates", "endpoint", "failures", "first_duplicate_at",
-        "flight", "followers", "group_limit", "has_failed_alone", "is_apart", "is_named", "is_suspect",
-        "keys", "looks", "number", "parents", "parking", "parts", "place", "ready_at", "refusals",
-        "refused_at", "refused_mark", "refused_mark_anywhere", "size_bytes", "under", "waits_for",
+        "accepted_mark", "acquitted_mark", "answered_mark", "answered_then", "company_instead",
+        "duplicates", "endpoint", "failed_mark", "failures", "first_duplicate_at", "flight", "followers",
+        "group_limit", "has_failed_alone", "is_apart", "is_named", "is_suspect", "keys", "looks",
+        "number", "parents", "parking", "parts", "place", "ready_at", "refusals", "refused_at",
+        "refused_mark", "refused_mark_anywhere", "size_bytes", "too_large", "under", "waits_for",
     )  # fmt: skip
 
     def __init__(
@@ -139,6 +140,8 @@ class Ticket:
         self.failures = 0
         self.accepted_mark = 0
         """What the host had accepted when this ticket first failed."""
+        self.too_large = 0
+        """Times that its request was too large."""
         self.refusals = 0
         self.refused_at = 0.0
         self.refused_mark = 0
@@ -146,6 +149,13 @@ class Ticket:
         self.refused_mark_anywhere = 0
         self.has_failed_alone = False
         """Failed alone as an outage makes operations fail, not only refused by an answer."""
+        self.answered_mark = 0
+        self.failed_mark = 0
+        """Requests that the endpoint had answered, and failed, when it first failed, or was refused alone."""
+        self.acquitted_mark = 0
+        """Operations that had failed alone there, and passed after all, when it was first refused alone."""
+        self.answered_then = 0
+        """Those it had answered at its last try alone."""
         self.duplicates = 0
         self.first_duplicate_at = 0.0
         self.looks = 0

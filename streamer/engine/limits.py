@@ -100,12 +100,16 @@ class Limits:
 
     suspect_failures: int = 3
     """Failures of one operation's bulks, while others succeed, before the bulk is split."""
+    suspect_chance: float = 0.05
+    """How unlikely these must be, if they were as likely as those of others' requests meanwhile."""
     sample_operations: int = 8
     isolation_calls: int = 26
     alone_refusals: int = 5
     alone_seconds: float = 600.0
     alone_others: int = 100
     """Operations that must have succeeded meanwhile for a refusal alone to be the operation's fault."""
+    alone_chance: float = 1e-5
+    """How unlikely its failures alone must be, if it were as likely to fail as others' requests meanwhile."""
     duplicated_tries: int = 5
     duplicated_seconds: float = 120.0
     second_look_seconds: float = 3.0

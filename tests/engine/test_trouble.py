@@ -58,12 +58,12 @@ def reasons(bench: Bench) -> dict[str, int]:
 
 
 def test_a_few_bad_records_alone_do_not_stop_the_good_ones_that_follow() -> None:
-    """Eight refused of eight looks like everything refused, until a little is let in and something passes."""
+    """A hundred refused of as many look like everything refused, until a little is let in and some pass."""
     bench = Bench(answer=refusing("bad"))
     for number in range(300):
         bench.source.feed(identify(f"u-{number}"))
     bench.turn(20)
-    for number in range(8):
+    for number in range(100):
         bench.source.feed(identify(f"bad-{number}"))
     bench.turn(10)
     assert bench.told.holds == ["entered everything_refused"]
@@ -71,8 +71,8 @@ def test_a_few_bad_records_alone_do_not_stop_the_good_ones_that_follow() -> None
         bench.source.feed(identify(f"later-{number}"))
     bench.turn(400)
     assert bench.told.holds[-1] == "left everything_refused"
-    assert bench.committed() == 1_308
-    assert reasons(bench) == {"refused": 8}
+    assert bench.committed() == 1_400
+    assert reasons(bench) == {"refused": 100}
 
 
 def test_a_group_made_of_suspects_proves_nothing_about_everybody() -> None:
@@ -637,7 +637,7 @@ def test_a_hold_is_not_ended_by_a_refused_second_look() -> None:
     bench.source.feed(identify("odd-1"), number=1)
     bench.turn(3)
     is_refusing = True
-    for number in range(20):
+    for number in range(100):
         bench.source.feed(identify(f"u-{number}"), number=0)
     bench.turn(3)
     assert bench.told.holds == ["entered everything_refused"]
