@@ -36,6 +36,7 @@ TOO_MUCH = frozenset({TransientReason.TIMEOUT, TransientReason.GATEWAY_TIMEOUT, 
 SUSPICIOUS = frozenset({TransientReason.SERVER_ERROR, TransientReason.UNREADABLE, *TOO_MUCH})
 """Failures that one bad operation can cause (a 413 only alone: before that it is a matter of size)."""
 NO_OUTAGE = frozenset({TransientReason.THROTTLED, TransientReason.TOO_LARGE})
+"""Failures of an endpoint that does well."""
 OF_SUSPECTS = frozenset({Kind.ALONE, Kind.ISOLATE})
 """Requests whose failure says nothing of their endpoint."""
 REFUSED_WHOLE = "refused_whole"

@@ -34,11 +34,11 @@ class Standing:
     """Operations that had failed alone, and passed after all: failures by chance, beyond doubt."""
     is_up: bool = True
     """Which of the two the last one was."""
-    refused: dict[Ticket, tuple[float, int]] = field(default_factory=dict)
+    refused: dict[Ticket, float] = field(default_factory=dict)
     """Tickets on trial since it last accepted anything: refused alone, or with everything beside them. When
-    that was first, and what was accepted anywhere until then."""
+    that was first."""
 
-    def on_trial(self) -> dict[Ticket, tuple[float, int]]:
+    def on_trial(self) -> dict[Ticket, float]:
         """Those refused, but for what is a letter by now, or went back to Kafka."""
         for ticket in [each for each in self.refused if each.place is Place.DONE]:
             del self.refused[ticket]
@@ -233,11 +233,10 @@ class Suspects:
         if ticket.has_failed_alone:
             return  # an outage is no refusal: it is waited for
         refused = self._standings[outbox.endpoint].on_trial()
-        refused.setdefault(ticket, (now, self._accepted.total()))
-        since, accepted = min(refused.values())
-        is_dry = now - since >= limits.alone_seconds and accepted == self._accepted.total()
-        if is_dry and len(refused) >= limits.sample_operations:
-            # For as long as proof of a single one takes, and nothing was accepted anywhere.
+        refused.setdefault(ticket, now)
+        # For as long as proof of a single one takes; what is accepted anywhere may still become that proof.
+        since = max([min(refused.values()), *self._accepted_at.values()])
+        if now - since >= limits.alone_seconds and len(refused) >= limits.sample_operations:
             self._enter_hold(HoldReason.EVERYTHING_REFUSED, outbox.endpoint)
 
     # --- refused by name, with everything beside it -----------------------------------------------

@@ -56,7 +56,8 @@ DIFFERENT: Mapping[Case, Outcome] = {
     # Their event has a trait that Planhat does not know.
     Case("unknown_custom", "refused"): Outcome(dead=REFUSED | {"u-1/2"}),
     # `source` stands in every upsert, and nothing is known of a token that is wrong.
-    Case("unknown_fields", "refused"): Outcome(refuses_start=True),
+    # So few of them are waited for as a few bad ones are, until nothing was accepted for ten minutes.
+    Case("unknown_fields", "refused"): Outcome(holds=True, dead=frozenset()),
     Case("unauthorized_body", "text"): Outcome(refuses_start=True),
     Case("unauthorized_body", "json"): Outcome(refuses_start=True),
     Case("denied", "companies.create"): Outcome(refuses_start=True),
