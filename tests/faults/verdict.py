@@ -160,8 +160,10 @@ def _of_late(struck: Sequence[Struck], late: Mapping[int, list["Late"]]) -> list
     for at, requests in late.items():
         if at == BETWEEN or struck[at].strike.kind not in MAY_INVERT:
             broken.append(f"out of order: {[each.told(struck, at) for each in requests]}")
-        elif sum(each.is_new for each in requests) > MOST_LATE_REQUESTS:
-            broken.append(f"strike {at + 1}: more requests were sent too late than could be under way")
+        elif any(each.is_new for each in requests):
+            broken.append(f"sent after it could go on: {[each.told(struck, at) for each in requests]}")
+        elif len(requests) > MOST_LATE_REQUESTS:
+            broken.append(f"strike {at + 1}: more requests came too late than could be under way")
     return broken
 
 
