@@ -52,7 +52,8 @@ class Endings:
         Whom it cannot place by all that several say together, none of which names a company, it cannot place
         by what each of them says.
         """
-        is_true_of_each = reason is SkipReason.NO_COMPANY and not ticket.parents
+        is_enduser = ticket.endpoint is Endpoint.ENDUSERS
+        is_true_of_each = reason is SkipReason.NO_COMPANY and is_enduser and not ticket.parents
         if ticket.is_merged and not is_true_of_each:
             self._dispatch.take_apart(ticket, now)
             return

@@ -237,6 +237,23 @@ def test_a_company_that_planhat_does_not_have_is_the_fault_of_who_names_it() -> 
     ]
 
 
+def test_a_company_that_is_not_saved_may_be_so_for_one_of_those_that_told_of_it() -> None:
+    """A company needs none to be saved: of several calls each is told by itself."""
+
+    def answer(batch: Batch) -> Answer:
+        odd = ["odd" in operation.custom for operation in batch.operations]  # type: ignore[union-attr]
+        return Answered(tuple([Verdict.MISSING if one else Verdict.ACCEPTED for one in odd]))
+
+    bench = Bench(answer=answer)
+    bench.source.feed(group(plan="pro"))
+    bench.source.feed(group(odd=1))
+    bench.turn(40)
+    assert [bench.told.outcomes[0, offset] for offset in range(2)] == [
+        DELIVERED,
+        (Fate.SKIPPED, SkipReason.NO_COMPANY),
+    ]
+
+
 def test_a_name_is_made_up_for_all_that_are_told_together() -> None:
     """None of them has one, or the reply would not ask for it."""
 
