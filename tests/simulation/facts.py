@@ -1,17 +1,61 @@
 """What is known of each event, gathered where it happens; laws are judged by it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import msgspec
 
 from streamer.engine.ports import DeadLetter
-from streamer.outcomes import Answered, Endpoint, InvalidReason, Verdict
+from streamer.outcomes import (
+    Answer,
+    Answered,
+    Endpoint,
+    InvalidReason,
+    RefusedWhole,
+    Transient,
+    TransientReason,
+    Verdict,
+)
+from streamer.transform.operations import LogActivity, UpsertEnduser
 from tests.simulation.events import FRAME, SKIPPED, Fed
 from tests.simulation.member import Member
 from tests.simulation.planhat import Call
 from tests.simulation.world import World
+
+ALONE = frozenset(
+    {
+        TransientReason.SERVER_ERROR,
+        TransientReason.UNREADABLE,
+        TransientReason.TIMEOUT,
+        TransientReason.GATEWAY_TIMEOUT,
+        TransientReason.TOO_LARGE,
+    }
+)
+"""Failures that an operation can be at fault for when it is asked alone."""
+
+
+@dataclass(slots=True)
+class Tries:
+    """What answers said of one operation of one event in one reading, when it was told by itself."""
+
+    last: str = ""
+    """What the last answer was about: what Planhat had done with it."""
+    duplicated: int = 0
+    duplicated_at: float = 0.0
+    """When the first answer called it a duplicate."""
+    failed_alone: int = 0
+    failed_at: float = 0.0
+    accepted_then: int = 0
+    """When it first failed alone, and what the process had been told as accepted by then."""
+    looks: int = 0
+    looked_at: float = 0.0
+    """Answers by which it was not saved, or perhaps not, and when the first was there.
+
+    Among others who name no company either this counts too: what cannot place all of them places none.
+    """
+    is_left: bool = False
+    """Not saved, asked again after a pause, and still not saved for want of a company."""
 
 
 @dataclass(slots=True)
@@ -20,11 +64,13 @@ class Told:
 
     applied: int = 0
     ignored: int = 0
-    """Not saved for want of a company."""
-    refused: int = 0
-    failed_alone: int = 0
+    """Not saved for want of a company, be it said or not."""
+    is_hidden: bool = False
+    """Not saved, and answered as if it were there already: nobody can know."""
     calls: list[Call] = field(default_factory=list)
     """Requests in which it was applied."""
+    tries: defaultdict[int, Tries] = field(default_factory=lambda: defaultdict(Tries))
+    """By reading."""
 
 
 class Facts:
@@ -36,25 +82,68 @@ class Facts:
         self.letters: defaultdict[int, set[InvalidReason]] = defaultdict(set)
         self.accepted: set[tuple[Call, int]] = set()
         """By request and event: the engine was told that it is at Planhat."""
+        self._outcomes: dict[Call, list[str]] = {}
+        self._accepted: Counter[int] = Counter()
+        """By member's slot: how many operations it was told as accepted."""
 
     def served(self, call: Call, outcomes: list[str]) -> None:
+        self._outcomes[call] = outcomes
         for sequences, outcome in zip(call.sequences, outcomes, strict=True):
             for sequence in sequences:
                 told = self.of[sequence, call.batch.endpoint]
                 if outcome == "applied":
                     told.applied += 1
                     told.calls.append(call)
-                told.ignored += outcome in {"ignored", "doubtful"}
-                told.refused += outcome in {"refused", "doubtful"}
+                told.ignored += outcome in {"ignored", "hidden"}
 
-    def answered(self, call: Call, answer: object) -> None:
+    def answered(self, call: Call, answer: Answer) -> None:
+        outcomes = self._outcomes.pop(call, [])
         if isinstance(answer, Answered):
-            for sequences, verdict in zip(call.sequences, answer.verdicts, strict=True):
-                if verdict is Verdict.ACCEPTED:
-                    self.accepted |= {(call, sequence) for sequence in sequences}
-        elif len(call.sequences) == 1:
-            for sequence in call.sequences[0]:
-                self.of[sequence, call.batch.endpoint].failed_alone += 1
+            for place, verdict in enumerate(answer.verdicts):
+                self._said(call, place, outcomes[place], verdict)
+            self._accepted[call.slot] += answer.verdicts.count(Verdict.ACCEPTED)
+        elif len(call.sequences) == 1 and _is_by_itself(call, 0) and _may_be_its_fault(answer):
+            self._failed_alone(call)
+
+    def _said(self, call: Call, place: int, outcome: str, verdict: Verdict) -> None:
+        """What an answer lets the engine know of one operation.
+
+        It is judged by what Planhat did. The verdict that was read shows only where that left a doubt.
+        """
+        now = self._world.clock.now
+        for sequence in call.sequences[place]:
+            told = self.of[sequence, call.batch.endpoint]
+            tries = told.tries[call.readings[sequence]]
+            if verdict is Verdict.ACCEPTED:
+                self.accepted.add((call, sequence))
+                told.is_hidden = told.is_hidden or outcome == "hidden"
+            is_by_itself = _is_by_itself(call, place)
+            if is_by_itself:
+                tries.last = outcome
+            if is_by_itself and outcome == "duplicated":
+                tries.duplicated_at = tries.duplicated_at if tries.duplicated else now
+                tries.duplicated += 1
+            if is_by_itself or _names_no_company(call, place):
+                self._looked(
+                    tries, call, is_missing=outcome == "ignored", is_unclear=verdict is Verdict.UNCLEAR
+                )
+
+    def _looked(self, tries: Tries, call: Call, *, is_missing: bool, is_unclear: bool) -> None:
+        if not (is_missing or is_unclear):
+            return
+        pause = self._world.limits.second_look_seconds * 0.5
+        if not tries.looks:
+            tries.looks, tries.looked_at = 1, self._world.clock.now
+        elif call.sent_at >= tries.looked_at + pause:
+            tries.looks += 1
+            tries.is_left = tries.is_left or is_missing
+
+    def _failed_alone(self, call: Call) -> None:
+        for sequence in call.sequences[0]:
+            tries = self.of[sequence, call.batch.endpoint].tries[call.readings[sequence]]
+            if not tries.failed_alone:
+                tries.failed_at, tries.accepted_then = self._world.clock.now, self._accepted[call.slot]
+            tries.failed_alone += 1
 
     def lettered(self, letter: DeadLetter) -> None:
         self.letters[self._world.sequence_of(letter.record)].add(letter.reason)
@@ -69,8 +158,11 @@ class Facts:
             return "is bad and has no letter"
         for endpoint in fed.endpoints:
             told = self.of[fed.sequence, endpoint]
-            if not (told.applied or told.ignored or self._is_linked(fed, endpoint)):
-                return f"never reached {endpoint.value}"
+            if not (told.applied or told.is_hidden or self._is_linked(fed, endpoint)):
+                if not told.ignored:
+                    return f"never reached {endpoint.value}"
+                if not any(tries.is_left for tries in told.tries.values()):
+                    return f"was not saved by {endpoint.value}, and not looked at a second time"
         return ""
 
     def _is_linked(self, fed: Fed, endpoint: Endpoint) -> bool:
@@ -87,23 +179,45 @@ class Facts:
 
     def fault_of(self, fed: Fed, reason: InvalidReason, member: Member) -> str:
         """Why a letter with this reason is wrong; empty when the event earned it."""
-        told = [self.of[fed.sequence, endpoint] for endpoint in fed.endpoints]
-        limits = member.limits
         if fed.bad is not None:
             return "" if reason is fed.bad else f"is bad as {fed.bad}, not {reason}"
-        if reason is InvalidReason.REFUSED and any(each.refused for each in told):
-            return ""
-        if reason is InvalidReason.DUPLICATED and any(
-            each.refused > limits.duplicated_tries for each in told
-        ):
-            return ""
-        if reason is InvalidReason.REFUSED_ALONE and any(
-            # A hunt that leaves one suspect counts as the first refusal.
-            each.failed_alone >= limits.alone_refusals - 1
-            for each in told
-        ):
-            return ""
+        for tries in self._tries(fed, member):
+            if reason is InvalidReason.REFUSED and tries.last == "refused":
+                return ""
+            if reason is InvalidReason.DUPLICATED and self._is_duplicated_for_good(tries, member):
+                return ""
+            if reason is InvalidReason.REFUSED_ALONE and self._is_at_fault(tries, member):
+                return ""
         return f"did not earn {reason}"
+
+    def _tries(self, fed: Fed, member: Member) -> list[Tries]:
+        """What this reading has to say of it, by endpoint."""
+        reading = member.readings.get(self._world.source_of(fed.sequence))
+        told = [self.of[fed.sequence, endpoint] for endpoint in fed.endpoints]
+        return [each.tries[reading.number] for each in told if reading and reading.number in each.tries]
+
+    def _is_duplicated_for_good(self, tries: Tries, member: Member) -> bool:
+        """Called so again and again, the last time too, for as long as another bulk may take."""
+        limits, seconds = member.limits, self._world.clock.now - tries.duplicated_at
+        is_often = tries.last == "duplicated" and tries.duplicated > limits.duplicated_tries
+        return is_often and seconds >= limits.duplicated_seconds
+
+    def _is_at_fault(self, tries: Tries, member: Member) -> bool:
+        """Failed alone again and again, over minutes, while others passed."""
+        limits, seconds = member.limits, self._world.clock.now - tries.failed_at
+        others = self._accepted[member.slot] - tries.accepted_then
+        return (
+            tries.failed_alone >= limits.alone_refusals
+            and seconds >= limits.alone_seconds
+            and others >= limits.alone_others
+        )
+
+    def wrongly_skipped(self, fed: Fed, reading: int) -> str:
+        """Why it may not end as "no company" in this reading; empty when it may."""
+        told = [self.of[fed.sequence, endpoint] for endpoint in fed.endpoints]
+        if any(reading in each.tries and each.tries[reading].is_left for each in told):
+            return ""
+        return "is skipped for want of a company, without a second look"
 
     def was_turned_away(self, sequence: int) -> bool:
         """Once at least: read again after a crash, it may be there and not be the last any more."""
@@ -114,3 +228,26 @@ class Facts:
     def feds(self) -> Iterator[Fed]:
         """Every event."""
         return iter(self._world.feds.values())
+
+
+def _is_by_itself(call: Call, place: int) -> bool:
+    """Whether one operation is told as one event asks for it, with nothing laid under it from before.
+
+    Every upsert that is kept for later bears the mark of its event.
+    """
+    said, parts = call.batch.operations[place], call.parts[place]
+    if isinstance(said, LogActivity):
+        return True
+    own = parts[0]
+    return len(parts) == 1 and not isinstance(own, LogActivity) and said.custom.keys() <= own.custom.keys()
+
+
+def _may_be_its_fault(answer: Answer) -> bool:
+    """Whether what was asked alone may be why it was answered so."""
+    return isinstance(answer, RefusedWhole) or (isinstance(answer, Transient) and answer.reason in ALONE)
+
+
+def _names_no_company(call: Call, place: int) -> bool:
+    """Whether several endusers' calls are told as one, none of which names a company."""
+    said = call.batch.operations[place]
+    return isinstance(said, UpsertEnduser) and said.company_external_id is None

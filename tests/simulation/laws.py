@@ -11,7 +11,7 @@ from streamer.engine.lanes import Ticket
 from streamer.engine.ports import CommitResult, DeadLetter, Delivery
 from streamer.engine.settled import NOTHING, Settled, decode
 from streamer.errors import LedgerError
-from streamer.outcomes import Endpoint, Fate, Host, Transient, TransientReason
+from streamer.outcomes import Endpoint, Fate, Host, SkipReason, Transient, TransientReason
 from streamer.records import Mark, Record, TopicPartition
 from streamer.standins.planhat.entries import Entry
 from streamer.transform.operations import Operation
@@ -366,9 +366,17 @@ class Letters(Law):
 
 
 class NothingLost(Law):
-    """At the end every event was delivered, skipped or dead-lettered."""
+    """At the end every event was delivered, skipped or dead-lettered; skipped only after a second look."""
 
     name = "nothing lost"
+
+    def settled(self, member: Member, record: Record, fate: Fate, reason: str) -> None:
+        reading = member.readings.get(record.source)
+        if fate is not Fate.SKIPPED or reason != SkipReason.NO_COMPANY or reading is None:
+            return
+        fed = self._world.feds[self._world.sequence_of(record)]
+        if wrong := self._facts.wrongly_skipped(fed, reading.number):
+            self._broken(f"event {fed.sequence} ({fed.kind} at {fed.partition}@{fed.offset}) {wrong}")
 
     def ended(self) -> None:
         for fed in self._facts.feds():

@@ -36,7 +36,16 @@ class Ear(Protocol):
     """Who is told what Planhat did with each operation of a request."""
 
     def served(self, call: "Call", outcomes: list[str]) -> None:
-        """For each operation, in order: `applied`, `ignored`, `doubtful`, `refused` or `failed`."""
+        """For each operation, in order, one of these words.
+
+        - `applied`
+        - `ignored`: not saved for want of a company, be that an error or not counted at all
+        - `hidden`: the same, but counted as if nothing were to change: nobody can tell
+        - `duplicated`: another writer's, for now
+        - `nameless`: a create that lacks a name
+        - `refused`: for what it says
+        - `failed`: nobody looked at it
+        """
 
     def answered(self, call: "Call", answer: Answer) -> None:
         """The reply is on its way back to the engine."""
@@ -121,11 +130,11 @@ class Planhat:
         if fault is not None and fault.kind in {FaultKind.STATUS, FaultKind.RESET}:
             # Any 2xx of the analytics host means "received", even a proxy's page: nothing more can be known.
             is_hidden = batch.endpoint is Endpoint.ACTIVITIES and reply.status // 100 == 2
-            outcomes = ["ignored" if is_hidden else "failed"] * len(batch.items)
+            outcomes = ["hidden" if is_hidden else "failed"] * len(batch.items)
         elif batch.endpoint is Endpoint.ACTIVITIES:
             outcomes = ["applied"] * len(batch.items)
         else:
-            outcomes = self._outcomes(route, batch, before)
+            outcomes = self._outcomes(route, batch, before, reply)
         if fault is not None:
             self._strike(call, fault)
         self._ear.served(call, outcomes)
@@ -140,7 +149,7 @@ class Planhat:
                 call.ready_at += fault.seconds
                 call.failure = TransientReason.CONNECTION
 
-    def _outcomes(self, route: Route, batch: Batch, before: int) -> list[str]:
+    def _outcomes(self, route: Route, batch: Batch, before: int, reply: Reply) -> list[str]:
         """What became of each entry of a bulk, from the store and not from the reply."""
         model = self.sandbox.store.model(route.endpoint)
         written = [
@@ -152,25 +161,17 @@ class Planhat:
         ]
         rows = self.sandbox.store.ignored.rows
         ignored = [(row.external_id, row.email) for row in rows if row.arrival > before]
+        is_counted = self.sandbox.board.now.unknown_company is UnknownCompany.NONUPDATES
         outcomes = []
         for raw in batch.items:
             sent = msgspec.json.decode(raw)
             if sent in written:
                 outcomes.append("applied")
             elif (sent.get("externalId"), sent.get("email")) in ignored:
-                outcomes.append("ignored")
-            elif self._lacks_company(batch, sent):
-                outcomes.append("doubtful")  # for that, or for something else
+                outcomes.append("hidden" if is_counted else "ignored")
             else:
-                outcomes.append("refused")
+                outcomes.append(next(_kind_of(sent, text) for each, text in reply.refused if each == sent))
         return outcomes
-
-    def _lacks_company(self, batch: Batch, sent: dict[str, Any]) -> bool:
-        """Refused for want of a company, where that is an error: no fault of the event either."""
-        store = self.sandbox.store
-        is_error = store.board.now.unknown_company is UnknownCompany.ERROR
-        company = store.companies.by_reference(sent.get("companyId"))
-        return is_error and batch.endpoint is Endpoint.ENDUSERS and company is None
 
     def answer(self, call: Call) -> None:
         """Its reply is back (it arrives first, if it has not)."""
@@ -212,3 +213,13 @@ class Planhat:
         status = None if reply is None else reply.status
         left = None if reply is None else remaining_calls(call.headers)
         call.deliver(Delivery(call.batch, answer, self._clock.now - call.sent_at, status, left))
+
+
+def _kind_of(sent: dict[str, Any], text: str) -> str:
+    """What the sandbox's words for a refusal mean: said a second time, as the engine's reading is judged."""
+    if text in {"company not found", "companyId must be specified"}:
+        return "ignored"
+    if text.endswith(" duplicated"):
+        return "duplicated"
+    is_named = bool(sent.get("name"))
+    return "nameless" if text == "name must be specified" and not is_named else "refused"

@@ -49,6 +49,7 @@ def test_switch_error_shape(shape: str, entry: Any) -> None:
     result = bulk(store_of(error_shape=shape), {"externalId": "u-1", "custom": 1})
 
     assert result.summary()["createdErrors"] == [entry]
+    assert [text for _, text in result.refused] == ["custom must be an object"]
 
 
 @pytest.mark.parametrize(

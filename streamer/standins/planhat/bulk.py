@@ -68,6 +68,8 @@ class BulkResult:
         self.created_errors: list[Any] = []
         self.updated_errors: list[Any] = []
         self.permission_errors: list[Any] = []
+        self.refused: list[tuple[object, str]] = []
+        """Items with what they were refused for, also where the reply's entries do not say which they are."""
 
     @property
     def status(self) -> int:
@@ -82,10 +84,12 @@ class BulkResult:
     def refuse(self, sent: object, text: str, *, existed: bool) -> None:
         """Count an item as refused."""
         (self.updated_errors if existed else self.created_errors).append(self._error(sent, text))
+        self.refused.append((sent, text))
 
     def deny(self, sent: object, text: str) -> None:
         """Count an item as not permitted."""
         self.permission_errors.append(self._error(sent, text))
+        self.refused.append((sent, text))
 
     def ignore(self) -> None:
         """Count an item that Planhat does not save and does not call an error."""

@@ -80,7 +80,8 @@ class MainApi:
             status = self._store.board.now.oversize_status
             return text(status, f"Bad Request: at most {MAX_ITEMS} items")
         result = model.upsert(sent_items, held=held, screen=screen)
-        return json(result.status, result.summary(), len(sent_items), result.claims)
+        reply = json(result.status, result.summary(), len(sent_items), result.claims)
+        return reply._replace(refused=result.refused)
 
     def _write_one(self, request: Request, model: Model, sent: object) -> Reply:
         target = request.route.target

@@ -38,13 +38,17 @@ class Request(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """One answer. `claims` are the keys a bulk holds until it is answered."""
+    """One answer. `claims` are the keys a bulk holds until it is answered.
+
+    `refused` is not for the client: the items a bulk did not take and why, however little the body says.
+    """
 
     status: int
     body: bytes = b""
     content_type: str = "text/plain"
     items: int = 0
     claims: Claims | None = None
+    refused: Sequence[tuple[object, str]] = ()
 
 
 def text(status: int, words: str, content_type: str = "text/plain") -> Reply:
