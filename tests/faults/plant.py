@@ -25,6 +25,8 @@ STEADY: Final = 3
 WHOLE_SECONDS: Final = 180.0
 REFUSED: Final = tuple(f"refused-{number}" for number in range(8))
 """Ids of people whom Planhat refuses by item, for as long as the run lasts."""
+ODD: Final = "odd"
+"""A custom field that no enduser may have: whoever says so is refused, by item."""
 
 _SWITCHES: Final = {
     "history": 100_000,
@@ -155,14 +157,11 @@ def plant(folder: Path, partitions: int, **settings: str) -> Iterator[Plant]:
             for name, port in zip(names, ports, strict=True)
         ]
         sandbox = stack.enter_context(SandboxProcess(_SWITCHES))
-        sandbox.add_faults(
-            Fault(
-                kind=FaultKind.REFUSE,
-                endpoint="endusers",
-                items=ItemMatch(field="externalId", values=frozenset(REFUSED)),
-                times=None,
-            )
-        )
+        for items in (
+            ItemMatch(field="externalId", values=frozenset(REFUSED)),
+            ItemMatch(field=f"custom.{ODD}", values=frozenset({"yes"})),
+        ):
+            sandbox.add_faults(Fault(kind=FaultKind.REFUSE, endpoint="endusers", items=items, times=None))
         logs = folder / "members"
         logs.mkdir()
         pipeline = stack.enter_context(
