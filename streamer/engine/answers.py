@@ -158,7 +158,7 @@ class Answers:
             self._shrink(outbox, flight, reason)
         if not tickets:
             self._nothing_learned(outbox, flight)
-        elif reason in SUSPICIOUS:
+        elif reason in SUSPICIOUS and not _is_what_is_left(flight, tickets):
             self._suspicious(outbox, flight, tickets, reason, now, is_proven=is_proven)
         else:
             self._dispatch.put_back(outbox, flight.kind, tickets, now)
@@ -218,6 +218,8 @@ class Answers:
         elif flight.kind is Kind.ISOLATE:
             park(tickets)
             self.suspects.answered(outbox, is_refused=True, now=now)
+        elif _is_what_is_left(flight, tickets):
+            self._dispatch.put_back(outbox, flight.kind, tickets, now)
         elif len(tickets) == 1:
             self.suspects.refused_alone(outbox, tickets[0], now, is_refusal=True)
         else:
@@ -299,6 +301,14 @@ class Answers:
 def _is_expected(outbox: Outbox, flight: Flight) -> bool:
     """Whether it was to fail if it held the one that is looked for: no reason to close the gate."""
     return flight.kind is Kind.ISOLATE and not outbox.isolations[0].is_refusal
+
+
+def _is_what_is_left(flight: Flight, tickets: list[Ticket]) -> bool:
+    """Whether the one ticket was not alone: the fault may be in what went back to Kafka.
+
+    A hunt sees to that itself.
+    """
+    return len(tickets) == 1 < len(flight.tickets) and flight.kind is not Kind.ISOLATE
 
 
 def operations_in(tickets: list[Ticket]) -> int:

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from streamer.engine.limits import Limits
 from streamer.engine.ports import Batch
 from streamer.outcomes import (
     Answer,
@@ -242,6 +243,24 @@ def test_a_few_are_everything_where_nothing_else_passes_for_long() -> None:
     bench.sink.answer = accept
     bench.turn(800)
     assert bench.committed() == 41
+
+
+@pytest.mark.parametrize("answer", [RefusedWhole(422), TOO_LARGE])
+def test_who_is_left_of_a_group_was_not_refused_alone(answer: Answer) -> None:
+    """The other one went back to Kafka with its partition, and may be why: this one is asked again first."""
+    limits = Limits(
+        alone_refusals=1, alone_seconds=0.0, alone_others=0, suspect_failures=1, dead_letter_ratio=1.0
+    )
+    bench = Bench(limits=limits, partitions=2, answer=None)
+    bench.source.feed(identify("u-1"))
+    bench.source.feed(identify("u-2"), number=1)
+    bench.turn(10)
+    bench.sink.answer = lambda batch: answer if len(batch.operations) > 1 else accept(batch)
+    bench.source.revoke(1)
+    bench.turn(20)
+    assert [len(batch.operations) for batch in bench.sink.sent] == [2, 1]
+    assert letters(bench) == []
+    assert bench.committed() == 1
 
 
 def test_a_small_bulk_refused_as_a_whole_is_not_everything() -> None:
