@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 
 from tests.simulation.broker import PROTOCOLS
+from tests.simulation.odds import fault_words, switch_words
 from tests.simulation.script import Script, Step, step
 
 LONGEST = 90
@@ -14,33 +15,7 @@ KINDS = (
     + ["group"] * 4
     + ["page", "screen", "anonymous", "tombstone", "garbage", "broken", "nobody", "eventless"]
 )
-STATUSES = (500, 500, 503, 504, 408, 425, 413, 401, 403, 404, 400, 422, 200, 302)
 COMMIT_FATES = ("ok", "now", "late", "retry", "denied", "lost", "lost-applied", "partial", "void")
-SWITCHES = {
-    "error_shape": ("item-error", "keys-error", "text"),
-    "unknown_company": ("uncounted", "nonupdates", "error"),
-    "duplicates_in_request": ("error", "in-turn"),
-    "overlap_errors": ("on", "off"),
-    "external_id_scope": ("company", "global"),
-    "matching": ("cascade", "cascade-overwriting", "highest-given"),
-    "ambiguous_match": ("oldest", "refused"),
-    "email_case": ("ignored", "exact"),
-    "null_values": ("clears", "ignored", "stored"),
-    "custom_merge": ("per-key", "replace"),
-    "enduser_name": ("optional", "required"),
-    "reply_keys": ("known", "id-only"),
-    "permission_errors_key": ("on", "off"),
-    "unauthorized_body": ("text", "json"),
-    "header_spelling": ("x-rate-limit", "x-ratelimit", "none"),
-    "reset_header": ("seconds", "epoch"),
-    "retry_after": ("none", "seconds", "date"),
-    "quota_window": ("fixed", "sliding"),
-    "activity_keys": ("any", "2017", "2023"),
-    "activity_reply": ("empty", "text", "json", "created"),
-    "activity_creates": ("on", "off"),
-    "calls_per_minute": ("5", "20", "60"),
-    "denied": ("endusers.create", "endusers.update", "companies.update"),
-}
 
 
 def script_of(seed: int) -> Script:
@@ -57,7 +32,7 @@ class _Chance:
         self._who = dice.choice([["ext"], ["ext", "mail"], ["ext", "mail", "both"], ["both"]])
         self._companies = dice.choice([["0"], ["0", "1"], ["0", "1", "s"], ["s"], ["0", "1", "s", "x", "-"]])
         self._extras = dice.choice(
-            [[], [], ["big"], ["size", "null"], ["nokey", "upper"], ["framed", "named"]]
+            [[], [], ["big"], ["size", "null"], ["nokey", "upper"], ["framed", "named"], ["odd", "size"]]
         )
         self._poison = dice.choice([None] * 6 + ["poison500", "poison400", "refused"])
         # Fewer refused ones than would look like everything refused: at its start that ends a process, and
@@ -147,30 +122,10 @@ class _Chance:
         return [step("time", self._dice.choice(["0.05", "0.2", "0.6", "2", "7", "20"]))]
 
     def _fault(self) -> list[Step]:
-        dice = self._dice
-        kind = dice.choice(
-            ["status"] * 5 + ["reset", "slow", "cut", "lost_reply", "refuse", "overlap", "ignore"]
-        )
-        words = [f"kind={kind}", f"endpoint={dice.choice(['any', 'companies', 'endusers', 'activities'])}"]
-        if kind == "status":
-            words += dice.choice(
-                [
-                    [f"status={dice.choice(STATUSES)}"],
-                    [f"status={dice.choice(STATUSES)}"],
-                    ["status=429"],
-                    ["status=429", f"after={dice.choice([1, 5, 30])}"],
-                ]
-            )
-        elif kind == "slow":
-            words.append(f"seconds={dice.choice([0.5, 3, 9])}")
-        words.append(f"times={dice.choice([1, 1, 2, 4, 'always'])}")
-        if dice.random() < 0.2:
-            words.append(f"every={dice.choice([2, 3])}")
-        return [step("fault", *words)]
+        return [step("fault", *fault_words(self._dice))]
 
     def _switch(self) -> list[Step]:
-        name = self._dice.choice(list(SWITCHES))
-        return [step("switch", f"{name}={self._dice.choice(SWITCHES[name])}")]
+        return [step("switch", *switch_words(self._dice))]
 
     def _commit(self) -> list[Step]:
         return [step("commit", self._dice.choice(COMMIT_FATES)) for _ in range(self._dice.choice([1, 1, 3]))]
@@ -184,6 +139,7 @@ class _Chance:
                     step("network", dice.choice(["smooth", "smooth", "deaf", "stuck"])),
                     step("registry", dice.choice(["up", "down"])),
                     step("sink", dice.choice(["free", "free", "busy"])),
+                    step("token", dice.choice(["valid", "revoked"])),
                 ]
             )
         ]

@@ -20,6 +20,8 @@ BAD_BYTES = {
     "eventless": (b'{"type": "track", "userId": "u-bad"}', InvalidReason.EVENT_NOT_DEFINED),
 }
 SKIPPED = frozenset({"tombstone", "screen", "anonymous"})
+ODD = {"deep": {"er": {"still": 1}}, "list": [{"of": "objects"}], "dot.ted": 1, "$dollar": 2, "": 3}
+"""What Planhat's `custom` does not take as it stands."""
 FRAME = b"\x00\x00\x00\x00\x07"
 """Before an event whose schema must be asked for."""
 
@@ -114,4 +116,6 @@ def _marks(sequence: int, extras: frozenset[str]) -> dict[str, Any]:
     marks: dict[str, Any] = {f"e{sequence}": True}
     marks |= {extra: "yes" for extra in extras if extra.startswith("poison") or extra == "refused"}
     special = {"big": ("text", "x" * 700), "null": ("size", None), "size": ("size", sequence)}
+    if "odd" in extras:
+        marks |= ODD
     return marks | dict(special[extra] for extra in extras if extra in special)

@@ -49,5 +49,5 @@ def test_scripts_are_short_and_say_every_kind_of_step() -> None:
     assert set(verbs) == {
         "world", "feed", "gap", "turn", "flow", "time", "arrive", "answer", "crash", "fuse", "stop", "start",
         "freeze", "thaw", "rebalance", "expire", "fault", "heal", "switch", "commit", "letters", "registry",
-        "network", "sink", "recreate", "cut",
+        "network", "sink", "token", "recreate", "cut",
     }  # fmt: skip

@@ -24,7 +24,11 @@ REST_ROUNDS = 2_000
 """Rounds in which everything must come to rest once nothing is wrong any more."""
 LONGEST_ROUND = 0.7
 """Seconds between turns at rest. A real owner turns ten times a second; a hold counts on some."""
-BENIGN = {"denied": "", "enduser_name": "optional", "calls_per_minute": 0}
+BENIGN = {
+    "denied": "", "enduser_name": "optional", "unknown_fields": "dropped", "custom_fields": "",
+    "calls_per_minute": 0, "calls_per_second": 0, "parallel_calls": 0,
+    "service_seconds": 0, "analytics_seconds": 0,
+}  # fmt: skip
 """Switches that a person at Planhat would put right."""
 
 
@@ -352,6 +356,8 @@ class World:
             words["items"] = {"field": name, "values": [value]}
         if words.get("times") == "always":
             words["times"] = None
+        if "error" in words:
+            words["error"] = words["error"].replace("_", " ")
         if "after" in words:
             words["headers"] = {"Retry-After": words.pop("after")}
         self.planhat.fault(words)
@@ -380,6 +386,9 @@ class World:
     def _do_sink(self, step: Step) -> None:
         self.is_sink_busy = step.word(0) == "busy"
 
+    def _do_token(self, step: Step) -> None:
+        self.planhat.change_token(is_valid=step.word(0) == "valid")
+
     # --- the end --------------------------------------------------------------------------------------------
 
     def rest(self) -> None:
@@ -407,6 +416,7 @@ class World:
         self.broker.is_hesitant = False
         self.letters_mode, self.network = "ok", "smooth"
         self.is_registry_down = self.is_sink_busy = False
+        self.planhat.change_token(is_valid=True)
         for member in self.members.values():
             member.is_frozen = False
             member.fuse = 0
