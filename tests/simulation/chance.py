@@ -38,6 +38,9 @@ class _Chance:
         # Fewer refused ones than would look like everything refused: at its start that ends a process, and
         # no person could mend events.
         self._doses = 2 if self._poison == "refused" else 6
+        self._fed: list[list[bool]] = [[] for _ in range(self._partitions)]
+        """By partition: of each event that is there, whether it was a dose."""
+        self._copies = dice.choice([0.0, 0.1, 0.3])
         self._trouble = dice.choice([0.0, 0.5, 1.0, 1.0])
         self._makers: list[tuple[float, Callable[[], list[Step]]]] = [
             (9.0, self._feed),
@@ -45,6 +48,7 @@ class _Chance:
             (6.0, self._answer),
             (3.0, self._flow),
             (2.0, self._time),
+            (3.0 * self._copies, lambda: self._copy(dice.randrange(self._partitions))),
             (1.0 * self._trouble, self._fault),
             (0.6 * self._trouble, lambda: [step("heal")]),
             (0.4 * self._trouble, self._switch),
@@ -105,9 +109,25 @@ class _Chance:
             steps.append(
                 step("feed", partition, kind, user, who, company, *([",".join(extras)] if extras else []))
             )
+            self._fed[partition].append(self._poison in extras)
+            if dice.random() < self._copies:
+                steps += self._copy(partition)
             if dice.random() < 0.1:
                 steps.append(step("gap", partition, dice.randrange(1, 4)))
         return steps
+
+    def _copy(self, partition: int) -> list[Step]:
+        """A producer that heard nothing tries again: at once, or long after."""
+        there = self._fed[partition]
+        back = self._dice.choice([0, 0, 1, 2, 5, 15])
+        if back >= len(there):
+            return []
+        is_dose = there[-1 - back]
+        if is_dose and not self._doses:
+            return []
+        self._doses -= is_dose
+        there.append(is_dose)
+        return [step("copy", partition, back)]
 
     def _turn(self) -> list[Step]:
         return [step("turn", self._slot(), self._dice.choice([1, 1, 2, 4]))]
@@ -148,6 +168,8 @@ class _Chance:
         """The topic, or its newest records, are lost, and everybody starts anew."""
         partition, records = self._dice.randrange(self._partitions), self._dice.randrange(1, 6)
         lost = self._dice.choice([step("recreate"), step("cut", partition, records)])
+        for there in self._fed if lost.verb == "recreate" else [self._fed[partition]]:
+            there.clear()
         return [lost, *(step("start", slot) for slot in range(self._members))]
 
     def _fate(self) -> list[Step]:

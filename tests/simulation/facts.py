@@ -68,8 +68,10 @@ class Facts:
         if fed.bad is not None:
             return "is bad and has no letter"
         for endpoint in fed.endpoints:
-            told = self.of[fed.sequence, endpoint]
-            if not (told.applied or told.ignored or self._is_linked(fed, endpoint)):
+            # Of copies one is enough.
+            told = [self.of[sequence, endpoint] for sequence in self._world.family(fed)]
+            is_told = any(each.applied or each.ignored for each in told)
+            if not (is_told or self._is_linked(fed, endpoint)):
                 return f"never reached {endpoint.value}"
         return ""
 
@@ -86,8 +88,9 @@ class Facts:
         )
 
     def fault_of(self, fed: Fed, reason: InvalidReason, member: Member) -> str:
-        """Why a letter with this reason is wrong; empty when the event earned it."""
-        told = [self.of[fed.sequence, endpoint] for endpoint in fed.endpoints]
+        """Why a letter with this reason is wrong; empty when the event, or one it is a copy of, earned it."""
+        family = self._world.family(fed)
+        told = [self.of[sequence, endpoint] for sequence in family for endpoint in fed.endpoints]
         limits = member.limits
         if fed.bad is not None:
             return "" if reason is fed.bad else f"is bad as {fed.bad}, not {reason}"

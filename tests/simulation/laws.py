@@ -15,6 +15,7 @@ from streamer.outcomes import Endpoint, Fate, Host, Transient, TransientReason
 from streamer.records import Mark, Record, TopicPartition
 from streamer.standins.planhat.entries import Entry
 from streamer.transform.operations import Operation
+from tests.simulation.copies import Copies
 from tests.simulation.facts import Facts
 from tests.simulation.law import Law, marks_of, objects_of, parents_of
 from tests.simulation.member import Member, Reading
@@ -434,6 +435,7 @@ ALL: Sequence[type[Law]] = (
     Quota,
     Memory,
     Duplicates,
+    Copies,
     Letters,
     NothingLost,
     FinalState,

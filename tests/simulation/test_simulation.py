@@ -47,7 +47,7 @@ def test_scripts_are_short_and_say_every_kind_of_step() -> None:
         assert len(script) <= LONGEST + 12
         verbs.update(step.verb for step in script)
     assert set(verbs) == {
-        "world", "feed", "gap", "turn", "flow", "time", "arrive", "answer", "crash", "fuse", "stop", "start",
+        "world", "feed", "copy", "gap", "turn", "flow", "time", "arrive", "answer", "crash", "fuse", "stop",
         "freeze", "thaw", "rebalance", "expire", "fault", "heal", "switch", "commit", "letters", "registry",
-        "network", "sink", "token", "recreate", "cut",
+        "network", "sink", "token", "recreate", "cut", "start",
     }  # fmt: skip

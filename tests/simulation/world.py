@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -54,6 +54,9 @@ class World:
         self.broker = Broker(self.clock, everything, words.get("protocol", EAGER), self)
         self.planhat = Planhat(self.clock, self)
         self.feds: dict[int, events.Fed] = {}
+        self._steps: dict[int, Step] = {}
+        """By event: how it was fed, so that it can be once more."""
+        self._families: defaultdict[int, list[int]] = defaultdict(list)
         self._places: dict[tuple[TopicPartition, int], int] = {}
         self.members: dict[int, Member] = {}
         self.letters_mode = "ok"
@@ -113,6 +116,10 @@ class World:
         """The event at an offset; None in a gap."""
         sequence = self._places.get((source, offset))
         return None if sequence is None else self.feds[sequence]
+
+    def family(self, fed: events.Fed) -> Sequence[int]:
+        """The events that share its messageId, itself among them."""
+        return self._families[fed.identity] if fed.identity else [fed.sequence]
 
     # --- told by broker and Planhat --------------------------------------------------------------------
 
@@ -238,13 +245,27 @@ class World:
     def _do_feed(self, step: Step) -> None:
         self._feed(step, step.number(0) % self.partitions)
 
-    def _feed(self, step: Step, number: int) -> None:
+    def _do_copy(self, step: Step) -> None:
+        """One of the newest events of a partition is produced again, under its messageId.
+
+        Into the same partition, as whoever keys by user does: in another, nobody waits for the first.
+        """
+        number = step.number(0) % self.partitions
+        there = [each for each in self.feds.values() if each.partition == number and not each.is_gone]
+        if there:
+            original = there[-1 - step.number(1) % len(there)]
+            self._feed(self._steps[original.sequence], number, original.identity)
+
+    def _feed(self, step: Step, number: int, identity: int = 0) -> None:
         if number in self._cut:
             return
         self._sequence += 1
-        fed = events.fed(step, self._sequence, number, self.broker.ends[self.broker.sources[number]])
+        end = self.broker.ends[self.broker.sources[number]]
+        fed = events.fed(step, self._sequence, number, end, identity)
         record = self.broker.append(number, fed.key, fed.value)
         self.feds[fed.sequence] = fed
+        self._steps[fed.sequence] = step
+        self._families[fed.identity].append(fed.sequence)
         self._places[record.source, record.offset] = fed.sequence
 
     def _do_recreate(self, _: Step) -> None:
