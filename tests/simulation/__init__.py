@@ -7,6 +7,6 @@ broker      partitions, group, rebalances, commits, dead letters
 planhat     requests under way, and the sandbox's own rules behind them
 member      one process: the real `Streamer`, and all adapters to its ports
 world       runs a script, step by step, then lets everything come to rest
-laws        what must hold after every step, each law on its own; copies: that of copies
+laws        what must hold after every step, each law on its own; more of them in copies and unassigned
 shrink      the shortest script that still breaks the same law
 """

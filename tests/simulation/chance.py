@@ -6,6 +6,7 @@ from collections.abc import Callable
 from tests.simulation.broker import PROTOCOLS
 from tests.simulation.odds import fault_words, switch_words
 from tests.simulation.script import Script, Step, step
+from tests.simulation.world import HOLDING
 
 LONGEST = 90
 """Steps of a script, at most."""
@@ -65,6 +66,7 @@ class _Chance:
             # With poison enough for all that may wait behind it: others must be read to prove it.
             f"water={dice.choice([12, 24]) if self._poison is None else 48}",
         )  # fmt: skip
+        world = step("world", *world.words, *self._settings())
         steps = [world, *(step("start", slot) for slot in range(self._members))]
         if dice.random() < 0.5:
             steps += [each for _ in range(dice.randrange(1, 4)) for each in self._switch()]
@@ -75,6 +77,15 @@ class _Chance:
         while len(steps) < length:
             steps += dice.choices(makers, weights)[0]()
         return steps
+
+    def _settings(self) -> list[str]:
+        """What an operator may have set otherwise."""
+        dice, words = self._dice, []
+        if dice.random() < 0.25:
+            words.append("overflow=resend")
+        if dice.random() < 0.25:
+            words.append(f"unassigned={dice.choice([HOLDING, HOLDING, HOLDING, 'co-nowhere'])}")
+        return words
 
     def _slot(self) -> int:
         return self._dice.randrange(self._members)

@@ -11,6 +11,7 @@ from streamer.standins.planhat.faults import FaultKind
 from streamer.standins.planhat.switches import PERMISSIONS, Switches, with_changes
 from tests.simulation.chance import script_of
 from tests.simulation.odds import NOT_TURNED, SWITCHES
+from tests.simulation.world import HOLDING
 
 SEEDS = 3_000
 ENUMS = {
@@ -61,3 +62,9 @@ def test_every_permission_is_denied_alone(words: dict[str, dict[str, set[str]]])
 def test_every_kind_of_fault_strikes(words: dict[str, dict[str, set[str]]]) -> None:
     """The kinds in the scripts are the sandbox's, none left out."""
     assert words["fault"]["kind"] == set(FaultKind)
+
+
+def test_what_an_operator_may_set_is_set(words: dict[str, dict[str, set[str]]]) -> None:
+    """Worlds read on past full metadata, and have a holding company, or name one that is not there."""
+    assert words["world"]["overflow"] == {"resend"}
+    assert words["world"]["unassigned"] == {HOLDING, "co-nowhere"}

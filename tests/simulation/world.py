@@ -22,6 +22,8 @@ from tests.simulation.script import step as step_of
 
 REST_ROUNDS = 2_000
 """Rounds in which everything must come to rest once nothing is wrong any more."""
+HOLDING = "co-holding"
+"""The company for endusers without one, where a world has it: at Planhat from the start."""
 LONGEST_ROUND = 0.7
 """Seconds between turns at rest. A real owner turns ten times a second; a hold counts on some."""
 BENIGN = {
@@ -39,6 +41,16 @@ class LawBroken(AssertionError):
         super().__init__(f"{law}: {reason}")
         self.law = law
         self.reason = reason
+
+
+def _metadata_characters(water: int, *, pauses: bool) -> int:
+    """Where a partition pauses: so little, in the smallest worlds, that a dozen in flight come near it.
+
+    Where it reads on: so little that a few do not fit.
+    """
+    if not pauses:
+        return 31
+    return 44 if water <= 12 else LIMITS.metadata_characters
 
 
 class World:
@@ -64,13 +76,15 @@ class World:
         self.is_sink_busy = False
         self.network = "smooth"
         water = int(words.get("water", "48"))
+        pauses = words.get("overflow", "pause") == "pause"
         self.limits = replace(
             LIMITS,
             high_water_records=water,
             high_water_bytes=1_500 * water,
             stuck_ratio=4.5 / water,
-            # Little enough, in the smallest worlds, that a dozen records in flight come near it.
-            metadata_characters=44 if water <= 12 else LIMITS.metadata_characters,
+            metadata_characters=_metadata_characters(water, pauses=pauses),
+            pauses_on_overflow=pauses,
+            unassigned_company=words.get("unassigned"),
         )
         self._sequence = 0
         self._reading_numbers = 0
@@ -84,7 +98,8 @@ class World:
         self._hearing: defaultdict[str, list[Callable[..., None]]] = defaultdict(list)
         for source in self.broker.sources:
             self.planhat.open_company(f"co-{source.partition}-0")
-        self.planhat.open_company("co-shared")
+        for external_id in ("co-shared", HOLDING):
+            self.planhat.open_company(external_id)
 
     def obey(self, law: object) -> None:
         """From here on this law is told what happens: each of its public methods is what it hears."""
