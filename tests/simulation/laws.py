@@ -4,7 +4,7 @@ A law's public methods are what it hears (see `World.tell`); `World.obey` enlist
 new class, and a line in `ALL`.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from streamer.engine.lanes import Ticket
@@ -386,11 +386,23 @@ class FinalState(Law):
 
     name = "final state"
 
+    def __init__(self, world: World, facts: Facts) -> None:
+        super().__init__(world, facts)
+        self._homes: Counter[int] = Counter()
+        """By event: how many entries it was written to."""
+
     def ended(self) -> None:
         store = self._world.planhat.sandbox.store
-        for entry in [*store.companies.by_id.values(), *store.endusers.by_id.values()]:
-            writes = [row.sent for row in entry.history or () if "color" in row.sent.get("custom", {})]
-            if writes and _have_a_key_in_common(writes) and _is_where_it_belongs(entry, writes):
+        found = {
+            entry.id: (entry, writes)
+            for entry in [*store.companies.by_id.values(), *store.endusers.by_id.values()]
+            if (writes := [row.sent for row in entry.history or () if "color" in row.sent.get("custom", {})])
+        }
+        self._homes.update(
+            color for _, writes in found.values() for color in {sent["custom"]["color"] for sent in writes}
+        )
+        for entry, writes in found.values():
+            if _have_a_key_in_common(writes) and _is_where_it_belongs(entry, writes):
                 self._look(entry.custom.get("color"), [sent["custom"]["color"] for sent in writes], entry.id)
 
     def _look(self, final: object, colors: Sequence[int], entry_id: str) -> None:
@@ -400,7 +412,10 @@ class FinalState(Law):
             partition = self._world.feds[color].partition
             if partition not in closed:
                 allowed.add(color)
-            if not self._facts.was_turned_away(color):
+            # Told together with others, and alone when it was read again, it may have gone elsewhere: several
+            # endusers can have one e-mail address.
+            has_strayed = self._homes[color] > 1
+            if not (self._facts.was_turned_away(color) or has_strayed):
                 closed.add(partition)
         if final not in allowed:
             self._broken(f"{entry_id} ends with event {final}, not with {sorted(allowed)}")
