@@ -67,7 +67,7 @@ class Answers:
         self.suspects = Suspects(limits, self._endings, dice, enter_hold)
 
     def apply(self, delivery: Delivery, now: float) -> bool:
-        """Act on one delivery; True when Planhat works: it answered, and not against everything."""
+        """Act on one delivery; True when, of the probe of a hold, it leaves no reason to hold on."""
         flight = self._dispatch.landed(delivery.batch.number)
         outbox = self._dispatch.outboxes[delivery.batch.endpoint]
         self._observer.delivered(delivery)
@@ -84,11 +84,12 @@ class Answers:
                 return self._answered(outbox, flight, verdicts, now)
             case Transient(reason, retry_after):
                 self._transient(outbox, flight, reason, retry_after, now)
+                # Not refused for what the hold is about. If it is, after all, the next request is told so.
+                return reason in SUSPICIOUS and self._may_end_by_failure
             case RefusedWhole():
                 self._refused_whole(outbox, flight, now)
-                # Who is told what is wrong with a request was let in. (Where everything is refused that is
-                # just what goes on.) Else a hold whose only probe is at fault itself would never end.
-                return self._hold.reason is not HoldReason.EVERYTHING_REFUSED
+                # Who is told what is wrong with a request was let in.
+                return self._may_end_by_failure
             case Misconfigured(reason):
                 outbox.gate.is_probing = False
                 self._dispatch.put_back(outbox, flight.kind, self._endings.ours(flight, now), now)
@@ -96,6 +97,15 @@ class Answers:
             case _:
                 assert_never(delivery.answer)
         return False
+
+    @property
+    def _may_end_by_failure(self) -> bool:
+        """Whether a probe that fails as one bad operation does ends the hold.
+
+        Else one whose only probe is at fault itself would never end: nothing else is read meanwhile. Where
+        everything is refused, failing is just what goes on, and something is read.
+        """
+        return self._hold.reason is not HoldReason.EVERYTHING_REFUSED
 
     def _forget_unsure(self, flight: Flight, answer: Answer, now: float) -> None:
         """What was not accepted may have been applied all the same, or in part."""

@@ -66,19 +66,23 @@ class Roster:
     def saved_as(self, key: object) -> int | None:
         """The place of the one operation that this entry of `insertsKeys` or `updatesKeys` names.
 
-        None where it holds only Planhat's own `_id`, names nobody of ours, or more than one.
+        None where it holds only Planhat's own `_id`, names nobody of ours, or more than one: of an enduser
+        known by both keys, one operation may name the externalId and another the e-mail, and only one of
+        them be saved.
         """
         if isinstance(key, str):
             return _only(self._own(key))
         if not isinstance(key, dict):
             return None
-        external_id, email = key.get("externalId"), key.get("email")
-        places: set[int] = set()
-        if isinstance(external_id, str):
-            places.update(self._external.get(external_id, ()))
-        if not places and isinstance(email, str):
-            places.update(self._email.get(email.lower(), ()))
-        return _only(places)
+        by_id = self._listed(self._external, key.get("externalId"))
+        by_email = self._listed(self._email, _lowered(key.get("email")))
+        if by_id and by_email and by_id.isdisjoint(by_email):
+            return None
+        return _only(by_id or by_email)
+
+    @staticmethod
+    def _listed(places: Places, value: object) -> set[int]:
+        return set(places.get(value, ())) if isinstance(value, str) else set()
 
     def named_in(self, texts: Sequence[Text]) -> frozenset[int]:
         """Places of the operations an error entry may be about; exactly one where it is unmistakable."""
@@ -114,6 +118,10 @@ class Roster:
     def _of_company(self, reference: str) -> Sequence[int]:
         places = self._company.get(reference, ())
         return places if len(places) <= _LARGEST_COMPANY else ()
+
+
+def _lowered(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _only(places: set[int]) -> int | None:

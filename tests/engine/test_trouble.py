@@ -728,14 +728,37 @@ def test_the_probes_of_a_closed_gate_are_bulks_and_suspects_in_turns() -> None:
     assert (kind, sent) == (Kind.ISOLATE, suspects[:1])
 
 
-def test_a_hold_for_permission_ends_by_a_refusal_of_its_probe() -> None:
-    """The only operation left to probe with is at fault itself: refused for that, it was let in."""
+@pytest.mark.parametrize(
+    "answer",
+    [
+        RefusedWhole(400),
+        Transient(TransientReason.SERVER_ERROR),
+        Transient(TransientReason.TIMEOUT),
+        Transient(TransientReason.UNREADABLE),
+    ],
+    ids=repr,
+)
+def test_a_hold_for_permission_ends_where_its_probe_may_be_at_fault_itself(answer: Answer) -> None:
+    """The only operation left to probe with fails for what is in it: others must be read to go on."""
     answers: list[Answer] = [Misconfigured(MisconfiguredReason.PERMISSION, 403)]
     bench = Bench(answer=lambda _: answers[-1])
     bench.streamer._answers.suspects.accepted(Endpoint.ENDUSERS, 1, 0.0)  # it worked before
     bench.source.feed(identify())
     bench.turn(3)
     assert bench.streamer.hold.reason is HoldReason.PERMISSION
-    answers.append(RefusedWhole(400))
+    answers.append(answer)
     bench.turn(70, seconds=1.0)
     assert bench.streamer.hold.reason is None
+
+
+@pytest.mark.parametrize("reason", [TransientReason.CONNECTION, TransientReason.THROTTLED])
+def test_a_hold_for_permission_goes_on_where_its_probe_says_nothing(reason: TransientReason) -> None:
+    """No operation can cause this, so it is no news of the permission."""
+    answers: list[Answer] = [Misconfigured(MisconfiguredReason.PERMISSION, 403)]
+    bench = Bench(answer=lambda _: answers[-1])
+    bench.streamer._answers.suspects.accepted(Endpoint.ENDUSERS, 1, 0.0)  # it worked before
+    bench.source.feed(identify())
+    bench.turn(3)
+    answers.append(Transient(reason))
+    bench.turn(70, seconds=1.0)
+    assert bench.streamer.hold.reason is HoldReason.PERMISSION

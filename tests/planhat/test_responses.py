@@ -263,6 +263,14 @@ def test_an_id_that_stands_in_any_sentence_is_not_found_in_one(external_id: str,
     assert ask(206, summary(1, createdErrors=[text]), operations) == Answered((UNCLEAR, UNCLEAR))
 
 
+def test_an_enduser_listed_by_both_keys_vouches_for_neither_of_two_operations() -> None:
+    """One names its externalId, the other its e-mail, one of them was refused: either may be the one."""
+    operations = (UpsertEnduser(None, "u-1@acme.example"), UpsertEnduser("u-1", None))
+    listed = [{"_id": "1", "externalId": "u-1", "email": "u-1@acme.example"}]
+    reply = summary(updated=1, updatesKeys=listed, updatedErrors=["no such value"])
+    assert ask(206, reply, operations) == Answered((UNCLEAR, UNCLEAR))
+
+
 def test_a_sentence_cut_inside_an_emoji_does_not_hide_the_summary() -> None:
     """Half an emoji in an error entry costs neither its own verdict nor its neighbours'."""
     body = rb'{"created":2,"createdErrors":["u-3: bad phone \\ \ud83d\ude00 \ud83d"]}'

@@ -4,7 +4,9 @@ import random
 from collections.abc import Callable
 
 from tests.simulation.broker import PROTOCOLS
+from tests.simulation.odds import fault_words, switch_words
 from tests.simulation.script import Script, Step, step
+from tests.simulation.world import HOLDING
 
 LONGEST = 90
 """Steps of a script, at most."""
@@ -14,33 +16,7 @@ KINDS = (
     + ["group"] * 4
     + ["page", "screen", "anonymous", "tombstone", "garbage", "broken", "nobody", "eventless"]
 )
-STATUSES = (500, 500, 503, 504, 408, 425, 413, 401, 403, 404, 400, 422, 200, 302)
 COMMIT_FATES = ("ok", "now", "late", "retry", "denied", "lost", "lost-applied", "partial", "void")
-SWITCHES = {
-    "error_shape": ("item-error", "keys-error", "text"),
-    "unknown_company": ("uncounted", "nonupdates", "error"),
-    "duplicates_in_request": ("error", "in-turn"),
-    "overlap_errors": ("on", "off"),
-    "external_id_scope": ("company", "global"),
-    "matching": ("cascade", "cascade-overwriting", "highest-given"),
-    "ambiguous_match": ("oldest", "refused"),
-    "email_case": ("ignored", "exact"),
-    "null_values": ("clears", "ignored", "stored"),
-    "custom_merge": ("per-key", "replace"),
-    "enduser_name": ("optional", "required"),
-    "reply_keys": ("known", "id-only"),
-    "permission_errors_key": ("on", "off"),
-    "unauthorized_body": ("text", "json"),
-    "header_spelling": ("x-rate-limit", "x-ratelimit", "none"),
-    "reset_header": ("seconds", "epoch"),
-    "retry_after": ("none", "seconds", "date"),
-    "quota_window": ("fixed", "sliding"),
-    "activity_keys": ("any", "2017", "2023"),
-    "activity_reply": ("empty", "text", "json", "created"),
-    "activity_creates": ("on", "off"),
-    "calls_per_minute": ("5", "20", "60"),
-    "denied": ("endusers.create", "endusers.update", "companies.update"),
-}
 
 
 def script_of(seed: int) -> Script:
@@ -57,12 +33,15 @@ class _Chance:
         self._who = dice.choice([["ext"], ["ext", "mail"], ["ext", "mail", "both"], ["both"]])
         self._companies = dice.choice([["0"], ["0", "1"], ["0", "1", "s"], ["s"], ["0", "1", "s", "x", "-"]])
         self._extras = dice.choice(
-            [[], [], ["big"], ["size", "null"], ["nokey", "upper"], ["framed", "named"]]
+            [[], [], ["big"], ["size", "null"], ["nokey", "upper"], ["framed", "named"], ["odd", "size"]]
         )
         self._poison = dice.choice([None] * 6 + ["poison500", "poison400", "refused"])
         # Fewer refused ones than would look like everything refused: at its start that ends a process, and
         # no person could mend events.
         self._doses = 2 if self._poison == "refused" else 6
+        self._fed: list[list[bool]] = [[] for _ in range(self._partitions)]
+        """By partition: of each event that is there, whether it was a dose."""
+        self._copies = dice.choice([0.0, 0.1, 0.3])
         self._trouble = dice.choice([0.0, 0.5, 1.0, 1.0])
         self._makers: list[tuple[float, Callable[[], list[Step]]]] = [
             (9.0, self._feed),
@@ -70,6 +49,7 @@ class _Chance:
             (6.0, self._answer),
             (3.0, self._flow),
             (2.0, self._time),
+            (3.0 * self._copies, lambda: self._copy(dice.randrange(self._partitions))),
             (1.0 * self._trouble, self._fault),
             (0.6 * self._trouble, lambda: [step("heal")]),
             (0.4 * self._trouble, self._switch),
@@ -86,6 +66,7 @@ class _Chance:
             # With poison enough for all that may wait behind it: others must be read to prove it.
             f"water={dice.choice([12, 24]) if self._poison is None else 48}",
         )  # fmt: skip
+        world = step("world", *world.words, *self._settings())
         steps = [world, *(step("start", slot) for slot in range(self._members))]
         if dice.random() < 0.5:
             steps += [each for _ in range(dice.randrange(1, 4)) for each in self._switch()]
@@ -96,6 +77,15 @@ class _Chance:
         while len(steps) < length:
             steps += dice.choices(makers, weights)[0]()
         return steps
+
+    def _settings(self) -> list[str]:
+        """What an operator may have set otherwise."""
+        dice, words = self._dice, []
+        if dice.random() < 0.25:
+            words.append("overflow=resend")
+        if dice.random() < 0.25:
+            words.append(f"unassigned={dice.choice([HOLDING, HOLDING, HOLDING, 'co-nowhere'])}")
+        return words
 
     def _slot(self) -> int:
         return self._dice.randrange(self._members)
@@ -130,9 +120,25 @@ class _Chance:
             steps.append(
                 step("feed", partition, kind, user, who, company, *([",".join(extras)] if extras else []))
             )
+            self._fed[partition].append(self._poison in extras)
+            if dice.random() < self._copies:
+                steps += self._copy(partition)
             if dice.random() < 0.1:
                 steps.append(step("gap", partition, dice.randrange(1, 4)))
         return steps
+
+    def _copy(self, partition: int) -> list[Step]:
+        """A producer that heard nothing tries again: at once, or long after."""
+        there = self._fed[partition]
+        back = self._dice.choice([0, 0, 1, 2, 5, 15])
+        if back >= len(there):
+            return []
+        is_dose = there[-1 - back]
+        if is_dose and not self._doses:
+            return []
+        self._doses -= is_dose
+        there.append(is_dose)
+        return [step("copy", partition, back)]
 
     def _turn(self) -> list[Step]:
         return [step("turn", self._slot(), self._dice.choice([1, 1, 2, 4]))]
@@ -147,30 +153,10 @@ class _Chance:
         return [step("time", self._dice.choice(["0.05", "0.2", "0.6", "2", "7", "20"]))]
 
     def _fault(self) -> list[Step]:
-        dice = self._dice
-        kind = dice.choice(
-            ["status"] * 5 + ["reset", "slow", "cut", "lost_reply", "refuse", "overlap", "ignore"]
-        )
-        words = [f"kind={kind}", f"endpoint={dice.choice(['any', 'companies', 'endusers', 'activities'])}"]
-        if kind == "status":
-            words += dice.choice(
-                [
-                    [f"status={dice.choice(STATUSES)}"],
-                    [f"status={dice.choice(STATUSES)}"],
-                    ["status=429"],
-                    ["status=429", f"after={dice.choice([1, 5, 30])}"],
-                ]
-            )
-        elif kind == "slow":
-            words.append(f"seconds={dice.choice([0.5, 3, 9])}")
-        words.append(f"times={dice.choice([1, 1, 2, 4, 'always'])}")
-        if dice.random() < 0.2:
-            words.append(f"every={dice.choice([2, 3])}")
-        return [step("fault", *words)]
+        return [step("fault", *fault_words(self._dice))]
 
     def _switch(self) -> list[Step]:
-        name = self._dice.choice(list(SWITCHES))
-        return [step("switch", f"{name}={self._dice.choice(SWITCHES[name])}")]
+        return [step("switch", *switch_words(self._dice))]
 
     def _commit(self) -> list[Step]:
         return [step("commit", self._dice.choice(COMMIT_FATES)) for _ in range(self._dice.choice([1, 1, 3]))]
@@ -184,6 +170,7 @@ class _Chance:
                     step("network", dice.choice(["smooth", "smooth", "deaf", "stuck"])),
                     step("registry", dice.choice(["up", "down"])),
                     step("sink", dice.choice(["free", "free", "busy"])),
+                    step("token", dice.choice(["valid", "revoked"])),
                 ]
             )
         ]
@@ -192,6 +179,8 @@ class _Chance:
         """The topic, or its newest records, are lost, and everybody starts anew."""
         partition, records = self._dice.randrange(self._partitions), self._dice.randrange(1, 6)
         lost = self._dice.choice([step("recreate"), step("cut", partition, records)])
+        for there in self._fed if lost.verb == "recreate" else [self._fed[partition]]:
+            there.clear()
         return [lost, *(step("start", slot) for slot in range(self._members))]
 
     def _fate(self) -> list[Step]:

@@ -20,6 +20,8 @@ BAD_BYTES = {
     "eventless": (b'{"type": "track", "userId": "u-bad"}', InvalidReason.EVENT_NOT_DEFINED),
 }
 SKIPPED = frozenset({"tombstone", "screen", "anonymous"})
+ODD = {"deep": {"er": {"still": 1}}, "list": [{"of": "objects"}], "dot.ted": 1, "$dollar": 2, "": 3}
+"""What Planhat's `custom` does not take as it stands."""
 FRAME = b"\x00\x00\x00\x00\x07"
 """Before an event whose schema must be asked for."""
 
@@ -38,12 +40,18 @@ class Fed:
     """Where it asks for something."""
     bad: InvalidReason | None = None
     """Why it can never be delivered, whatever Planhat says."""
+    identity: int = 0
+    """The first event with its messageId: itself, unless it is a copy."""
     is_gone: bool = False
     """Its topic was deleted, or its end cut off: nobody can be asked for it any more."""
 
 
-def fed(step: Step, sequence: int, partition: int, offset: int) -> Fed:
-    """The event of a step `feed PARTITION KIND USER WHO COMPANY [EXTRA,...]`."""
+def fed(step: Step, sequence: int, partition: int, offset: int, identity: int = 0) -> Fed:
+    """The event of a step `feed PARTITION KIND USER WHO COMPANY [EXTRA,...]`.
+
+    `identity`: the event whose messageId it bears, where it is a copy. Its marks are its own: so it is seen
+    which of the two was delivered.
+    """
     kind, user, who, company = step.word(1), step.word(2, "0"), step.word(3, "ext"), step.word(4, "0")
     extras = frozenset(step.word(5).split(","))
     key = None if "nokey" in extras else f"{partition}-{user}".encode()
@@ -52,11 +60,12 @@ def fed(step: Step, sequence: int, partition: int, offset: int) -> Fed:
         return Fed(sequence, partition, offset, kind, value, key, bad=reason)
     if kind == "tombstone":
         return Fed(sequence, partition, offset, kind, None, key)
+    identity = identity or sequence
     call = _call(kind, sequence, _user(partition, user, who, extras), _company(partition, company), extras)
-    raw = msgspec.json.encode(call)
+    raw = msgspec.json.encode({**call, "messageId": f"m{identity}"})
     if "framed" in extras:
         raw = FRAME + raw
-    return Fed(sequence, partition, offset, kind, raw, key, _endpoints(kind, who))
+    return Fed(sequence, partition, offset, kind, raw, key, _endpoints(kind, who), identity=identity)
 
 
 def _endpoints(kind: str, who: str) -> frozenset[Endpoint]:
@@ -91,7 +100,7 @@ def _call(
     context: dict[str, Any] = {} if company is None else {"groupId": company}
     if "email" in user:
         context["traits"] = {"email": user["email"]}
-    call: dict[str, Any] = {"messageId": f"m{sequence}", "type": kind, "context": context}
+    call: dict[str, Any] = {"type": kind, "context": context}
     if kind == "anonymous":
         return {**call, "type": "track", "event": "Opened", "anonymousId": "a-1", "context": {}}
     call |= {"userId": user["userId"]} if "userId" in user else {"anonymousId": "a-1"}
@@ -114,4 +123,6 @@ def _marks(sequence: int, extras: frozenset[str]) -> dict[str, Any]:
     marks: dict[str, Any] = {f"e{sequence}": True}
     marks |= {extra: "yes" for extra in extras if extra.startswith("poison") or extra == "refused"}
     special = {"big": ("text", "x" * 700), "null": ("size", None), "size": ("size", sequence)}
+    if "odd" in extras:
+        marks |= ODD
     return marks | dict(special[extra] for extra in extras if extra in special)

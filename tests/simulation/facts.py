@@ -157,12 +157,14 @@ class Facts:
         if fed.bad is not None:
             return "is bad and has no letter"
         for endpoint in fed.endpoints:
-            told = self.of[fed.sequence, endpoint]
-            if not (told.applied or told.is_hidden or self._is_linked(fed, endpoint)):
-                if not told.ignored:
-                    return f"never reached {endpoint.value}"
-                if not any(tries.is_left for tries in told.tries.values()):
-                    return f"was not saved by {endpoint.value}, and not looked at a second time"
+            # Of copies one is enough.
+            told = [self.of[sequence, endpoint] for sequence in self._world.family(fed)]
+            if any(each.applied or each.is_hidden for each in told) or self._is_linked(fed, endpoint):
+                continue
+            if not any(each.ignored for each in told):
+                return f"never reached {endpoint.value}"
+            if not any(tries.is_left for each in told for tries in each.tries.values()):
+                return f"was not saved by {endpoint.value}, and not looked at a second time"
         return ""
 
     def _is_linked(self, fed: Fed, endpoint: Endpoint) -> bool:
@@ -178,7 +180,7 @@ class Facts:
         )
 
     def fault_of(self, fed: Fed, reason: InvalidReason, member: Member) -> str:
-        """Why a letter with this reason is wrong; empty when the event earned it."""
+        """Why a letter with this reason is wrong; empty when the event, or one it is a copy of, earned it."""
         if fed.bad is not None:
             return "" if reason is fed.bad else f"is bad as {fed.bad}, not {reason}"
         for tries in self._tries(fed, member):
@@ -193,7 +195,8 @@ class Facts:
     def _tries(self, fed: Fed, member: Member) -> list[Tries]:
         """What this reading has to say of it, by endpoint."""
         reading = member.readings.get(self._world.source_of(fed.sequence))
-        told = [self.of[fed.sequence, endpoint] for endpoint in fed.endpoints]
+        family = self._world.family(fed)
+        told = [self.of[sequence, endpoint] for sequence in family for endpoint in fed.endpoints]
         return [each.tries[reading.number] for each in told if reading and reading.number in each.tries]
 
     def _is_duplicated_for_good(self, tries: Tries, member: Member) -> bool:
@@ -214,7 +217,7 @@ class Facts:
 
     def wrongly_skipped(self, fed: Fed, reading: int) -> str:
         """Why it may not end as "no company" in this reading; empty when it may."""
-        told = [self.of[fed.sequence, endpoint] for endpoint in fed.endpoints]
+        told = [self.of[each, endpoint] for each in self._world.family(fed) for endpoint in fed.endpoints]
         if any(reading in each.tries and each.tries[reading].is_left for each in told):
             return ""
         return "is skipped for want of a company, without a second look"

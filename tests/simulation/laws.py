@@ -4,7 +4,7 @@ A law's public methods are what it hears (see `World.tell`); `World.obey` enlist
 new class, and a line in `ALL`.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from streamer.engine.lanes import Ticket
@@ -15,10 +15,12 @@ from streamer.outcomes import Endpoint, Fate, Host, SkipReason, Transient, Trans
 from streamer.records import Mark, Record, TopicPartition
 from streamer.standins.planhat.entries import Entry
 from streamer.transform.operations import Operation
+from tests.simulation.copies import Copies
 from tests.simulation.facts import Facts
 from tests.simulation.law import Law, marks_of, objects_of, parents_of
 from tests.simulation.member import Member, Reading
 from tests.simulation.planhat import Call
+from tests.simulation.unassigned import Unassigned
 from tests.simulation.world import World
 
 
@@ -68,12 +70,15 @@ class Commits(Law):
         But for upserts that an earlier record, read again after a crash, would overwrite: these go again.
         """
         told = _told_by(self._world, reading.source, mark)
+        is_cut_off = not self._world.limits.pauses_on_overflow  # past its end, for want of room
         settled = [offset for offset, fate in reading.settled.items() if fate is not Fate.RELEASED]
         before = [each for each in range(reading.told.base, reading.told.end) if reading.told.has(each)]
         for offset in (*settled, *before):
             fed = self._world.fed_at(reading.source, offset)
             is_upsert = fed is not None and not fed.endpoints <= {Endpoint.ACTIVITIES} and offset in settled
-            if offset >= mark.offset and fed is not None and not is_upsert and not told.has(offset):
+            if is_upsert or (is_cut_off and offset >= told.end):
+                continue
+            if offset >= mark.offset and fed is not None and not told.has(offset):
                 self._broken(f"{mark} of partition {reading.source.partition} keeps quiet about {offset}")
 
     def committed(self, member: Member, source: TopicPartition, mark: Mark, before: Mark | None) -> None:
@@ -389,11 +394,23 @@ class FinalState(Law):
 
     name = "final state"
 
+    def __init__(self, world: World, facts: Facts) -> None:
+        super().__init__(world, facts)
+        self._homes: Counter[int] = Counter()
+        """By event: how many entries it was written to."""
+
     def ended(self) -> None:
         store = self._world.planhat.sandbox.store
-        for entry in [*store.companies.by_id.values(), *store.endusers.by_id.values()]:
-            writes = [row.sent for row in entry.history or () if "color" in row.sent.get("custom", {})]
-            if writes and _have_a_key_in_common(writes) and _is_where_it_belongs(entry, writes):
+        found = {
+            entry.id: (entry, writes)
+            for entry in [*store.companies.by_id.values(), *store.endusers.by_id.values()]
+            if (writes := [row.sent for row in entry.history or () if "color" in row.sent.get("custom", {})])
+        }
+        self._homes.update(
+            color for _, writes in found.values() for color in {sent["custom"]["color"] for sent in writes}
+        )
+        for entry, writes in found.values():
+            if _have_a_key_in_common(writes) and _is_where_it_belongs(entry, writes):
                 self._look(entry.custom.get("color"), [sent["custom"]["color"] for sent in writes], entry.id)
 
     def _look(self, final: object, colors: Sequence[int], entry_id: str) -> None:
@@ -403,7 +420,10 @@ class FinalState(Law):
             partition = self._world.feds[color].partition
             if partition not in closed:
                 allowed.add(color)
-            if not self._facts.was_turned_away(color):
+            # Told together with others, and alone when it was read again, it may have gone elsewhere: several
+            # endusers can have one e-mail address.
+            has_strayed = self._homes[color] > 1
+            if not (self._facts.was_turned_away(color) or has_strayed):
                 closed.add(partition)
         if final not in allowed:
             self._broken(f"{entry_id} ends with event {final}, not with {sorted(allowed)}")
@@ -442,6 +462,8 @@ ALL: Sequence[type[Law]] = (
     Quota,
     Memory,
     Duplicates,
+    Copies,
+    Unassigned,
     Letters,
     NothingLost,
     FinalState,

@@ -89,12 +89,18 @@ class Planhat:
         switches = with_changes(Switches(), {**NO_LIMITS, "auto_domains": False})
         self.sandbox = Sandbox(switches, clock=clock.monotonic, wall_clock=clock.time)
         self.under_way: list[Call] = []
+        self._at_work: list[Call] = []
+        """Those that nobody waits for any more: Planhat is still at them, and holds their keys."""
         self._numbers = 0
 
     def open_company(self, external_id: str) -> None:
         """A company that is there from the start."""
         fields = {"externalId": external_id, "name": external_id}
         self.sandbox.store.companies.create(Draft(fields, {}, None), None, fields, "")
+
+    def change_token(self, *, is_valid: bool) -> None:
+        """Our token is revoked, or given back."""
+        self.sandbox.api_token = DEFAULT_API_TOKEN if is_valid else "another"
 
     def fault(self, words: dict[str, Any]) -> None:
         """Something goes wrong from now on, in the sandbox's own words."""
@@ -112,6 +118,7 @@ class Planhat:
             return
         call.has_arrived = True
         call.ready_at = self._clock.now
+        self._finish_work()
         batch = call.batch
         sent = request_for(batch.endpoint, batch.items, ADDRESSES)
         path = "/" + sent.url.split("/", 3)[3]
@@ -127,6 +134,7 @@ class Planhat:
         before = stamps.arrivals
         reply, fault = self.sandbox.serve(Request(sent.method, path, route, {}, sent.body), self._numbers)
         call.reply = reply
+        call.ready_at += self._service_seconds(route)
         if fault is not None and fault.kind in {FaultKind.STATUS, FaultKind.RESET}:
             # Any 2xx of the analytics host means "received", even a proxy's page: nothing more can be known.
             is_hidden = batch.endpoint is Endpoint.ACTIVITIES and reply.status // 100 == 2
@@ -139,12 +147,18 @@ class Planhat:
             self._strike(call, fault)
         self._ear.served(call, outcomes)
 
+    def _service_seconds(self, route: Route) -> float:
+        switches = self.sandbox.board.now
+        return switches.service_seconds if route.is_main else switches.analytics_seconds
+
     def _strike(self, call: Call, fault: Fault) -> None:
         match fault.kind:
             case FaultKind.STATUS:
                 call.headers |= fault.headers
-            case FaultKind.SLOW | FaultKind.DRIP:
+            case FaultKind.SLOW:
                 call.ready_at += fault.seconds
+            case FaultKind.DRIP:
+                call.ready_at += len(call.reply.body if call.reply else b"") / fault.bytes_per_second
             case FaultKind.RESET | FaultKind.LOST_REPLY | FaultKind.CUT:
                 call.ready_at += fault.seconds
                 call.failure = TransientReason.CONNECTION
@@ -192,6 +206,16 @@ class Planhat:
             call.is_abandoned = True
             self._end(call, Transient(TransientReason.CONNECTION), None)
 
+    def _finish_work(self) -> None:
+        """Planhat is at a request until its reply is ready, whether or not its sender still waits for it."""
+        for call in [each for each in self._at_work if each.ready_at <= self._clock.now]:
+            self._at_work.remove(call)
+            if call.reply is not None and call.has_arrived:
+                route = Route(call.batch.endpoint.value, is_main=call.batch.endpoint.host is Host.MAIN)
+                self.sandbox.release(route, call.reply)
+            if call.is_counted:
+                self.sandbox.quota.leave()
+
     def _read(self, call: Call) -> Answer:
         if call.failure is not None or call.reply is None:
             return Transient(call.failure or TransientReason.CONNECTION)
@@ -202,11 +226,8 @@ class Planhat:
 
     def _end(self, call: Call, answer: Answer, reply: Reply | None) -> None:
         self.under_way.remove(call)
-        if call.reply is not None and call.has_arrived:
-            route = Route(call.batch.endpoint.value, is_main=call.batch.endpoint.host is Host.MAIN)
-            self.sandbox.release(route, call.reply)
-        if call.is_counted:
-            self.sandbox.quota.leave()
+        self._at_work.append(call)
+        self._finish_work()
         if call.is_abandoned:
             return
         self._ear.answered(call, answer)

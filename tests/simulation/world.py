@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -22,9 +22,15 @@ from tests.simulation.script import step as step_of
 
 REST_ROUNDS = 2_000
 """Rounds in which everything must come to rest once nothing is wrong any more."""
+HOLDING = "co-holding"
+"""The company for endusers without one, where a world has it: at Planhat from the start."""
 LONGEST_ROUND = 0.7
 """Seconds between turns at rest. A real owner turns ten times a second; a hold counts on some."""
-BENIGN = {"denied": "", "enduser_name": "optional", "calls_per_minute": 0}
+BENIGN = {
+    "denied": "", "enduser_name": "optional", "unknown_fields": "dropped", "custom_fields": "",
+    "calls_per_minute": 0, "calls_per_second": 0, "parallel_calls": 0,
+    "service_seconds": 0, "analytics_seconds": 0,
+}  # fmt: skip
 """Switches that a person at Planhat would put right."""
 
 
@@ -35,6 +41,16 @@ class LawBroken(AssertionError):
         super().__init__(f"{law}: {reason}")
         self.law = law
         self.reason = reason
+
+
+def _metadata_characters(water: int, *, pauses: bool) -> int:
+    """Where a partition pauses: so little, in the smallest worlds, that a dozen in flight come near it.
+
+    Where it reads on: so little that a few do not fit.
+    """
+    if not pauses:
+        return 31
+    return 44 if water <= 12 else LIMITS.metadata_characters
 
 
 class World:
@@ -50,6 +66,9 @@ class World:
         self.broker = Broker(self.clock, everything, words.get("protocol", EAGER), self)
         self.planhat = Planhat(self.clock, self)
         self.feds: dict[int, events.Fed] = {}
+        self._steps: dict[int, Step] = {}
+        """By event: how it was fed, so that it can be once more."""
+        self._families: defaultdict[int, list[int]] = defaultdict(list)
         self._places: dict[tuple[TopicPartition, int], int] = {}
         self.members: dict[int, Member] = {}
         self.letters_mode = "ok"
@@ -57,13 +76,15 @@ class World:
         self.is_sink_busy = False
         self.network = "smooth"
         water = int(words.get("water", "48"))
+        pauses = words.get("overflow", "pause") == "pause"
         self.limits = replace(
             LIMITS,
             high_water_records=water,
             high_water_bytes=1_500 * water,
             stuck_ratio=4.5 / water,
-            # Little enough, in the smallest worlds, that a dozen records in flight come near it.
-            metadata_characters=44 if water <= 12 else LIMITS.metadata_characters,
+            metadata_characters=_metadata_characters(water, pauses=pauses),
+            pauses_on_overflow=pauses,
+            unassigned_company=words.get("unassigned"),
         )
         self._sequence = 0
         self._reading_numbers = 0
@@ -77,7 +98,8 @@ class World:
         self._hearing: defaultdict[str, list[Callable[..., None]]] = defaultdict(list)
         for source in self.broker.sources:
             self.planhat.open_company(f"co-{source.partition}-0")
-        self.planhat.open_company("co-shared")
+        for external_id in ("co-shared", HOLDING):
+            self.planhat.open_company(external_id)
 
     def obey(self, law: object) -> None:
         """From here on this law is told what happens: each of its public methods is what it hears."""
@@ -109,6 +131,10 @@ class World:
         """The event at an offset; None in a gap."""
         sequence = self._places.get((source, offset))
         return None if sequence is None else self.feds[sequence]
+
+    def family(self, fed: events.Fed) -> Sequence[int]:
+        """The events that share its messageId, itself among them."""
+        return self._families[fed.identity] if fed.identity else [fed.sequence]
 
     # --- told by broker and Planhat --------------------------------------------------------------------
 
@@ -234,13 +260,27 @@ class World:
     def _do_feed(self, step: Step) -> None:
         self._feed(step, step.number(0) % self.partitions)
 
-    def _feed(self, step: Step, number: int) -> None:
+    def _do_copy(self, step: Step) -> None:
+        """One of the newest events of a partition is produced again, under its messageId.
+
+        Into the same partition, as whoever keys by user does: in another, nobody waits for the first.
+        """
+        number = step.number(0) % self.partitions
+        there = [each for each in self.feds.values() if each.partition == number and not each.is_gone]
+        if there:
+            original = there[-1 - step.number(1) % len(there)]
+            self._feed(self._steps[original.sequence], number, original.identity)
+
+    def _feed(self, step: Step, number: int, identity: int = 0) -> None:
         if number in self._cut:
             return
         self._sequence += 1
-        fed = events.fed(step, self._sequence, number, self.broker.ends[self.broker.sources[number]])
+        end = self.broker.ends[self.broker.sources[number]]
+        fed = events.fed(step, self._sequence, number, end, identity)
         record = self.broker.append(number, fed.key, fed.value)
         self.feds[fed.sequence] = fed
+        self._steps[fed.sequence] = step
+        self._families[fed.identity].append(fed.sequence)
         self._places[record.source, record.offset] = fed.sequence
 
     def _do_recreate(self, _: Step) -> None:
@@ -352,6 +392,8 @@ class World:
             words["items"] = {"field": name, "values": [value]}
         if words.get("times") == "always":
             words["times"] = None
+        if "error" in words:
+            words["error"] = words["error"].replace("_", " ")
         if "after" in words:
             words["headers"] = {"Retry-After": words.pop("after")}
         self.planhat.fault(words)
@@ -380,6 +422,9 @@ class World:
     def _do_sink(self, step: Step) -> None:
         self.is_sink_busy = step.word(0) == "busy"
 
+    def _do_token(self, step: Step) -> None:
+        self.planhat.change_token(is_valid=step.word(0) == "valid")
+
     # --- the end --------------------------------------------------------------------------------------------
 
     def rest(self) -> None:
@@ -407,6 +452,7 @@ class World:
         self.broker.is_hesitant = False
         self.letters_mode, self.network = "ok", "smooth"
         self.is_registry_down = self.is_sink_busy = False
+        self.planhat.change_token(is_valid=True)
         for member in self.members.values():
             member.is_frozen = False
             member.fuse = 0
