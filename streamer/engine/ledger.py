@@ -188,9 +188,10 @@ class Book:
             self._overwrites_no_more(entry)
 
     def _is_overwritten(self, entry: Entry) -> bool:
-        offset = entry.record.offset
+        """By one that may go again: what is before the oldest in flight is passed, forgotten yet or not."""
+        oldest, offset = self._order[0], entry.record.offset
         offsets = (each for key in entry.upserted for each in self._overwritten.get(key, ()))
-        return any(each < offset for each in offsets)
+        return any(oldest <= each < offset for each in offsets)
 
     def _overwrites_no_more(self, entry: Entry) -> None:
         for key in entry.upserted:

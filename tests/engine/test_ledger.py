@@ -53,6 +53,23 @@ def test_a_released_record_holds_the_commit_back_for_good() -> None:
     assert book.committable == 1
 
 
+def test_what_was_passed_overwrites_nothing_any_more() -> None:
+    """In doubt is what an earlier record would overwrite if it went again; below the front none does.
+
+    Otherwise: 1 was in doubt for 0, both are passed, and 3 would be sent again for the sake of 1.
+    """
+    book, entries = tracked(0, 1, 2, 3)
+    for offset in (0, 1, 3):
+        entries[offset].upserted = ("co:acme",)
+    book.would_overwrite(entries[0])
+    book.settle(entries[1])
+    assert list(book.settled_ahead().unsettled) == [0, 1, 2, 3]
+    book.settle(entries[0])
+    assert book.committable == 2
+    book.settle(entries[3])
+    assert list(book.settled_ahead().unsettled) == [2]
+
+
 def test_a_late_answer_of_an_old_epoch_changes_nothing() -> None:
     """After a revoke the offsets are another member's business, even when the partition comes back."""
     ledger = Ledger()

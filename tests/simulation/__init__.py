@@ -7,6 +7,8 @@ broker      partitions, group, rebalances, commits, dead letters
 planhat     requests under way, and the sandbox's own rules behind them
 member      one process: the real `Streamer`, and all adapters to its ports
 world       runs a script, step by step, then lets everything come to rest
-laws        what must hold after every step, each law on its own; more of them in copies and unassigned
+laws        what must hold after every step, each law on its own; the larger ones in files of their own:
+            commits, requests, quota, final_state, copies, unassigned
+mutations   mistakes that must break a law, made in a copy and looked for by seed
 shrink      the shortest script that still breaks the same law
 """

@@ -143,10 +143,11 @@ class Broker:
 
     def remove(self, slot: int) -> None:
         """A member is gone: it left, or died and was missed."""
-        member = self.members.pop(slot, None)
+        member = self.members.get(slot)
         if member is not None:
             for source in list(member.owned):
                 self._take(member, source)
+            del self.members[slot]
             self.rebalance()
 
     def expel(self, slot: int, *, at_once: bool) -> None:

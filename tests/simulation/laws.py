@@ -4,30 +4,48 @@ A law's public methods are what it hears (see `World.tell`); `World.obey` enlist
 new class, and a line in `ALL`.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from streamer.engine.lanes import Ticket
-from streamer.engine.ports import CommitResult, DeadLetter, Delivery
-from streamer.engine.settled import NOTHING, Settled, decode
+from streamer.engine.ports import DeadLetter
 from streamer.errors import LedgerError
-from streamer.outcomes import Endpoint, Fate, Host, SkipReason, Transient, TransientReason
-from streamer.records import Mark, Record, TopicPartition
-from streamer.standins.planhat.entries import Entry
+from streamer.outcomes import Endpoint, Fate, SkipReason
+from streamer.records import Record
 from streamer.transform.operations import Operation
+from tests.simulation.commits import Commits, SettledBefore
 from tests.simulation.copies import Copies
 from tests.simulation.facts import Facts
+from tests.simulation.final_state import FinalState
 from tests.simulation.law import Law, marks_of, objects_of, parents_of
-from tests.simulation.member import Member, Reading
+from tests.simulation.member import Member
 from tests.simulation.planhat import Call
+from tests.simulation.quota import Quota
+from tests.simulation.requests import Bulks, Memory
 from tests.simulation.unassigned import Unassigned
 from tests.simulation.world import World
 
 
 class Conservation(Law):
-    """Per reading: polled = settled + in flight. Of operations: made = done + waiting."""
+    """Per reading: polled = settled + in flight, each once. Of operations: made = done + waiting."""
 
     name = "conservation"
+
+    def __init__(self, world: World, facts: Facts) -> None:
+        super().__init__(world, facts)
+        self._settled: set[tuple[int, int]] = set()
+        """By reading and offset."""
+
+    def settled(self, member: Member, record: Record, fate: Fate, reason: str) -> None:
+        reading = member.readings.get(record.source)
+        if reading is None or record.offset not in reading.polled:
+            # Thrown out and not aware of it, a process still settles what it read before.
+            membership = self._world.broker.members[member.slot]
+            if not membership.is_expelled:
+                self._broken(f"{record!r} is settled, and was read in an earlier reading")
+        elif (reading.number, record.offset) in self._settled:
+            self._broken(f"{record!r} is settled twice")
+        else:
+            self._settled.add((reading.number, record.offset))
 
     def turned(self, member: Member) -> None:
         if member.is_dead:
@@ -48,86 +66,6 @@ class Conservation(Law):
         waiting = sum(streamer.dispatch.waiting().values())
         if member.told.made != sum(member.told.done.values()) + waiting:
             self._broken(f"{member.told.made} made, {dict(member.told.done)} done, {waiting} waiting")
-
-
-class Commits(Law):
-    """Up to the first record in flight, no less and no further; never back; nothing undone behind it."""
-
-    name = "commits"
-
-    def committing(self, member: Member, marks: Mapping[TopicPartition, Mark]) -> None:
-        for source, mark in marks.items():
-            reading = member.readings.get(source)
-            if reading is None:
-                continue
-            if mark.offset not in reading.committable:
-                self._broken(f"{mark} of {source.partition} asked for, {reading.committable} is right")
-            self._look_ahead(reading, mark)
-
-    def _look_ahead(self, reading: Reading, mark: Mark) -> None:
-        """What is settled ahead is told, be it by an earlier commit and not read again yet.
-
-        But for upserts that an earlier record, read again after a crash, would overwrite: these go again.
-        """
-        told = _told_by(self._world, reading.source, mark)
-        is_cut_off = not self._world.limits.pauses_on_overflow  # past its end, for want of room
-        settled = [offset for offset, fate in reading.settled.items() if fate is not Fate.RELEASED]
-        before = [each for each in range(reading.told.base, reading.told.end) if reading.told.has(each)]
-        for offset in (*settled, *before):
-            fed = self._world.fed_at(reading.source, offset)
-            is_upsert = fed is not None and not fed.endpoints <= {Endpoint.ACTIVITIES} and offset in settled
-            if is_upsert or (is_cut_off and offset >= told.end):
-                continue
-            if offset >= mark.offset and fed is not None and not told.has(offset):
-                self._broken(f"{mark} of partition {reading.source.partition} keeps quiet about {offset}")
-
-    def committed(self, member: Member, source: TopicPartition, mark: Mark, before: Mark | None) -> None:
-        offset, first = mark[0], 0 if before is None else before[0]
-        if before is not None and offset < first:
-            self._broken(f"partition {source.partition} went back from {first} to {offset}")
-        for place in range(first, offset):
-            fed = self._world.fed_at(source, place)
-            if fed is not None and (missing := self._facts.missing(fed)):
-                self._broken(f"{offset} of partition {source.partition} is past {place}, which {missing}")
-        told = _told_by(self._world, source, mark)
-        for place in range(offset, told.end):
-            fed = self._world.fed_at(source, place)
-            if fed is not None and told.has(place) and (missing := self._facts.missing(fed)):
-                self._broken(f"{mark} of partition {source.partition} says {place} is done, which {missing}")
-
-    def over(self, member: Member, reading: Reading) -> None:
-        """A reading that ended in good order left nothing settled uncommitted."""
-        membership = self._world.broker.members.get(member.slot)
-        if member.is_dead or membership is None or membership.is_expelled:
-            return
-        committed = self._world.broker.start_of(reading.source)
-        is_refused = reading.last_commit not in {None, CommitResult.COMMITTED}
-        if (reading.prefix or 0) > committed and not is_refused:
-            self._broken(f"{reading.source.partition} ended at {reading.prefix}, {committed} is committed")
-        # A drain is longer than any request: nothing is let go of that may still be answered.
-        for call in self._world.planhat.under_way:
-            if reading.number in call.readings.values():
-                self._broken(f"{reading.source.partition} ended with request {call.batch.number} under way")
-
-
-def _told_by(world: World, source: TopicPartition, mark: Mark) -> Settled:
-    """What a mark says of what lies ahead, whatever the log holds."""
-    found = world.broker.found(source)._replace(committed=mark, log_end=1 << 40)
-    settled = decode(found, f"{found.topic_id}:{source.partition}")
-    return settled if isinstance(settled, Settled) else NOTHING
-
-
-class SettledBefore(Law):
-    """What the last commit before an assignment calls settled is not sent again."""
-
-    name = "settled before"
-
-    def submitted(self, member: Member, call: Call) -> None:
-        for sequence in call.readings:
-            reading = member.readings.get(self._world.source_of(sequence))
-            fed = self._world.feds[sequence]
-            if reading is not None and not fed.is_gone and reading.told.has(fed.offset):
-                self._broken(f"event {sequence} was settled before reading {reading.number} began")
 
 
 class Merges(Law):
@@ -260,77 +198,6 @@ def _waits(ticket: Ticket, other: Ticket) -> bool:
     return other.endpoint is not Endpoint.ACTIVITIES and not keys.isdisjoint(parents_of(ticket.operation))
 
 
-class Bulks(Law):
-    """One operation per object in a bulk of the main API, one bulk per model and replica under way."""
-
-    name = "bulks"
-
-    def submitted(self, member: Member, call: Call) -> None:
-        batch, limits = call.batch, member.limits.bulks[call.batch.endpoint]
-        mine = [
-            other
-            for other in self._world.planhat.under_way
-            if other.slot == member.slot and other.batch.endpoint is batch.endpoint
-        ]
-        if len(mine) >= limits.flights:
-            self._broken(f"{len(mine) + 1} requests to {batch.endpoint.value} under way")
-        if len(batch.items) > limits.operations or (
-            len(batch.items) > 1 and batch.size_bytes > limits.size_bytes
-        ):
-            self._broken(f"a bulk of {len(batch.items)} operations, {batch.size_bytes} bytes")
-        if batch.endpoint.host is Host.MAIN:
-            keys = [key for operation in batch.operations for key in objects_of(operation)]
-            if len(keys) != len(set(keys)):
-                self._broken(f"two operations of one object in a bulk: {sorted(keys)}")
-
-
-class Quota(Law):
-    """Calls to the main API: the burst and the rate, in every stretch of time; none while told to wait."""
-
-    name = "quota"
-
-    def __init__(self, world: World, facts: Facts) -> None:
-        super().__init__(world, facts)
-        self._calls: defaultdict[Member, list[float]] = defaultdict(list)
-        self._blocked: defaultdict[Member, float] = defaultdict(float)
-
-    def submitted(self, member: Member, call: Call) -> None:
-        if call.batch.endpoint.host is not Host.MAIN:
-            return
-        now = self._world.clock.now
-        if now < self._blocked[member]:
-            self._broken(f"a call {self._blocked[member] - now:.2f} s before the end of a 429's wait")
-        calls = self._calls[member]
-        calls.append(now)
-        rate = member.limits.calls_per_minute / 60
-        for place, first in enumerate(calls):
-            if len(calls) - place > member.limits.burst_calls + rate * (now - first) + 0.001:
-                self._broken(f"{len(calls) - place} calls in {now - first:.2f} s")
-        del calls[:-40]
-
-    def collected(self, member: Member, delivery: Delivery) -> None:
-        answer = delivery.answer
-        if delivery.batch.endpoint.host is not Host.MAIN or not isinstance(answer, Transient):
-            return
-        if answer.reason is TransientReason.THROTTLED:
-            wait = answer.retry_after_seconds
-            wait = member.limits.throttled_first_seconds if wait is None else min(wait, 600.0)
-            self._blocked[member] = max(self._blocked[member], self._world.clock.now + wait - 0.001)
-
-
-class Memory(Law):
-    """In flight: high water, and what one poll may add to it."""
-
-    name = "memory"
-
-    def turned(self, member: Member) -> None:
-        limits, ledger = member.limits, member.streamer.ledger
-        if ledger.in_flight >= limits.high_water_records + limits.poll_records:
-            self._broken(f"{ledger.in_flight} records in flight")
-        if ledger.size_bytes >= limits.high_water_bytes + limits.poll_records * 3_000:
-            self._broken(f"{ledger.size_bytes} bytes in flight")
-
-
 class Duplicates(Law):
     """An activity goes again only where its answer was lost, or its record was not committed."""
 
@@ -389,75 +256,17 @@ class NothingLost(Law):
                 self._broken(f"event {fed.sequence} ({fed.kind} at {fed.partition}@{fed.offset}) {missing}")
 
 
-class FinalState(Law):
-    """At the end every enduser and company is as its partition's events, one by one, leave it."""
-
-    name = "final state"
-
-    def __init__(self, world: World, facts: Facts) -> None:
-        super().__init__(world, facts)
-        self._homes: Counter[int] = Counter()
-        """By event: how many entries it was written to."""
-
-    def ended(self) -> None:
-        store = self._world.planhat.sandbox.store
-        found = {
-            entry.id: (entry, writes)
-            for entry in [*store.companies.by_id.values(), *store.endusers.by_id.values()]
-            if (writes := [row.sent for row in entry.history or () if "color" in row.sent.get("custom", {})])
-        }
-        self._homes.update(
-            color for _, writes in found.values() for color in {sent["custom"]["color"] for sent in writes}
-        )
-        for entry, writes in found.values():
-            if _have_a_key_in_common(writes) and _is_where_it_belongs(entry, writes):
-                self._look(entry.custom.get("color"), [sent["custom"]["color"] for sent in writes], entry.id)
-
-    def _look(self, final: object, colors: Sequence[int], entry_id: str) -> None:
-        allowed: set[int] = set()
-        closed: set[int] = set()
-        for color in sorted(set(colors), reverse=True):
-            partition = self._world.feds[color].partition
-            if partition not in closed:
-                allowed.add(color)
-            # Told together with others, and alone when it was read again, it may have gone elsewhere: several
-            # endusers can have one e-mail address.
-            has_strayed = self._homes[color] > 1
-            if not (self._facts.was_turned_away(color) or has_strayed):
-                closed.add(partition)
-        if final not in allowed:
-            self._broken(f"{entry_id} ends with event {final}, not with {sorted(allowed)}")
-
-
-def _have_a_key_in_common(writes: Sequence[Mapping[str, object]]) -> bool:
-    """Whether the lanes know them as one object: else their order is nobody's promise."""
-    for name in ("externalId", "email"):
-        values = {str(sent.get(name)).lower() for sent in writes}
-        if len(values) == 1 and "none" not in values:
-            return True
-    return False
-
-
-def _is_where_it_belongs(entry: Entry, writes: Sequence[Mapping[str, object]]) -> bool:
-    """Whether every write named the enduser's own company, or none did.
-
-    An enduser's id is unique in its company only: read again after a company came to be, an upsert may go
-    to another enduser than the first time.
-    """
-    own = None if entry.company is None else f"extid-{entry.company.fields['externalId']}"
-    named = {sent.get("companyId") for sent in writes}
-    return named in ({own}, {None})
-
-
+# In this order they hear of each happening. `Waits` comes before those that look for the ticket of an
+# operation by its objects: of two tickets of one object in a request they would take the wrong one.
 ALL: Sequence[type[Law]] = (
     Conservation,
     Commits,
     SettledBefore,
+    Waits,
     Merges,
     Ownership,
     Order,
     Parents,
-    Waits,
     Bulks,
     Quota,
     Memory,

@@ -90,6 +90,8 @@ class Reading:
     """Place in `polled` of the first record that holds back commits."""
     last_commit: CommitResult | None = None
     """What the last commit that was waited for came to."""
+    asked_at: float | None = None
+    """When the first of these was asked for."""
     told: Settled = NOTHING
     """What the last commit before it said of what lies ahead."""
 
@@ -102,6 +104,11 @@ class Reading:
         ):
             self.front += 1
         return polled[self.front - 1] + 1 if self.front else None
+
+    @property
+    def held_back(self) -> list[int]:
+        """Offsets from the first that holds back commits on, settled or not."""
+        return self.polled[self.front :] if self.prefix is not None else self.polled
 
     @property
     def committable(self) -> set[int]:

@@ -88,10 +88,13 @@ class SimulatedSource:
         member = self._member
         member.touch()
         member.world.tell("committing", member, marks)
+        asked_at = member.world.clock.now
         result = self._broker.commit_now(member.slot, marks)
         for source in marks:
-            if source in member.readings:
-                member.readings[source].last_commit = result
+            reading = member.readings.get(source)
+            if reading is not None:
+                reading.last_commit = result
+                reading.asked_at = asked_at if reading.asked_at is None else reading.asked_at
         return result
 
     def close(self) -> None:

@@ -1,0 +1,94 @@
+"""The laws of requests: how large they are, and how much is in memory for them."""
+
+from collections import defaultdict
+
+from streamer.outcomes import Host
+from streamer.planhat.requests import encode_operation
+from streamer.transform.operations import Operation
+from tests.simulation.facts import Facts
+from tests.simulation.law import Law, objects_of
+from tests.simulation.member import Member, Reading
+from tests.simulation.planhat import Call
+from tests.simulation.world import World
+
+
+class Bulks(Law):
+    """One operation per object in a bulk of the main API, one bulk per model and replica under way.
+
+    And no more operations and bytes than allowed: bytes of what the operations are when encoded here.
+    """
+
+    name = "bulks"
+
+    def submitted(self, member: Member, call: Call) -> None:
+        batch, limits = call.batch, member.limits.bulks[call.batch.endpoint]
+        mine = [
+            other
+            for other in self._world.planhat.under_way
+            if other.slot == member.slot and other.batch.endpoint is batch.endpoint
+        ]
+        if len(mine) >= limits.flights:
+            self._broken(f"{len(mine) + 1} requests to {batch.endpoint.value} under way")
+        encoded = tuple([encode_operation(operation) for operation in batch.operations])
+        size_bytes = sum(map(len, encoded))
+        if batch.items != encoded or batch.size_bytes != size_bytes:
+            self._broken(f"{batch.size_bytes} bytes sent of operations that come to {size_bytes}")
+        # A comma after each, as the design counts them; of the brackets one is not.
+        is_too_long = len(encoded) > 1 and size_bytes + len(encoded) > limits.size_bytes
+        if len(encoded) > limits.operations or is_too_long:
+            self._broken(f"a bulk of {len(encoded)} operations, {size_bytes} bytes")
+        if batch.endpoint.host is Host.MAIN:
+            keys = [key for operation in batch.operations for key in objects_of(operation)]
+            if len(keys) != len(set(keys)):
+                self._broken(f"two operations of one object in a bulk: {sorted(keys)}")
+
+
+class Memory(Law):
+    """In flight: high water, and what one poll may add to it.
+
+    Its bytes are those of the records as the source gave them, and of their operations as encoded here:
+    those that were sent in this reading, and those that are not finished with.
+    """
+
+    name = "memory"
+
+    def __init__(self, world: World, facts: Facts) -> None:
+        super().__init__(world, facts)
+        self._sent: defaultdict[tuple[int, int], dict[int, tuple[Operation, int]]] = defaultdict(dict)
+        """By reading and event: its operations that were sent, by identity, with their bytes."""
+
+    def submitted(self, member: Member, call: Call) -> None:
+        for operations, sequences in zip(call.parts, call.sequences, strict=True):
+            for operation, sequence in zip(operations, sequences, strict=True):
+                mine = self._sent[call.readings[sequence], sequence]
+                if id(operation) not in mine:
+                    mine[id(operation)] = operation, len(encode_operation(operation))
+
+    def turned(self, member: Member) -> None:
+        if member.is_dead:
+            return
+        limits, ledger = member.limits, member.streamer.ledger
+        for source, reading in member.readings.items():
+            book = ledger.book(source)
+            size_bytes = self._size_bytes(member, reading)
+            if book is not None and book.size_bytes != size_bytes:
+                self._broken(f"{book} says {book.size_bytes} bytes in flight, {size_bytes} is right")
+        if ledger.in_flight >= limits.high_water_records + limits.poll_records:
+            self._broken(f"{ledger.in_flight} records in flight")
+        if ledger.size_bytes >= limits.high_water_bytes + limits.poll_records * 3_000:
+            self._broken(f"{ledger.size_bytes} bytes in flight")
+
+    def _size_bytes(self, member: Member, reading: Reading) -> int:
+        book = member.streamer.ledger.book(reading.source)
+        waiting = {} if book is None else {entry.record.offset: entry.parts for entry in book.entries()}
+        found = 0
+        for offset in reading.held_back:
+            fed = self._world.fed_at(reading.source, offset)
+            if offset in reading.settled or fed is None:
+                continue
+            sent = self._sent.get((reading.number, fed.sequence), {})
+            unsent = [part.operation for part in waiting.get(offset, ()) if id(part.operation) not in sent]
+            found += len(fed.key or b"") + len(fed.value or b"")
+            found += sum(size for _, size in sent.values())
+            found += sum(len(encode_operation(operation)) for operation in unsent)
+        return found
