@@ -65,7 +65,7 @@ def test_no_error_of_a_commit_ends_the_loop(result: CommitResult) -> None:
 
 @pytest.mark.parametrize("result", [CommitResult.RETRY, CommitResult.FENCED])
 def test_a_commit_that_fails_in_a_rebalance_sets_off_no_other(result: CommitResult) -> None:
-    """Whoever leaves for that, or joins anew, has the group rebalance again, and so on: we stay and commit on.
+    """Whoever leaves for that, or joins anew, has the group rebalance again, and so on: we stay.
 
     Nor is it asked for at every turn: a coordinator that rebalances a large group has enough to do.
     """
