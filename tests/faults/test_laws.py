@@ -1,77 +1,16 @@
 """The laws catch what they are for, on arrivals made up by hand."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Final
 
-from streamer.outcomes import CallType, Fate
-from streamer.standins.account_books import Expected, Slots
-from streamer.standins.expectations import Effect, Expectation
 from streamer.standins.planhat.rows import EntryRow, WriteRow
-from tests.faults.bounds import Bound, Windows, bounds
-from tests.faults.evidence import Arrivals, Asked, Careers, Commits, Ending, How, Places, upserts_of
-from tests.faults.laws import Judge, Judged, Names, Why
+from tests.faults.bounds import Bound, Windows
+from tests.faults.evidence import Careers, Commits, Ending, How, upserts_of
+from tests.faults.laws import Judged, Why
+from tests.faults.scene import ALL, KILL, Scene, whys
 from tests.faults.schedule import Kind, Strike, schedule
 from tests.faults.strikes import Struck
 from tests.faults.verdict import Row, of_handovers, of_repetition
 from tests.real_kafka.commits import Commit
-
-EVENTS: Final = 6
-ALL: Final = frozenset({0})
-KILL: Final = {"one": [Ending(100.0, How.BLIND, ALL, 101.0)]}
-
-
-class Scene:
-    """One user's events on partition 0, offsets 0 to 5; who brought which of them, and when."""
-
-    def __init__(self, commits: Sequence[tuple[float, int]] = (), copies: Sequence[int] = ()) -> None:
-        self.expected = Expected()
-        for sequence in range(1, EVENTS + 1):
-            self._produce(sequence, sequence - 1)
-        for offset, sequence in enumerate(copies, EVENTS):
-            self._produce(sequence, offset)
-        self.slots = Slots(self.expected, {})
-        self.commits = Commits([Commit(at, 0, offset, "") for at, offset in commits])
-        self.arrivals = Arrivals()
-        self.asked: dict[int, Asked] = {}
-
-    def _produce(self, sequence: int, offset: int) -> None:
-        made = Expectation(
-            CallType.TRACK, Fate.DELIVERED, effect=Effect.ACTIVITY, subject="ext:u-123", sequence=sequence
-        )
-        self.expected.add(0, offset, made)
-
-    def bring(
-        self, caller: str, at: float, *sequences: int, is_answered: bool = True, seconds: float = 0.5
-    ) -> None:
-        """A request."""
-        number = len(self.asked) + 1
-        self.asked[number] = Asked(number, caller, at, at + seconds, is_answered)
-        for sequence in sequences:
-            self.arrivals.add(sequence - 1, number)
-
-    def judge(
-        self, ended: Mapping[str, Sequence[Ending]], begun: Mapping[str, Sequence[float]] | None = None
-    ) -> Judged:
-        """What the laws say. A member was given the partition just before its first request, and `begun`."""
-        times: dict[str, list[float]] = {}
-        for each in self.asked.values():
-            times.setdefault(each.caller, [each.at - 0.1])
-        for member, more in (begun or {}).items():
-            times[member] += more
-        self.careers = Careers({member: {0: sorted(each)} for member, each in times.items()}, ended)
-        places, names = Places(self.expected, self.slots), Names(self.slots.subjects, self.slots.first)
-        return Judge(places, self.asked, self.commits, self.careers, names).judge(self.arrivals)
-
-    def bounds(self, at: float) -> Bound:
-        """How much a strike at this moment may have made come again."""
-        struck = Struck(Strike(1, Kind.SIGKILL, 0.0, 0.0, 0.0), at, at + 8.0, ())
-        places = Places(self.expected, self.slots)
-        return bounds([struck], self.arrivals, self.asked, places, self.commits, self.careers)[0]
-
-
-def _whys(judged: Judged) -> list[Why]:
-    return [each.why for each in judged.again]
 
 
 def test_what_came_once_in_order_breaks_nothing() -> None:
@@ -91,7 +30,7 @@ def test_each_cause_of_a_kill_is_told_from_the_others() -> None:
     scene.bring("two", 110.0, 2, 3, 4)
     scene.bring("two", 111.0, 5, 6)
     judged = scene.judge(KILL)
-    assert _whys(judged) == [Why.BEHIND, Why.SINCE_COMMIT, Why.UNANSWERED]
+    assert whys(judged) == [Why.BEHIND, Why.SINCE_COMMIT, Why.UNANSWERED]
     assert (judged.unexplained, judged.disorder, judged.inversions) == ([], [], [])
 
 
@@ -102,7 +41,7 @@ def test_what_a_member_did_cut_off_is_since_its_own_last_commit() -> None:
     scene.bring("one", 100.1, 2)
     scene.bring("two", 106.1, 2)
     cut_off = [Ending(100.0, How.BLIND, ALL, 106.0), Ending(106.0, How.LOST, ALL)]
-    assert _whys(scene.judge({"one": cut_off})) == [Why.SINCE_COMMIT]
+    assert whys(scene.judge({"one": cut_off})) == [Why.SINCE_COMMIT]
 
 
 def test_what_was_committed_may_not_come_again() -> None:
@@ -119,7 +58,7 @@ def test_a_member_that_lives_may_not_repeat_what_was_answered() -> None:
     scene = Scene()
     scene.bring("one", 1.0, 1, 2)
     scene.bring("one", 2.0, 2, 3)
-    assert _whys(scene.judge({})) == [Why.UNEXPLAINED]
+    assert whys(scene.judge({})) == [Why.UNEXPLAINED]
 
 
 def test_a_lost_answer_may_be_asked_for_again() -> None:
@@ -128,58 +67,8 @@ def test_a_lost_answer_may_be_asked_for_again() -> None:
     scene.bring("one", 1.0, 1, 2, is_answered=False)
     scene.bring("one", 2.0, 1, 2, 3)
     judged = scene.judge({})
-    assert _whys(judged) == [Why.UNANSWERED, Why.UNANSWERED]
+    assert whys(judged) == [Why.UNANSWERED, Why.UNANSWERED]
     assert (judged.unexplained, judged.disorder) == ([], [])
-
-
-def test_what_comes_again_to_the_same_reader_is_in_order() -> None:
-    """Two and three came in one request without an answer: three is not told again before two is."""
-    scene = Scene()
-    scene.bring("one", 1.0, 1, 2, 3, is_answered=False)
-    scene.bring("one", 2.0, 1, 3)
-    assert scene.judge({}).disorder == []
-    scene.bring("one", 3.0, 2)
-    judged = scene.judge({})
-    assert _whys(judged) == [Why.UNANSWERED] * 3
-    assert len(judged.disorder) == 1
-
-
-def test_nothing_overtakes_what_was_not_answered() -> None:
-    """The second went on while the first, unanswered, had to be asked for again: answered or not."""
-    for is_answered in (False, True):
-        scene = Scene()
-        scene.bring("one", 1.0, 1, is_answered=False)
-        scene.bring("one", 2.0, 2, is_answered=is_answered)
-        scene.bring("one", 3.0, 1, 2)
-        (told,) = scene.judge({}).disorder[:1]
-        assert "ext:u-123#1 behind ext:u-123#2 in request 2" in told
-
-
-def test_a_new_reader_repeats_in_order() -> None:
-    """What came before its tenure may come once more; within it the order is that of the log."""
-    scene = Scene([(98.0, 1)])
-    scene.bring("one", 98.5, 2, 3, 4)
-    scene.bring("two", 110.0, 2, 3)
-    assert scene.judge(KILL).disorder == []
-    scene.bring("two", 111.0, 4)
-    assert scene.judge(KILL).disorder == []
-    scene = Scene([(98.0, 1)])
-    scene.bring("one", 98.5, 2, 3, 4)
-    scene.bring("two", 110.0, 3, 4)
-    scene.bring("two", 111.0, 2)
-    judged = scene.judge(KILL)
-    assert _whys(judged) == [Why.SINCE_COMMIT] * 3
-    assert len(judged.disorder) == 1
-
-
-def test_an_older_event_that_is_asked_for_once_more_than_it_was_lost_is_out_of_order() -> None:
-    """Its answer was lost once; after the repetition, and what followed, there is no reason left."""
-    scene = Scene()
-    scene.bring("one", 1.0, 1, 2, is_answered=False)
-    scene.bring("one", 2.0, 1, 2)
-    scene.bring("one", 3.0, 3)
-    scene.bring("one", 4.0, 1)
-    assert len(scene.judge({}).disorder) == 1
 
 
 def test_a_partition_that_is_given_away_excuses_nothing_in_another() -> None:
@@ -201,10 +90,10 @@ def test_nothing_answered_is_left_after_a_hand_over_in_order() -> None:
     scene.bring("one", 96.0, 2)
     scene.bring("two", 101.0, 2)
     orderly = scene.judge({"one": [Ending(100.0, How.ORDERLY, ALL)]})
-    assert _whys(orderly) == [Why.UNEXPLAINED]
+    assert whys(orderly) == [Why.UNEXPLAINED]
     assert scene.bounds(100.0) == Bound()
     refused = scene.judge({"one": [Ending(100.0, How.REVOKED, ALL)]})
-    assert _whys(refused) == [Why.SINCE_COMMIT]
+    assert whys(refused) == [Why.SINCE_COMMIT]
     assert scene.bounds(100.0) == Bound(since_commit=1)
 
 
@@ -238,44 +127,6 @@ def test_twice_in_one_request_is_no_copy() -> None:
     scene = Scene()
     scene.bring("one", 1.0, 1, 1)
     assert len(scene.judge({}).unexplained) == 1
-
-
-def test_an_older_event_after_a_newer_is_out_of_order() -> None:
-    """Nobody was stopped: there is no excuse."""
-    scene = Scene()
-    scene.bring("one", 1.0, 1, 3)
-    scene.bring("one", 2.0, 2)
-    judged = scene.judge({})
-    assert len(judged.disorder) == 1
-    assert judged.inversions == []
-
-
-def test_a_stopped_member_that_wakes_is_late_and_listed() -> None:
-    """Its partition was taken over meanwhile; once it was given partitions again it is not late."""
-    stop = {"one": [Ending(3.0, How.BLIND, ALL, 11.9)]}
-    scene = Scene([(2.0, 1)])
-    scene.bring("one", 1.0, 1)
-    scene.bring("two", 11.0, 2, 3)
-    scene.bring("one", 2.9, 2, seconds=9.5)
-    judged = scene.judge(stop)
-    assert _whys(judged) == [Why.LATE]
-    assert [(slot, request.number) for slot, request in judged.inversions] == [(1, 3)]
-    assert judged.disorder == []
-    judged = scene.judge(stop, begun={"one": [2.5, 11.5]})
-    assert judged.inversions == []
-    assert len(judged.disorder) == 1
-
-
-def test_what_a_stopped_member_sends_once_awake_is_not_late() -> None:
-    """It was not under way: nothing excuses it, neither that it comes again nor that it comes too late."""
-    scene = Scene([(2.0, 1)])
-    scene.bring("one", 1.0, 1)
-    scene.bring("two", 11.0, 2, 3)
-    scene.bring("one", 12.0, 2)
-    judged = scene.judge({"one": [Ending(3.0, How.BLIND, ALL, 11.9)]})
-    assert _whys(judged) == [Why.UNEXPLAINED]
-    assert judged.inversions == []
-    assert len(judged.disorder) == 1
 
 
 def test_late_ones_are_held_against_what_was_under_way() -> None:
