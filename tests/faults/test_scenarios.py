@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.plant import SESSION_SECONDS
-from tests.faults.scenarios import mandatory, poison, restarts, stall
+from tests.faults.scenarios import mandatory, poison, restarts
+from tests.faults.stall import stall
 from tests.real_kafka.cluster import RealKafka
 
 pytestmark = pytest.mark.real_kafka
