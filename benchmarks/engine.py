@@ -71,11 +71,16 @@ def returning_users() -> Iterator[Event]:
         yield track(f"u-{user}", "Viewed", company=f"c-{user % 50}")
 
 
+BACKLOG = 100_000
+"""A second, which is more than can be taken: reading stops at high water."""
+
 STORIES = (
     Story("distinct users", distinct_users, 20_000),
     Story("page loads", page_loads, 300),
     Story("returning users", returning_users, 300),
     Story("trait bursts", trait_bursts, 500),
+    Story("page loads, behind", page_loads, BACKLOG),
+    Story("trait bursts, behind", trait_bursts, BACKLOG),
 )
 
 
@@ -98,7 +103,7 @@ def measure(story: Story, events: int) -> None:
     carried = sum(len(batch.operations) for batch in main)
     told = bench.told
     print(
-        f"{story.name:15} {events / spent:9,.0f} events/s   {len(main):6,} main calls   "
+        f"{story.name:20} {events / spent:9,.0f} events/s   {len(main):6,} main calls   "
         f"{carried / events:5.2f} entries sent per event   "
         f"{events / max(1, len(main)):8,.1f} events per call   "
         f"delivered {told.fates[Fate.DELIVERED]:,}, skipped {told.fates[Fate.SKIPPED]:,}"

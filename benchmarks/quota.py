@@ -8,6 +8,8 @@ each with a topic, a group, replicas and a sandbox of its own.
     python -m benchmarks.quota --seconds 183
 
 The seconds are a multiple of 61, the window that the quota keeps to: so no call is cut off at the end.
+Exit code 1 where an even backlog uses less than 95 % of budget x bulk size, fills bulks to less than 95 %, or
+is answered 429.
 """
 
 import argparse
@@ -42,6 +44,11 @@ class Row(NamedTuple):
     skew: float = 0.0
     """Part of the backlog that lies in the first partition; 0 is even."""
 
+    @property
+    def has_bars(self) -> bool:
+        """A backlog that lies in one partition wastes quota by design (decision 0024): it is only shown."""
+        return not self.skew
+
 
 ROWS = (Row(1, 1), Row(1, 4), Row(1, 16), Row(3, 1), Row(3, 4), Row(3, 16), Row(3, 16, 0.8))
 
@@ -58,6 +65,48 @@ class Scale(NamedTuple):
         """Users enough for the warm-up and the measurement, and then some."""
         minutes = (WARM_UP_SECONDS + self.seconds) / 60.0 + 2.0
         return int(self.budget * self.bulk * minutes) + 2 * HIGH_WATER_BULKS * self.bulk
+
+
+LEAST_USED = 0.95
+"""Of the budget x bulk size."""
+LEAST_FILL = 0.95
+"""Of a full bulk."""
+
+
+class Figures(NamedTuple):
+    """What a row came to."""
+
+    row: Row
+    calls: float
+    per_minute: float
+    """Operations."""
+    used: float
+    """Part of budget x bulk size."""
+    fill: float
+    """Part of a full bulk, in the mean."""
+    refused: float
+    """Calls answered 429 while it was measured."""
+    refused_in_all: float
+    """With the warm-up."""
+
+    @property
+    def missed(self) -> list[str]:
+        """The bars that it does not reach, in words."""
+        bars = (
+            (self.used < LEAST_USED, f"{self.used:.1%} of the quota used, at least {LEAST_USED:.0%} wanted"),
+            (self.fill < LEAST_FILL, f"mean fill {self.fill:.1%}, at least {LEAST_FILL:.0%} wanted"),
+            (self.refused_in_all > 0, f"{self.refused_in_all:.0f} calls answered 429, none wanted"),
+        )
+        return [words for is_missed, words in bars if is_missed and self.row.has_bars]
+
+    def __str__(self) -> str:
+        skew = f"{self.row.skew:.0%} in one" if self.row.skew else "even"
+        note = "" if self.row.has_bars else "  (no bar)"
+        return (
+            f"{self.row.replicas:>8} {self.row.partitions:>10}  {skew:<10} {self.calls:>6.0f} "
+            f"{self.per_minute:>16,.0f} {self.used:>7.1%} {self.fill:>9.1%} {self.refused:>5.0f} "
+            f"{self.refused_in_all:>13.0f}{note}"
+        )
 
 
 class Counted(NamedTuple):
@@ -134,7 +183,7 @@ def seed(sandbox: SandboxProcess) -> None:
     sandbox.api_token = DEFAULT_API_TOKEN
 
 
-def measure(kafka: RealKafka, row: Row, scale: Scale, folder: Path) -> str:
+def measure(kafka: RealKafka, row: Row, scale: Scale, folder: Path) -> Figures:
     """One row of the table."""
     switches = {"calls_per_minute": scale.budget, "quota_window": "sliding"}
     topic = kafka.create_topic("quota", row.partitions)
@@ -157,17 +206,19 @@ def measure(kafka: RealKafka, row: Row, scale: Scale, folder: Path) -> str:
         for member in members:
             member.check()
     operations, calls = after.operations - before.operations, after.calls - before.calls
-    used = operations / minutes / (scale.budget * scale.bulk)
-    mean = operations / calls / scale.bulk if calls else 0.0
-    skew = f"{row.skew:.0%} in one" if row.skew else "even"
-    return (
-        f"{row.replicas:>8} {row.partitions:>10}  {skew:<10} {calls:>6.0f} {operations / minutes:>16,.0f} "
-        f"{used:>7.1%} {mean:>9.1%} {after.refused - before.refused:>5.0f} {after.refused:>13.0f}"
+    return Figures(
+        row,
+        calls,
+        operations / minutes,
+        operations / minutes / (scale.budget * scale.bulk),
+        operations / calls / scale.bulk if calls else 0.0,
+        after.refused - before.refused,
+        after.refused,
     )
 
 
-def main() -> None:
-    """Parse and measure."""
+def main() -> int:
+    """Parse and measure; 0 where every row with bars reaches them, else 1."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -183,13 +234,22 @@ def main() -> None:
         RealKafka(Path(directory)) as kafka,
         ThreadPoolExecutor(len(ROWS)) as pool,
     ):
-        lines = list(pool.map(lambda row: measure(kafka, row, scale, Path(directory)), ROWS))
+        found = list(pool.map(lambda row: measure(kafka, row, scale, Path(directory)), ROWS))
     sys.stdout.write(
         f"budget {scale.budget} calls a minute, bulks of {scale.bulk:,}, {scale.seconds:g} s each\n"
         "replicas partitions  backlog     calls  operations/min    used mean fill   429 with warm-up\n"
     )
-    sys.stdout.writelines(line + "\n" for line in lines)
+    return report(found)
+
+
+def report(found: Sequence[Figures]) -> int:
+    """Write the table and which row misses which bar; the exit code."""
+    sys.stdout.writelines(f"{figures}\n" for figures in found)
+    missed = [(figures.row, words) for figures in found for words in figures.missed]
+    for row, words in missed:
+        sys.stdout.write(f"MISSED: {row.replicas} replicas, {row.partitions} partitions: {words}\n")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -28,7 +28,7 @@ from streamer.outcomes import (
     Verdict,
 )
 from streamer.planhat.requests import encode_operation
-from streamer.records import Record
+from streamer.records import Record, TopicPartition
 from streamer.transform import Rules, Transformed, transform
 from streamer.transform.identity import identified_user
 from streamer.transform.operations import LogActivity, UpsertEnduser
@@ -55,6 +55,11 @@ class Ticks:
 
     def __call__(self) -> float:
         return self.now
+
+
+def places(*numbers: int) -> list[TopicPartition]:
+    """Partitions of one topic."""
+    return [TopicPartition("segment.events", number) for number in numbers]
 
 
 def lines_of(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -233,7 +238,7 @@ def test_failure_lines_say_what_happens_next() -> None:
     observer.settled(RECORD, CallType.TRACK, Fate.DEAD_LETTERED, "refused", None)
     observer.retried(Endpoint.ENDUSERS, "5xx", 100)
     observer.fenced(3)
-    observer.rebalanced("lost", 2, 10)
+    observer.rebalanced("lost", places(0, 1), 10, is_committed=False)
     observer.committed(CommitResult.RETRY, 3)
     observer.committed(CommitResult.FENCED, 3)
     observer.committed(CommitResult.DENIED, 3)
@@ -251,8 +256,8 @@ def test_failure_lines_say_what_happens_next() -> None:
 def test_rebalances_pauses_and_the_end_of_a_hold_are_told() -> None:
     """Changes a person watches for have lines of their own."""
     observer, stream, _ = observed()
-    observer.rebalanced("assigned", 4, 0)
-    observer.rebalanced("revoked", 2, 7)
+    observer.rebalanced("assigned", places(3, 0, 1, 12), 0, is_committed=True)
+    observer.rebalanced("revoked", places(0, 3), 7, is_committed=False)
     observer.paused("still")
     observer.paused("flowing")
     observer.hold_left(HoldReason.NOT_FOUND)
@@ -261,8 +266,14 @@ def test_rebalances_pauses_and_the_end_of_a_hold_are_told() -> None:
         {name: line[name] for name in line if name not in {"time", "level"}} for line in lines_of(stream)
     ]
     assert lines == [
-        {"event": "partitions_assigned", "partitions": 4},
-        {"event": "partitions_revoked", "partitions": 2, "released": 7},
+        {"event": "partitions_assigned", "partitions": 4, "numbers": "0-1 3 12"},
+        {
+            "event": "partitions_revoked",
+            "partitions": 2,
+            "numbers": "0 3",
+            "released": 7,
+            "committed": False,
+        },
         {"event": "backpressure_changed", "stage": "still", "times": 1},
         {"event": "backpressure_changed", "stage": "flowing", "times": 1},
         {"event": "hold_left", "reason": "not_found"},
@@ -354,7 +365,7 @@ def test_observers_are_told_alike() -> None:
     both.delivered(a_delivery(Answered((Verdict.ACCEPTED,))))
     both.retried(Endpoint.ACTIVITIES, "5xx", 1)
     both.fenced(1)
-    both.rebalanced("assigned", 1, 0)
+    both.rebalanced("assigned", places(0), 0, is_committed=True)
     both.committed(CommitResult.RETRY, 1)
     both.paused("paused")
     both.hold_entered(HoldReason.DEAD_LETTERS)

@@ -54,14 +54,15 @@ class Handover:
         for book in books:
             book.is_draining = True
         self._give_back_unsent(books)
+        is_committed = False
         if change != "lost":
             self._wait(books, deadline - 2 * self._limits.commit_floor_seconds)
-            self._commit(books, deadline - self._limits.commit_floor_seconds)
+            is_committed = self._commit(books, deadline - self._limits.commit_floor_seconds)
         for book in books:
             self._close(book)
         released = sum(book.settled[Fate.RELEASED] for book in books)
         self._streamer.forget(partitions)
-        self._observer.rebalanced(change, len(partitions), released)
+        self._observer.rebalanced(change, partitions, released, is_committed=is_committed)
 
     def _give_back_unsent(self, books: list[Book]) -> None:
         entries = [entry for book in books for entry in book.ending_entries()]
@@ -100,7 +101,8 @@ class Handover:
         """Whether any answer or receipt is still due (a letter that was refused has none to come)."""
         return any(self._is_under_way(entry) for book in books for entry in book.entries())
 
-    def _commit(self, books: list[Book], until: float) -> None:
+    def _commit(self, books: list[Book], until: float) -> bool:
+        """Whether Kafka has acknowledged all that there is to commit."""
         self._streamer.finish_commits()
         clock = self._streamer.clock
         while marks := self._streamer.news_of(books):
@@ -108,10 +110,12 @@ class Handover:
             self._streamer.committed(marks, result)
             if result is CommitResult.COMMITTED:
                 self._streamer.commits.acknowledge(marks)
+                return True
             is_worth_more = result in {CommitResult.RETRY, CommitResult.TOO_LARGE}
             if not is_worth_more or clock.monotonic() >= until:
-                return
+                return False
             self._collect()
+        return True
 
     def _close(self, book: Book) -> None:
         for entry in book.ending_entries():

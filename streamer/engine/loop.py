@@ -334,7 +334,7 @@ class Streamer:
             book = self.ledger.open_book(source, settled, found.topic_id if found else "")
             if found is not None and found.is_refuted_by(settled.end):
                 book.begin_at(found.committed)
-        self._observer.rebalanced("assigned", len(partitions), 0)
+        self._observer.rebalanced("assigned", partitions, 0, is_committed=True)
         wanted = self._to_pause(self._pressure.stage, self._clock.monotonic()) & set(partitions)
         if wanted:
             self._paused |= wanted

@@ -338,8 +338,13 @@ class Observer(Protocol):
         """Answers arrived for partitions that are no longer ours; they counted for nothing."""
         ...
 
-    def rebalanced(self, change: str, partitions: int, released: int) -> None:
-        """`assigned`, `revoked` or `lost`; this many records went back to Kafka unsent."""
+    def rebalanced(
+        self, change: str, partitions: Collection[TopicPartition], released: int, *, is_committed: bool
+    ) -> None:
+        """`assigned`, `revoked` or `lost`; this many records went back to Kafka unsent.
+
+        `is_committed`: of revoked ones, that Kafka has acknowledged all that was settled.
+        """
         ...
 
     def committed(self, result: CommitResult, partitions: int) -> None:

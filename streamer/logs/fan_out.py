@@ -6,8 +6,10 @@ from streamer.outcomes import CallType, Endpoint, Fate
 from streamer.records import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, Observer, OperationFate
-    from streamer.records import MarkIgnored
+    from streamer.records import MarkIgnored, TopicPartition
 
 
 class Observers:
@@ -70,10 +72,12 @@ class Observers:
         for observer in self._observers:
             observer.fenced(operations)
 
-    def rebalanced(self, change: str, partitions: int, released: int) -> None:
+    def rebalanced(
+        self, change: str, partitions: "Collection[TopicPartition]", released: int, *, is_committed: bool
+    ) -> None:
         """Pass on."""
         for observer in self._observers:
-            observer.rebalanced(change, partitions, released)
+            observer.rebalanced(change, partitions, released, is_committed=is_committed)
 
     def committed(self, result: "CommitResult", partitions: int) -> None:
         """Pass on."""

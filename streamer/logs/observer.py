@@ -4,7 +4,7 @@ Satisfies `engine.ports.Observer` by shape. A failure line says what happens nex
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from streamer.errors import place_of
@@ -16,7 +16,7 @@ from streamer.records import Record
 
 if TYPE_CHECKING:
     from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
-    from streamer.records import MarkIgnored
+    from streamer.records import MarkIgnored, TopicPartition
 
 ADVICE = {
     "credentials": "Planhat refuses the API token: put a valid one into STREAMER_PLANHAT_API_TOKEN (its "
@@ -123,17 +123,27 @@ class LogObserver:
             next="whoever reads those partitions now sends them again",
         )
 
-    def rebalanced(self, change: str, partitions: int, released: int) -> None:
+    def rebalanced(
+        self, change: str, partitions: "Collection[TopicPartition]", released: int, *, is_committed: bool
+    ) -> None:
         """Partitions came or went."""
+        count, numbers = len(partitions), ranges(each.partition for each in partitions)
         match change:
             case "assigned":
-                self._log(Event.PARTITIONS_ASSIGNED, partitions=partitions)
+                self._log(Event.PARTITIONS_ASSIGNED, partitions=count, numbers=numbers)
             case "revoked":
-                self._log(Event.PARTITIONS_REVOKED, partitions=partitions, released=released)
+                self._log(
+                    Event.PARTITIONS_REVOKED,
+                    partitions=count,
+                    numbers=numbers,
+                    released=released,
+                    committed=is_committed,
+                )
             case _:
                 self._log(
                     Event.PARTITIONS_LOST,
-                    partitions=partitions,
+                    partitions=count,
+                    numbers=numbers,
                     released=released,
                     next="their new reader begins at the last commit; what we sent since is sent again",
                 )
@@ -203,6 +213,17 @@ class LogObserver:
 
     def gauges(self, gauges: "Gauges") -> None:
         """Metrics show these."""
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Whole numbers in few characters: `0-3 7`."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return " ".join(f"{low}-{high}" if high > low else str(low) for low, high in runs)
 
 
 def _advice(reason: "HoldReason") -> str:

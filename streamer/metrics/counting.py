@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from streamer import __version__
@@ -144,7 +144,9 @@ class Metrics:
         """Count answers that came too late."""
         self._fenced.add(count=operations)
 
-    def rebalanced(self, change: str, partitions: int, released: int) -> None:
+    def rebalanced(
+        self, change: str, partitions: Collection[TopicPartition], released: int, *, is_committed: bool
+    ) -> None:
         """Count changes of the assignment."""
         self._rebalances.add((change,))
 

@@ -128,7 +128,6 @@ def _subject(
     """One subject's upserts and order."""
     firsts = _first_writes(account, slots, subject, found)
     named = {write.sequence for write in found.writes} if found is not None else set()
-    written = sorted(firsts)
     latest_by_mark: dict[str, int] = {}
     latest = 0
     for sequence, _ in slots.with_effect(number, Effect.ENDUSER, Effect.COMPANY):
@@ -136,7 +135,7 @@ def _subject(
         latest_by_mark[mark_of(sequence)] = sequence
         if sequence in named:
             continue
-        if written and written[-1] > sequence:
+        if sequence in firsts or _is_hidden(sequence, found):
             account.merged_upserts += 1
         else:
             account.report(Fault.LOST_UPSERT, event_key(subject, sequence))
@@ -146,6 +145,20 @@ def _subject(
         if stale:
             account.report(Fault.STALE, f"{subject} ({', '.join(stale)})")
     _order(account, slots, number, subject, arrivals, found, firsts)
+
+
+def _is_hidden(sequence: int, found: SeenObject | None) -> bool:
+    """Whether an upsert that left no trace may have been merged into the next that did.
+
+    A merged one is told by its mark, unless one of those it was merged with wrote the same mark later. Where
+    not all writes are remembered, nobody can tell.
+    """
+    for write in found.writes if found is not None else ():
+        if write.sequence is not None and write.sequence > sequence:
+            mark = mark_of(sequence)
+            marks = {mark_of(each) for each in (*write.brought, write.sequence) if each > sequence}
+            return mark in marks or (found is not None and not found.is_whole)
+    return False
 
 
 def _first_writes(account: Audit, slots: Slots, subject: str, found: SeenObject | None) -> dict[int, int]:

@@ -39,6 +39,8 @@ class SeenObject(NamedTuple):
     """External id of the enduser's company."""
     custom: Mapping[str, Any]
     writes: Sequence[Write]
+    is_whole: bool = True
+    """None of its writes is forgotten."""
 
 
 class SeenLetter(NamedTuple):
@@ -64,7 +66,10 @@ class Seen:
     skipped: Mapping[str, int] | None = None
     """Records skipped by reason, as the pipeline counts them; None where its counters are gone."""
     merged: int | None = 0
-    """Upserts the pipeline says it merged into later ones; None where its counters are gone."""
+    """Upserts the pipeline says it merged into later ones; None where its counters are gone.
+
+    Marks tell of each whether it can have been: the count is one more witness.
+    """
     resent: Mapping[int, Sequence[range]] = field(default_factory=dict)
     """Offsets a crash made the group read again, by partition; a range for each time."""
 

@@ -23,13 +23,17 @@ def seen_endusers(rows: Iterable[EntryRow]) -> Iterator[SeenObject]:
     """Endusers, with the writes the sandbox remembers."""
     for row in rows:
         keys = person_keys(row.external_id, row.email)
-        yield SeenObject(keys, row.company_external_id, row.custom, _writes(row))
+        yield SeenObject(keys, row.company_external_id, row.custom, _writes(row), _is_whole(row))
 
 
 def seen_companies(rows: Iterable[EntryRow]) -> Iterator[SeenObject]:
     """Companies, likewise."""
     for row in rows:
-        yield SeenObject((f"co:{row.external_id}",), None, row.custom, _writes(row))
+        yield SeenObject((f"co:{row.external_id}",), None, row.custom, _writes(row), _is_whole(row))
+
+
+def _is_whole(row: EntryRow) -> bool:
+    return row.writes == len(row.history)
 
 
 def _writes(row: EntryRow) -> tuple[Write, ...]:

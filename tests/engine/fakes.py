@@ -279,6 +279,8 @@ class Told:
         self.retries: Counter[str] = Counter()
         self.answers_fenced = 0
         self.rebalances: list[tuple[str, int, int]] = []
+        self.last_commits: list[bool] = []
+        """For each change, whether Kafka had acknowledged everything settled."""
         self.commits: Counter[CommitResult] = Counter()
         self.ignored: Counter[MarkIgnored] = Counter()
         self.stages: list[str] = []
@@ -327,8 +329,11 @@ class Told:
     def fenced(self, operations: int) -> None:
         self.answers_fenced += operations
 
-    def rebalanced(self, change: str, partitions: int, released: int) -> None:
-        self.rebalances.append((change, partitions, released))
+    def rebalanced(
+        self, change: str, partitions: Collection[TopicPartition], released: int, *, is_committed: bool
+    ) -> None:
+        self.rebalances.append((change, len(partitions), released))
+        self.last_commits.append(is_committed)
 
     def committed(self, result: CommitResult, partitions: int) -> None:
         self.commits[result] += 1

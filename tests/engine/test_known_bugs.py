@@ -63,6 +63,28 @@ def test_no_error_of_a_commit_ends_the_loop(result: CommitResult) -> None:
     assert bench.committed() == 4
 
 
+@pytest.mark.parametrize("result", [CommitResult.RETRY, CommitResult.FENCED])
+def test_a_commit_that_fails_in_a_rebalance_sets_off_no_other(result: CommitResult) -> None:
+    """Whoever leaves for that, or joins anew, has the group rebalance again, and so on: we stay.
+
+    Nor is it asked for at every turn: a coordinator that rebalances a large group has enough to do.
+    """
+    bench = Bench(partitions=3)
+    for number in range(60):
+        bench.source.feed(identify(f"u-{number}"), number=number % 3)
+    bench.source.commit_script.extend([result] * 1_000)
+    changes, began = len(bench.told.rebalances), bench.clock.now
+    bench.turn(400, seconds=0.05)
+    assert bench.told.commits[result] > 0
+    assert len(bench.source.commit_calls) <= (bench.clock.now - began) / Limits().commit_interval_seconds + 1
+    assert not bench.source.is_closed
+    assert len(bench.told.rebalances) == changes
+    assert bench.streamer.ledger.partitions == {partition(number) for number in range(3)}
+    bench.source.commit_script.clear()
+    bench.turn(20)
+    assert bench.source.committed == {partition(number): 20 for number in range(3)}
+
+
 def test_every_pause_ends_when_its_reason_does() -> None:
     """Pressure, then letters that are not taken: after each, all partitions are read again."""
     bench = Bench(answer=None, partitions=3, limits=Limits(high_water_records=10, still_seconds=1.0))

@@ -697,6 +697,7 @@ def test_a_commit_during_a_rebalance_is_retried() -> None:
     bench.source.revoke(0)
     assert bench.committed() == 2
     assert bench.told.commits[CommitResult.RETRY] == 3
+    assert bench.told.last_commits[-1]
 
 
 def test_a_commit_during_a_rebalance_is_given_up_in_time() -> None:
@@ -707,6 +708,7 @@ def test_a_commit_during_a_rebalance_is_given_up_in_time() -> None:
     bench.source.revoke(0)
     assert 60 <= bench.clock.now - before <= 66
     assert bench.committed() == 1
+    assert not bench.told.last_commits[-1]
 
 
 @pytest.mark.parametrize("result", [CommitResult.FENCED, CommitResult.DENIED])
@@ -719,6 +721,7 @@ def test_a_final_refusal_of_a_commit_is_not_repeated_on_leaving(result: CommitRe
     assert len(bench.source.commit_calls) == calls + 1
     assert bench.told.commits[result] == 1
     assert bench.committed() == 1
+    assert not bench.told.last_commits[-1]
 
 
 def test_a_revoke_waits_for_letters_already_produced() -> None:

@@ -7,19 +7,29 @@ from typing import Final, NamedTuple
 
 from tests.faults.evidence import Arrivals, Asked, Careers, Commits, Ending, Places, Told
 from tests.faults.laws import SLACK_SECONDS, Again, Why, last_commit
+from tests.faults.plant import SESSION_SECONDS
 from tests.faults.strikes import Struck
 
 _LOOK_BACK_SECONDS: Final = 600.0
+TAKEN_AFTER_SECONDS: Final = SESSION_SECONDS - 1.0
+"""Nobody takes over what a member was cut off from before the group misses its heartbeats."""
 BETWEEN: Final = -1
 """Stands for no strike: what came again of itself."""
 
 
 class Bound(NamedTuple):
-    """Arrivals that might have come again: unanswered, answered since the last commit, settled behind."""
+    """Arrivals that might have come again, or late."""
 
     unanswered: int = 0
     since_commit: int = 0
     behind: int = 0
+    late: int = 0
+    """Under way when others could take the partitions over: may arrive after they began."""
+
+    @property
+    def repeated(self) -> int:
+        """All that its reader might have brought again."""
+        return self.unanswered + self.since_commit + self.behind
 
     def plus(self, other: "Bound") -> "Bound":
         """Both together."""
@@ -49,78 +59,56 @@ def bounds(
     places: Places,
     commits: Commits,
     careers: Careers,
-    again: Iterable[Again],
 ) -> dict[int, Bound]:
-    """By strike. A partition that came back to the member that gave it away is known by what came again."""
-    returned: dict[tuple[str, Ending], set[int]] = defaultdict(set)
-    for each in again:
-        if each.ending is not None:
-            returned[each.before.caller, each.ending].add(places.partition[each.slot])
+    """By strike."""
     windows = Windows(struck)
     found: dict[int, Bound] = defaultdict(Bound)
-    by_caller: dict[str, list[tuple[float, Asked, int]]] = defaultdict(list)
+    by_caller: dict[str, list[Sent]] = defaultdict(list)
     for slot, number in arrivals:
         request = asked[number]
-        by_caller[request.caller].append((request.at, request, slot))
+        by_caller[request.caller].append(Sent(request.at, request, slot))
         if not request.is_answered:
             at = windows.of(request.until)
             found[at] = found[at].plus(Bound(unanswered=1))
-    for rows in by_caller.values():
-        rows.sort(key=lambda row: row[0])
-    readers = _readers(arrivals, asked, places)
+    for sent in by_caller.values():
+        sent.sort(key=lambda each: each.at)
     for caller, endings in careers.ended.items():
-        rows = by_caller.get(caller, [])
         for ending in endings:
-            gone = _gone(readers, caller, ending) | returned[caller, ending]
-            left = _left(rows, ending, gone, places)
+            left = list(_left(by_caller.get(caller, []), caller, ending, places, careers))
             at = windows.of(ending.at)
             found[at] = found[at].plus(_bound_of(left, ending, places, commits))
     return found
 
 
-Readers = Mapping[int, tuple[list[float], list[str]]]
+class Sent(NamedTuple):
+    """One arrival."""
 
-
-def _readers(arrivals: Arrivals, asked: Mapping[int, Asked], places: Places) -> Readers:
-    """By partition: when something of it arrived, and from whom."""
-    readers: dict[int, tuple[list[float], list[str]]] = {}
-    for slot, number in arrivals:
-        request = asked[number]
-        since, callers = readers.setdefault(places.partition[slot], ([], []))
-        since.append(max(request.at, since[-1] if since else 0.0))
-        callers.append(request.caller)
-    return readers
-
-
-def _gone(readers: Readers, caller: str, ending: Ending) -> set[int]:
-    """Partitions that another read next."""
-    return {
-        partition
-        for partition, (since, callers) in readers.items()
-        if ending.is_blind or _next_reader(since, callers, ending.at) != caller
-    }
+    at: float
+    request: Asked
+    slot: int
 
 
 def _left(
-    rows: Sequence[tuple[float, Asked, int]], ending: Ending, gone: set[int], places: Places
-) -> Iterator[tuple[Asked, int]]:
+    sent: Sequence[Sent], caller: str, ending: Ending, places: Places, careers: Careers
+) -> Iterator[Sent]:
     """What the member had sent of these partitions by then."""
-    start = bisect_left(rows, ending.at - _LOOK_BACK_SECONDS, key=lambda row: row[0])
-    stop = bisect_right(rows, ending.at + SLACK_SECONDS, key=lambda row: row[0])
-    for _, request, slot in rows[start:stop]:
-        if places.partition[slot] in gone:
-            yield request, slot
+    start = bisect_left(sent, ending.at - _LOOK_BACK_SECONDS, key=lambda each: each.at)
+    stop = bisect_right(sent, max(ending.at + SLACK_SECONDS, ending.sends_until), key=lambda each: each.at)
+    # Of what it loses after it was cut off all was counted at the cut.
+    gone = {
+        partition
+        for partition in ending.partitions
+        if ending.is_blind or careers.blind_since(caller, partition, ending.at) is None
+    }
+    return (each for each in sent[start:stop] if places.partition[each.slot] in gone)
 
 
-def _next_reader(since: list[float], callers: list[str], at: float) -> str | None:
-    place = bisect_right(since, at)
-    return callers[place] if place < len(callers) else None
-
-
-def _bound_of(left: Iterable[tuple[Asked, int]], ending: Ending, places: Places, commits: Commits) -> Bound:
+def _bound_of(left: Iterable[Sent], ending: Ending, places: Places, commits: Commits) -> Bound:
     last: dict[int, Told] = {}
     counts: Counter[Why] = Counter()
-    for request, slot in left:
+    for _, request, slot in left:
+        if ending.is_blind and request.until > ending.at + TAKEN_AFTER_SECONDS:
+            counts[Why.LATE] += 1
         if not request.is_answered:
             continue  # counted where it was not answered
         partition = places.partition[slot]
@@ -128,10 +116,10 @@ def _bound_of(left: Iterable[tuple[Asked, int]], ending: Ending, places: Places,
             last[partition] = last_commit(commits, partition, ending)
         if last[partition].has(places.offset[slot]):
             continue
-        if request.until > ending.at - SLACK_SECONDS:
+        if request.at <= ending.at + SLACK_SECONDS and request.until > ending.at - SLACK_SECONDS:
             counts[Why.UNANSWERED] += 1
-        elif request.until > last[partition].at:
-            counts[Why.SINCE_COMMIT] += 1
-        else:
+        elif request.until <= last[partition].at:
             counts[Why.BEHIND] += 1
-    return Bound(counts[Why.UNANSWERED], counts[Why.SINCE_COMMIT], counts[Why.BEHIND])
+        elif not ending.is_orderly:
+            counts[Why.SINCE_COMMIT] += 1
+    return Bound(counts[Why.UNANSWERED], counts[Why.SINCE_COMMIT], counts[Why.BEHIND], counts[Why.LATE])

@@ -5,8 +5,9 @@ An arrival is one event in one request. Events are known by their slot (subject 
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from streamer.engine.settled import NOTHING, Settled, decode
@@ -60,6 +61,10 @@ class Arrivals:
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return zip(self.slots, self.requests, strict=True)
+
+    def latest_first(self) -> Iterator[tuple[int, int]]:
+        """Backwards."""
+        return zip(reversed(self.slots), reversed(self.requests), strict=True)
 
 
 def activities_of(rows: Iterable[ActivityRow], slots: Slots) -> Arrivals:
@@ -168,14 +173,37 @@ class Commits:
         return told
 
 
+class How(StrEnum):
+    """How a member's way with partitions ended."""
+
+    BLIND = "blind"
+    """Killed, stopped or cut off: it gave nothing back, and commits under way may still arrive."""
+    LOST = "lost"
+    """It learned that others read them."""
+    REVOKED = "revoked"
+    """It handed over, and Kafka did not take its last commit."""
+    ORDERLY = "orderly"
+    """It handed over: a last commit, when the last answer was in, and Kafka took it."""
+
+
 class Ending(NamedTuple):
     """A member's way with some partitions ended, whatever the reason."""
 
     at: float
-    is_blind: bool
-    """Killed, stopped or cut off: it gave nothing back, and commits under way may still arrive."""
-    is_orderly: bool = False
-    """It handed over: a last commit, when the last answer was in."""
+    how: How
+    partitions: frozenset[int]
+    sends_until: float = 0.0
+    """Of a blind one: what Planhat sees of it from then on was sent when it had no right to."""
+
+    @property
+    def is_blind(self) -> bool:
+        """The member did not know."""
+        return self.how is How.BLIND
+
+    @property
+    def is_orderly(self) -> bool:
+        """Everything answered by then was committed."""
+        return self.how is How.ORDERLY
 
 
 COMMIT_ARRIVES_SECONDS: Final = 1.0
@@ -184,19 +212,29 @@ COMMIT_ARRIVES_SECONDS: Final = 1.0
 
 @dataclass
 class Careers:
-    """What each member went through: when its ways with partitions began and ended."""
+    """What each member went through: when its ways with each partition began and ended."""
 
-    begun: Mapping[str, list[float]]
-    ended: Mapping[str, list[Ending]]
+    begun: Mapping[str, Mapping[int, Sequence[float]]]
+    """By member and partition, in order."""
+    ended: Mapping[str, Sequence[Ending]]
+    """By member, in order."""
 
-    def ending_between(self, member: str, after: float, before: float) -> Ending | None:
-        """The first ending between two moments."""
-        return next((each for each in self.ended.get(member, ()) if after <= each.at <= before), None)
+    def ending_between(self, member: str, partition: int, after: float, before: float) -> Ending | None:
+        """The first ending of its way with the partition between two moments."""
+        return next((each for each in self._ended(member, partition) if after <= each.at <= before), None)
 
-    def is_blind(self, member: str, at: float) -> Ending | None:
-        """The blind ending after which it was given no partitions up to then, if there is one."""
-        begun = self.begun.get(member, [])
-        for each in self.ended.get(member, ()):
-            if each.is_blind and each.at <= at and not any(each.at < again <= at for again in begun):
+    def blind_since(self, member: str, partition: int, at: float) -> Ending | None:
+        """The blind ending after which it was not given the partition up to then, if there is one."""
+        for each in self._ended(member, partition):
+            if each.is_blind and each.at <= at and self.tenure(member, partition, at) <= each.at:
                 return each
         return None
+
+    def tenure(self, member: str, partition: int, at: float) -> float:
+        """When the way with the partition began that it was on then; 0 where that is not known."""
+        begun = self.begun.get(member, {}).get(partition, ())
+        place = bisect_right(begun, at)
+        return begun[place - 1] if place else 0.0
+
+    def _ended(self, member: str, partition: int) -> Iterator[Ending]:
+        return (each for each in self.ended.get(member, ()) if partition in each.partitions)

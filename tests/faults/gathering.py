@@ -11,8 +11,8 @@ from streamer.standins.account_books import Expected, Slots
 from streamer.standins.account_findings import Audit, Seen, SeenLetter
 from streamer.standins.account_view import seen_activities, seen_companies, seen_endusers, seen_ignored
 from streamer.standins.demo_topic import read_letters
-from tests.faults.evidence import Arrivals, Asked, Careers, Ending, activities_of, asked_of, upserts_of
-from tests.faults.plant import HTTP_SECONDS, Plant
+from tests.faults.evidence import Arrivals, Asked, Careers, Ending, How, activities_of, asked_of, upserts_of
+from tests.faults.plant import HTTP_SECONDS, Change, Plant
 from tests.faults.strikes import Struck
 from tests.real_kafka.commits import Commit, CommitHistory
 
@@ -79,16 +79,31 @@ def gather(plant: Plant, struck: Sequence[Struck]) -> Evidence:
 
 def careers_of(plant: Plant, struck: Sequence[Struck]) -> Careers:
     """From the members' own logs, and from what was done to them."""
-    blind: dict[str, list[Ending]] = {}
-    for each in struck:
-        for cut in each.cuts:
-            blind.setdefault(cut.member, []).append(Ending(cut.at, is_blind=True))
-    ended = {}
+    begun: dict[str, dict[int, list[float]]] = {}
+    ended: dict[str, list[Ending]] = {}
     for life in plant.lives:
+        assigned = life.changes("partitions_assigned")
+        mine = begun.setdefault(life.name, {})
+        for change in assigned:
+            for partition in change.partitions:
+                mine.setdefault(partition, []).append(change.at)
         told = [
-            Ending(at, is_blind=False, is_orderly=event == "partitions_revoked")
-            for event in ("partitions_revoked", "partitions_lost")
-            for at in life.times(event)
+            Ending(change.at, How.ORDERLY if change.is_committed else How.REVOKED, change.partitions)
+            for change in life.changes("partitions_revoked")
         ]
-        ended[life.name] = sorted([*told, *blind.get(life.name, [])])
-    return Careers({life.name: sorted(life.times("partitions_assigned")) for life in plant.lives}, ended)
+        told += [Ending(change.at, How.LOST, change.partitions) for change in life.changes("partitions_lost")]
+        cuts = [cut for each in struck for cut in each.cuts if cut.member == life.name]
+        blind = [Ending(cut.at, How.BLIND, _held(cut.at, assigned, told), cut.sends_until) for cut in cuts]
+        ended[life.name] = sorted(told + blind, key=lambda ending: ending.at)
+    return Careers(begun, ended)
+
+
+def _held(at: float, assigned: Sequence[Change], told: Sequence[Ending]) -> frozenset[int]:
+    """The partitions that a member read at this moment."""
+    changes = [(change.at, True, change.partitions) for change in assigned]
+    changes += [(ending.at, False, ending.partitions) for ending in told]
+    held: set[int] = set()
+    for moment, has_come, partitions in sorted(changes, key=lambda change: change[0]):
+        if moment <= at:
+            held = held | partitions if has_come else held - partitions
+    return frozenset(held)

@@ -4,16 +4,17 @@ An event that arrives again must be one of these, or the law is broken:
 
 (a) the request that brought it before was not answered, or was under way when its member's way with
     the partition ended;
-(b) it was answered since that member's last acknowledged commit of the partition;
+(b) it was answered since that member's last acknowledged commit of the partition, which ended without a
+    hand-over in order;
 (c) it was answered before that commit, and its offset is not below it: settled behind a record in
     flight, which the commit's metadata should have told. Allowed only where a run says so.
 
 In every case the group's last commit did not tell that it was settled when it came again, neither by its
 offset nor by its metadata.
 
-An event that comes after a later one of the same subject and kind is out of order, unless it is such a
-repetition by a member that reads its partition now. A member that was stopped or cut off and does not
-know yet that another reads its partitions is late: what it had sent is listed.
+An event that comes after a later one of the same subject and kind is out of order, save what a new reader
+and an unanswered request excuse (see `order`). A member that was stopped or cut off and does not know yet
+that another reads its partitions is late: what was under way is listed.
 """
 
 from bisect import bisect_right
@@ -33,6 +34,7 @@ from tests.faults.evidence import (
     Places,
     Told,
 )
+from tests.faults.order import Order, Overtaken
 
 SLACK_SECONDS: Final = 0.05
 """Clocks of one machine, logs of milliseconds."""
@@ -105,25 +107,21 @@ class Judge:
         `asked_twice` are requests whose answer left open what was saved: some of it is sent again.
         """
         judged = Judged()
-        # The newest slot that arrived and its request, by subject: slots of one subject are in order.
-        latest: dict[int, tuple[int, int]] = {}
+        order = Order(self._places, self._asked, self._careers, asked_twice)
         seen: dict[int, list[int]] = defaultdict(list)
         repeated: dict[int, list[Again]] = defaultdict(list)
         often = {slot for slot, count in Counter(arrivals.slots).items() if count > 1}
         for slot, number in arrivals:
             now = self._asked[number]
-            again = None
-            if slot in often:
-                again = self._again(slot, seen[slot], now, asked_twice)
-                seen[slot].append(number)
-                if again is not None:
-                    repeated[slot].append(again)
-            subject = self._places.subject[slot]
-            newest, brought_by = latest.get(subject, (-1, 0))
-            if slot < newest:
-                self._note_order(judged, slot, now, again, f"behind {self._named(newest, brought_by)}")
-            else:
-                latest[subject] = slot, number
+            before = seen[slot] if slot in often else []
+            again = self._again(slot, before, now, asked_twice)
+            is_again = again is not None and again.why is not Why.UNEXPLAINED
+            overtaken = order.overtaken(slot, now, before, is_again=is_again)
+            if overtaken is not None:
+                self._note_order(judged, slot, now, again, overtaken)
+            if again is not None:
+                repeated[slot].append(again)
+            before.append(number)
         for slot, all_again in repeated.items():
             self._note(judged, slot, all_again)
         return judged
@@ -140,12 +138,14 @@ class Judge:
 
     def _why(self, slot: int, before: Asked, now: Asked, asked_twice: frozenset[int]) -> Again:
         partition, offset = self._places.partition[slot], self._places.offset[slot]
-        late = self._careers.is_blind(now.caller, now.until)
+        late = self._careers.blind_since(now.caller, partition, now.until)
         if late is not None and now.caller != before.caller:
-            return Again(slot, before, now, Why.LATE, late)
-        blind = self._careers.is_blind(before.caller, before.until)
+            return Again(slot, before, now, Why.LATE if was_sent(now, late) else Why.UNEXPLAINED, late)
+        blind = self._careers.blind_since(before.caller, partition, before.until)
         ending = (
-            self._careers.ending_between(before.caller, before.at - SLACK_SECONDS, now.at + SLACK_SECONDS)
+            self._careers.ending_between(
+                before.caller, partition, before.at - SLACK_SECONDS, now.at + SLACK_SECONDS
+            )
             or blind
         )
         if not before.is_answered or before.number in asked_twice:
@@ -156,8 +156,10 @@ class Judge:
         if before.until > ending.at - SLACK_SECONDS:
             return Again(slot, before, now, Why.UNANSWERED, ending)
         # Cut off, it learns of its loss when another reads already: what is committed then is the other's.
-        is_since = before.until > last_commit(self._commits, partition, blind or ending).at
-        return Again(slot, before, now, Why.SINCE_COMMIT if is_since else Why.BEHIND, ending)
+        if before.until <= last_commit(self._commits, partition, blind or ending).at:
+            return Again(slot, before, now, Why.BEHIND, ending)
+        # Who hands over in order commits last what was answered last: nothing is left since then.
+        return Again(slot, before, now, Why.UNEXPLAINED if ending.is_orderly else Why.SINCE_COMMIT, ending)
 
     def _note(self, judged: Judged, slot: int, again: list[Again]) -> None:
         # A copy is a record of its own: one arrival for each needs no reason. Which of them that was
@@ -178,13 +180,16 @@ class Judge:
             f"{asked.at:.3f}-{asked.until:.3f} ({answered})"
         )
 
-    def _note_order(self, judged: Judged, slot: int, now: Asked, again: Again | None, behind: str) -> None:
-        late = self._careers.is_blind(now.caller, now.until)
-        if late is not None and (again is None or again.why is Why.LATE):
+    def _note_order(
+        self, judged: Judged, slot: int, now: Asked, again: Again | None, overtaken: Overtaken
+    ) -> None:
+        late = self._careers.blind_since(now.caller, self._places.partition[slot], now.until)
+        behind = f"behind {self._named(overtaken.slot, overtaken.by.number)}"
+        if late is not None and overtaken.is_by_next and was_sent(now, late):
             judged.inversions.append((slot, now))
         elif again is None:
             judged.disorder.append(f"{self._named(slot, now.number)} came for the first time {behind}")
-        elif again.why is Why.UNEXPLAINED and self._places.copies[slot] == 1:
+        else:
             judged.disorder.append(f"{self._names.of(slot)} {behind}: {self._told(again)}")
 
     def _told(self, again: Again) -> str:
@@ -195,6 +200,11 @@ class Judge:
             f"{before.at:.3f}-{before.until:.3f}, then {now.number} of {now.caller} at {now.at:.3f}, when "
             f"{self._commits.last(partition, now.at)[:2]} was committed; ending {again.ending}"
         )
+
+
+def was_sent(request: Asked, late: Ending) -> bool:
+    """Whether it was under way when its member, cut off like this, had to send no more."""
+    return request.at <= late.sends_until
 
 
 def last_commit(commits: Commits, partition: int, ending: Ending) -> Told:

@@ -57,6 +57,16 @@ class Broken(Exception):
     """The run cannot go on: a part did what it must not."""
 
 
+class Change(NamedTuple):
+    """Partitions came or went, by the member's own log."""
+
+    at: float
+    """Seconds since 1970."""
+    partitions: frozenset[int]
+    is_committed: bool
+    """Of revoked ones: Kafka took its last commit."""
+
+
 class Life(NamedTuple):
     """One member process, from its start to its end."""
 
@@ -64,9 +74,13 @@ class Life(NamedTuple):
     slot: int
     member: Member
 
-    def times(self, event: str) -> list[float]:
-        """When its log has lines of this name that tell of partitions; seconds since 1970."""
-        return [_time_of(line) for line in self.member.lines(event) if line.get("partitions")]
+    def changes(self, event: str) -> list[Change]:
+        """Its log's lines of this name that tell of partitions."""
+        return [
+            Change(_time_of(line), frozenset(_numbers_of(line["numbers"])), line.get("committed", False))
+            for line in self.member.lines(event)
+            if line["numbers"]
+        ]
 
 
 class Plant:
@@ -168,6 +182,13 @@ def plant(folder: Path, partitions: int, **settings: str) -> Iterator[Plant]:
             Pipeline(kafka, sandbox, logs, partitions=partitions, **{**_SETTINGS, **settings})
         )
         yield Plant(kafka, wires, sandbox, pipeline)
+
+
+def _numbers_of(ranges: str) -> Iterator[int]:
+    """`0-3 7`, one by one."""
+    for each in ranges.split():
+        low, _, high = each.partition("-")
+        yield from range(int(low), int(high or low) + 1)
 
 
 def _time_of(line: dict[str, Any]) -> float:

@@ -9,7 +9,7 @@ from tests.faults.verdict import Row, Verdict
 
 _HEADS: Final = (
     "strikes", "events", "resent", "duplicates", "a", "bound a", "b", "bound b", "behind", "bound",
-    "late", "inversions",
+    "late", "bound", "inversions",
 )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def _line(kind: str, row: Row) -> str:
         row.by_why[Why.UNANSWERED], row.bound.unanswered,
         row.by_why[Why.SINCE_COMMIT], row.bound.since_commit,
         row.by_why[Why.BEHIND], row.bound.behind,
-        row.by_why[Why.LATE], row.inversions,
+        row.by_why[Why.LATE], row.bound.late, row.inversions,
     )  # fmt: skip
     return f"{kind:<21}" + "".join(f"{figure:>11}" for figure in figures)
 
@@ -94,5 +94,6 @@ def _row_as_json(row: Row) -> dict[str, int]:
         "bound_unanswered": row.bound.unanswered,
         "bound_since_commit": row.bound.since_commit,
         "bound_behind": row.bound.behind,
+        "bound_late": row.bound.late,
         "inversions": row.inversions,
     }

@@ -1,149 +1,41 @@
 """Single stories that a schedule of strikes does not tell, each on parts of its own.
 
 Each takes a folder and a length in seconds (where time matters), says its figures and returns what is
-broken: nothing, if all is well.
+broken: nothing, if all is well. Stories of one member take a broker that is shared, too.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain, count, islice
 from pathlib import Path
-from time import monotonic, sleep, time
+from time import monotonic, sleep
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Producer
 
 from streamer.outcomes import Endpoint
 from streamer.standins.demo_topic import read_letters
-from streamer.standins.generator import Generator
 from streamer.standins.planhat.child import SandboxProcess
 from streamer.standins.planhat.faults import Fault, FaultKind, ItemMatch
-from tests.faults.campaign import drain
-from tests.faults.gathering import gather
-from tests.faults.load import Load
-from tests.faults.plant import HTTP_SECONDS, plant
-from tests.faults.report import table
-from tests.faults.schedule import Kind, Strike
-from tests.faults.strikes import Struck
-from tests.faults.verdict import verdict
+from tests.faults.campaign import Tell
+from tests.faults.stall import stall
 from tests.real_kafka.cluster import RealKafka
 from tests.real_kafka.member import wait_until
 from tests.real_kafka.pipeline import SANDBOX_SWITCHES, Pipeline
 
-Tell = Callable[[str], None]
 Scenario = Callable[[Path, float, Tell], list[str]]
-
-# --- Planhat stalls -------------------------------------------------------------------------------
-
-NORMAL_PER_SECOND: Final = 50.0
-TIMES_NORMAL: Final = 10.0
-FULL_AFTER: Final = 0.2
-"""After this share of the stall high water is reached: for the rest of it memory must be flat."""
-GROWTH_RATIO: Final = 0.05
-GROWTH_MIB: Final = 8.0
-_MEMBERS: Final = 2
-
-
-def stall(folder: Path, seconds: float, say: Tell) -> list[str]:
-    """Planhat answers nothing for a while, at ten times the normal rate of events.
-
-    Memory must be flat once high water is reached, the members must stay in the group, and afterwards
-    nothing comes again but what was unanswered.
-    """
-    rate = NORMAL_PER_SECOND * TIMES_NORMAL
-    full = int(rate * seconds * FULL_AFTER / _MEMBERS)
-    events = int(rate * (seconds + 10.0)) + 2_000
-    bulk = str(min(5_000, full // 4))
-    with plant(folder, 8, high_water_records=str(full), bulk_items=bulk, gate_longest_seconds="60") as parts:
-        lives = [parts.start(slot) for slot in range(_MEMBERS)]
-        parts.wait_until_whole()
-        load = Load(parts.pipeline, parts.pipeline.open(Generator(1, events, companyless_share=0.0)), rate)
-        load.start()
-        load.let(2_000)
-        load.wait_for(2_000)
-        joined = [len(life.member.lines("partitions_assigned")) for life in lives]
-        memory = Memory({life.name: life.member.pid for life in lives})
-        at = time()
-        # The worst way to stall: what is asked is done, and nobody is told.
-        parts.sandbox.add_faults(
-            Fault(kind=FaultKind.LOST_REPLY, seconds=HTTP_SECONDS + 1.0, times=None, for_seconds=seconds)
-        )
-        load.let(events)
-        memory.watch(seconds)
-        struck = Struck(Strike(1, Kind.TIMED_OUT, 0.0, 0.0, 0.0), at, time(), (), events)
-        load.join()
-        load.wait_for(0)
-        drain(parts, say)
-        broken = [
-            f"{life.name} did not keep its partitions"
-            for life, before in zip(lives, joined, strict=True)
-            if life.member.lines("partitions_lost")
-            or len(life.member.lines("partitions_assigned")) != before
-            or not life.member.is_running
-        ]
-        for slot in list(parts.now):
-            parts.end(slot)
-        found = verdict(gather(parts, [struck]), allows_behind=False)
-    say(f"stalled for {seconds:g} s at {rate:g} events a second; high water {full} records a member")
-    for name in memory.samples:
-        at_full, most = memory.at(name, FULL_AFTER * 1.5), memory.most(name, FULL_AFTER * 1.5)
-        say(
-            f"{name}: {memory.at(name, 0):.1f} MiB before, {at_full:.1f} MiB full, "
-            f"at most {most:.1f} MiB after"
-        )
-        if most > at_full * (1 + GROWTH_RATIO) + GROWTH_MIB:
-            broken.append(f"{name} grew from {at_full:.1f} to {most:.1f} MiB while nothing moved")
-    say(table(found))
-    return [*broken, *found.broken]
-
-
-class Memory:
-    """Resident memory of some processes, once a second."""
-
-    def __init__(self, pids: Mapping[str, int]) -> None:
-        self._pids = pids
-        self.samples: dict[str, list[float]] = {name: [] for name in pids}
-
-    def watch(self, seconds: float) -> None:
-        """Look for so long."""
-        until = monotonic() + seconds
-        while monotonic() < until:
-            for name, pid in self._pids.items():
-                self.samples[name].append(resident_mib(pid))
-            sleep(1.0)
-
-    def at(self, name: str, share: float) -> float:
-        """After this share of the time."""
-        samples = self.samples[name]
-        return samples[min(int(share * len(samples)), len(samples) - 1)]
-
-    def most(self, name: str, share: float) -> float:
-        """From then on."""
-        samples = self.samples[name]
-        return max(samples[min(int(share * len(samples)), len(samples) - 1) :])
-
-
-def resident_mib(pid: int) -> float:
-    """What a process holds in memory now."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
-
-
-# --- stories of one member --------------------------------------------------------------------------
 
 
 @contextmanager
-def _one(folder: Path, **settings: Any) -> Iterator[Pipeline]:
-    """A pipeline on a broker and a sandbox of its own."""
+def _one(folder: Path, shared: RealKafka | None, **settings: Any) -> Iterator[Pipeline]:
+    """A pipeline on a sandbox of its own, and a broker of its own where none is shared."""
     logs = folder / "members"
     logs.mkdir()
-    with (
-        RealKafka(folder / "kafka") as kafka,
-        SandboxProcess({**SANDBOX_SWITCHES, "keep_activities": 1_000_000}) as sandbox,
-        Pipeline(kafka, sandbox, logs, partitions=1, **settings) as pipeline,
-    ):
-        yield pipeline
+    with ExitStack() as stack:
+        kafka = shared or stack.enter_context(RealKafka(folder / "kafka"))
+        sandbox = stack.enter_context(SandboxProcess({**SANDBOX_SWITCHES, "keep_activities": 1_000_000}))
+        yield stack.enter_context(Pipeline(kafka, sandbox, logs, partitions=1, **settings))
 
 
 def _produce(pipeline: Pipeline, events: Iterable[Mapping[str, object] | bytes]) -> None:
@@ -178,10 +70,10 @@ BULK: Final = 5_000
 MOST_EXTRA_CALLS: Final = 26
 
 
-def poison(folder: Path, _seconds: float, say: Tell) -> list[str]:
+def poison(folder: Path, _seconds: float, say: Tell, kafka: RealKafka | None = None) -> list[str]:
     """One entry for which Planhat refuses a whole full bulk costs at most 26 extra calls."""
     bad = ItemMatch(field="externalId", values=frozenset({"u-poison"}))
-    with _one(folder, linger_seconds="3", alone_seconds="2") as pipeline:
+    with _one(folder, kafka, linger_seconds="3", alone_seconds="2") as pipeline:
         sandbox = pipeline.sandbox
         _produce(pipeline, [_company()])
         member = pipeline.member().wait_until_ready()
@@ -210,9 +102,9 @@ def poison(folder: Path, _seconds: float, say: Tell) -> list[str]:
     return broken if code == 0 else [*broken, f"exit code {code}"]
 
 
-def mandatory(folder: Path, _seconds: float, say: Tell) -> list[str]:
+def mandatory(folder: Path, _seconds: float, say: Tell, kafka: RealKafka | None = None) -> list[str]:
     """A field made mandatory at Planhat: every create is refused by name; hold, and nothing is set aside."""
-    with _one(folder, hold_probe_seconds="1") as pipeline:
+    with _one(folder, kafka, hold_probe_seconds="1") as pipeline:
         sandbox = pipeline.sandbox
         _produce(pipeline, chain([_company()], map(_identify, ("u-1", "u-2"))))
         member = pipeline.member().wait_until_ready()
@@ -222,7 +114,7 @@ def mandatory(folder: Path, _seconds: float, say: Tell) -> list[str]:
         )
         _produce(pipeline, (_identify(f"v-{number}") for number in range(2_000)))
         wait_until(lambda: bool(member.lines("hold_entered")), 60, f"hold\n{member.tail()}")
-        sleep(5.0)
+        sleep(2.0)  # two probes of the hold
         held, letters, committed = member.lines("hold_entered"), _letters(pipeline), pipeline.committed()
         is_ready = member.get("/readyz")[0] == 200
         sandbox.clear_faults()
@@ -241,17 +133,19 @@ def mandatory(folder: Path, _seconds: float, say: Tell) -> list[str]:
 
 
 RESTARTS: Final = 10
-MOST_LETTERS: Final = 100
+MOST_LETTERS_A_START: Final = 10
 
 
-def restarts(folder: Path, _seconds: float, say: Tell) -> list[str]:
-    """Ten starts on a topic where everything is bad leave at most a hundred letters."""
-    with _one(folder) as pipeline:
+def restarts(
+    folder: Path, _seconds: float, say: Tell, kafka: RealKafka | None = None, starts: int = RESTARTS
+) -> list[str]:
+    """Starts on a topic where everything is bad: ten leave at most a hundred letters."""
+    with _one(folder, kafka) as pipeline:
         _produce(pipeline, [b"no event at all"] * 2_000)
-        codes = [pipeline.member().wait(60.0) for _ in range(RESTARTS)]
+        codes = [pipeline.member().wait(60.0) for _ in range(starts)]
         letters, committed = _letters(pipeline), pipeline.committed()
     say(f"exit codes {codes}; {len(letters)} letters of {len(set(letters))} records; committed {committed}")
-    broken = [f"{len(letters)} letters"] if len(letters) > MOST_LETTERS else []
+    broken = [f"{len(letters)} letters"] if len(letters) > MOST_LETTERS_A_START * starts else []
     if set(codes) != {5}:
         broken.append(f"exit codes {codes}")
     if committed.get(0, 0) > len(set(letters)):
@@ -298,7 +192,7 @@ def _recreate(folder: Path, *, earlier: int, later: int) -> _Recreated:
                 "properties": {},
             }
 
-    with _one(folder) as pipeline:
+    with _one(folder, None) as pipeline:
         kafka, topic = pipeline.kafka, pipeline.topic
         _produce(pipeline, [_company(), *activities("Before", earlier)])
         member = pipeline.member().wait_until_ready()

@@ -40,6 +40,17 @@ class Kind(StrEnum):
 OF_MEMBERS: Final = frozenset({Kind.SIGKILL, Kind.SIGTERM, Kind.SIGSTOP, Kind.REBALANCE})
 MAY_INVERT: Final = frozenset({Kind.SIGSTOP, Kind.WIRE_CUT_ONE})
 """A member that does not know yet that others read its partitions: requests under way may come late."""
+OF_KAFKA: Final = frozenset(
+    {
+        Kind.BROKER_RESTART,
+        Kind.BROKER_KILL,
+        Kind.WIRE_CUT,
+        Kind.WIRE_LONG_CUT,
+        Kind.WIRE_CUT_ONE,
+        Kind.WIRE_SLOW,
+    }
+)
+"""A commit may come to nothing."""
 
 _BAG: Final = (
     *[Kind.SIGKILL] * 6,

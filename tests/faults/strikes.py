@@ -12,6 +12,8 @@ from streamer.standins.planhat.sandbox import DEFAULT_API_TOKEN
 from tests.faults.plant import HTTP_SECONDS, SESSION_SECONDS, STEADY, Plant
 from tests.faults.schedule import Kind, Strike
 
+ARRIVES_SECONDS: Final = 1.0
+"""How long after its sender's death a request may be seen by a busy sandbox."""
 _PAGE: Final = "<html><body>Please come back later</body></html>"
 
 
@@ -20,8 +22,8 @@ class Cut(NamedTuple):
 
     member: str
     at: float
-    until: float
-    """When it could go on; never, for the killed: then this is `at`."""
+    sends_until: float
+    """What Planhat sees of it from then on was sent when it had no right to."""
 
 
 class Struck(NamedTuple):
@@ -70,7 +72,7 @@ class Striker:
         slot = self._slot(strike)
         name = self._plant.now[slot].name
         at = self._plant.kill(slot)
-        self._cuts.append(Cut(name, at, at))
+        self._cuts.append(Cut(name, at, at + ARRIVES_SECONDS))
         sleep(strike.between(0.0, SESSION_SECONDS))
         self._plant.start(slot)
 
@@ -87,6 +89,7 @@ class Striker:
         try:
             sleep(SESSION_SECONDS + strike.between(1.0, 5.0))
         finally:
+            # Nothing leaves it in between, however late Planhat sees what had left before.
             self._cuts.append(Cut(life.name, at, time()))
             life.member.send_signal(signal.SIGCONT)
         sleep(1.0)
@@ -114,7 +117,8 @@ class Striker:
         slot = self._slot(strike)
         at = time()
         self._cut([slot], SESSION_SECONDS + strike.between(2.0, 5.0))
-        self._cuts.append(Cut(self._plant.now[slot].name, at, time()))
+        # It reaches Planhat, and may send until its last proof of membership is too old.
+        self._cuts.append(Cut(self._plant.now[slot].name, at, at + SESSION_SECONDS))
 
     def _cut(self, slots: "range | list[int]", seconds: float) -> None:
         for slot in slots:

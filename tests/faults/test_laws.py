@@ -1,59 +1,16 @@
 """The laws catch what they are for, on arrivals made up by hand."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections import Counter
 
-from streamer.outcomes import CallType, Fate
-from streamer.standins.account_books import Expected, Slots
-from streamer.standins.expectations import Effect, Expectation
 from streamer.standins.planhat.rows import EntryRow, WriteRow
-from tests.faults.bounds import bounds
-from tests.faults.evidence import Arrivals, Asked, Careers, Commits, Ending, Places, upserts_of
-from tests.faults.laws import Judge, Judged, Names, Why
+from tests.faults.bounds import Bound, Windows
+from tests.faults.evidence import Careers, Commits, Ending, How, upserts_of
+from tests.faults.laws import Judged, Why
+from tests.faults.scene import ALL, KILL, Scene, whys
 from tests.faults.schedule import Kind, Strike, schedule
 from tests.faults.strikes import Struck
+from tests.faults.verdict import Row, of_handovers, of_repetition
 from tests.real_kafka.commits import Commit
-
-EVENTS: Final = 6
-KILL: Final = {"one": [Ending(100.0, is_blind=True)]}
-
-
-class Scene:
-    """One user's events on partition 0, offsets 0 to 5; who brought which of them, and when."""
-
-    def __init__(self, commits: Sequence[tuple[float, int]] = (), copies: Sequence[int] = ()) -> None:
-        self.expected = Expected()
-        for sequence in range(1, EVENTS + 1):
-            self._produce(sequence, sequence - 1)
-        for offset, sequence in enumerate(copies, EVENTS):
-            self._produce(sequence, offset)
-        self.slots = Slots(self.expected, {})
-        self.commits = Commits([Commit(at, 0, offset, "") for at, offset in commits])
-        self.arrivals = Arrivals()
-        self.asked: dict[int, Asked] = {}
-
-    def _produce(self, sequence: int, offset: int) -> None:
-        made = Expectation(
-            CallType.TRACK, Fate.DELIVERED, effect=Effect.ACTIVITY, subject="ext:u-123", sequence=sequence
-        )
-        self.expected.add(0, offset, made)
-
-    def bring(self, caller: str, at: float, *sequences: int, is_answered: bool = True) -> None:
-        """A request of half a second."""
-        number = len(self.asked) + 1
-        self.asked[number] = Asked(number, caller, at, at + 0.5, is_answered)
-        for sequence in sequences:
-            self.arrivals.add(sequence - 1, number)
-
-    def judge(self, ended: dict[str, list[Ending]], begun: dict[str, list[float]] | None = None) -> Judged:
-        """What the laws say."""
-        self.careers = Careers(begun or {}, ended)
-        places, names = Places(self.expected, self.slots), Names(self.slots.subjects, self.slots.first)
-        return Judge(places, self.asked, self.commits, self.careers, names).judge(self.arrivals)
-
-
-def _whys(judged: Judged) -> list[Why]:
-    return [each.why for each in judged.again]
 
 
 def test_what_came_once_in_order_breaks_nothing() -> None:
@@ -73,7 +30,7 @@ def test_each_cause_of_a_kill_is_told_from_the_others() -> None:
     scene.bring("two", 110.0, 2, 3, 4)
     scene.bring("two", 111.0, 5, 6)
     judged = scene.judge(KILL)
-    assert _whys(judged) == [Why.BEHIND, Why.SINCE_COMMIT, Why.UNANSWERED]
+    assert whys(judged) == [Why.BEHIND, Why.SINCE_COMMIT, Why.UNANSWERED]
     assert (judged.unexplained, judged.disorder, judged.inversions) == ([], [], [])
 
 
@@ -83,8 +40,8 @@ def test_what_a_member_did_cut_off_is_since_its_own_last_commit() -> None:
     scene.bring("one", 97.0, 1)
     scene.bring("one", 100.1, 2)
     scene.bring("two", 106.1, 2)
-    cut_off = [Ending(100.0, is_blind=True), Ending(106.0, is_blind=False)]
-    assert _whys(scene.judge({"one": cut_off})) == [Why.SINCE_COMMIT]
+    cut_off = [Ending(100.0, How.BLIND, ALL, 106.0), Ending(106.0, How.LOST, ALL)]
+    assert whys(scene.judge({"one": cut_off})) == [Why.SINCE_COMMIT]
 
 
 def test_what_was_committed_may_not_come_again() -> None:
@@ -101,7 +58,7 @@ def test_a_member_that_lives_may_not_repeat_what_was_answered() -> None:
     scene = Scene()
     scene.bring("one", 1.0, 1, 2)
     scene.bring("one", 2.0, 2, 3)
-    assert _whys(scene.judge({})) == [Why.UNEXPLAINED]
+    assert whys(scene.judge({})) == [Why.UNEXPLAINED]
 
 
 def test_a_lost_answer_may_be_asked_for_again() -> None:
@@ -110,8 +67,42 @@ def test_a_lost_answer_may_be_asked_for_again() -> None:
     scene.bring("one", 1.0, 1, 2, is_answered=False)
     scene.bring("one", 2.0, 1, 2, 3)
     judged = scene.judge({})
-    assert _whys(judged) == [Why.UNANSWERED, Why.UNANSWERED]
+    assert whys(judged) == [Why.UNANSWERED, Why.UNANSWERED]
     assert (judged.unexplained, judged.disorder) == ([], [])
+
+
+def test_a_partition_that_is_given_away_excuses_nothing_in_another() -> None:
+    """The revoke of partition 1 is no reason for what partition 0 gets again."""
+    scene = Scene()
+    scene.bring("one", 1.0, 1, 2)
+    scene.bring("one", 3.0, 1, 2)
+    other = {"one": [Ending(2.0, How.REVOKED, frozenset({1}))]}
+    assert len(scene.judge(other).unexplained) == 2
+    assert scene.judge({"one": [Ending(2.0, How.REVOKED, ALL)]}).unexplained == []
+    assert scene.bounds(2.0) == Bound(since_commit=2)
+    scene.judge(other)
+    assert scene.bounds(2.0) == Bound()
+
+
+def test_nothing_answered_is_left_after_a_hand_over_in_order() -> None:
+    """The last commit comes when the last answer is in. Where Kafka did not take it, it may come again."""
+    scene = Scene([(95.0, 1)])
+    scene.bring("one", 96.0, 2)
+    scene.bring("two", 101.0, 2)
+    orderly = scene.judge({"one": [Ending(100.0, How.ORDERLY, ALL)]})
+    assert whys(orderly) == [Why.UNEXPLAINED]
+    assert scene.bounds(100.0) == Bound()
+    refused = scene.judge({"one": [Ending(100.0, How.REVOKED, ALL)]})
+    assert whys(refused) == [Why.SINCE_COMMIT]
+    assert scene.bounds(100.0) == Bound(since_commit=1)
+
+
+def test_a_last_commit_that_kafka_does_not_take_wants_a_reason() -> None:
+    """While the broker is away, or the wire is cut; not when a member is merely asked to end."""
+    careers = Careers({}, {"one": [Ending(100.0, How.REVOKED, ALL)]})
+    for kind, count in ((Kind.SIGTERM, 1), (Kind.BROKER_KILL, 0)):
+        struck = [Struck(Strike(1, kind, 0.0, 0.0, 0.0), 99.0, 108.0, ())]
+        assert len(of_handovers(careers, struck, Windows(struck))) == count
 
 
 def test_a_copy_comes_as_often_as_it_was_produced() -> None:
@@ -138,30 +129,18 @@ def test_twice_in_one_request_is_no_copy() -> None:
     assert len(scene.judge({}).unexplained) == 1
 
 
-def test_an_older_event_after_a_newer_is_out_of_order() -> None:
-    """Nobody was stopped: there is no excuse."""
-    scene = Scene()
-    scene.bring("one", 1.0, 1, 3)
-    scene.bring("one", 2.0, 2)
-    judged = scene.judge({})
-    assert len(judged.disorder) == 1
-    assert judged.inversions == []
-
-
-def test_a_stopped_member_that_wakes_is_late_and_listed() -> None:
-    """Its partition was taken over meanwhile; once it was given partitions again it is not late."""
-    stop = {"one": [Ending(3.0, is_blind=True)]}
+def test_late_ones_are_held_against_what_was_under_way() -> None:
+    """Answered when the member was stopped, it was at Planhat: it cannot arrive once more by that way."""
     scene = Scene([(2.0, 1)])
     scene.bring("one", 1.0, 1)
-    scene.bring("two", 11.0, 2, 3)
-    scene.bring("one", 12.0, 2)
-    judged = scene.judge(stop)
-    assert _whys(judged) == [Why.LATE]
-    assert [(slot, request.number) for slot, request in judged.inversions] == [(1, 3)]
-    assert judged.disorder == []
-    judged = scene.judge(stop, begun={"one": [11.5]})
-    assert judged.inversions == []
-    assert len(judged.disorder) == 1
+    scene.bring("one", 2.9, 2, seconds=9.5)
+    scene.bring("one", 2.8, 3)
+    scene.judge({"one": [Ending(3.0, How.BLIND, ALL, 11.9)]})
+    assert scene.bounds(3.0).late == 1
+    row = Row(resent=2, duplicates=2, by_why=Counter({Why.LATE: 2}), bound=scene.bounds(3.0))
+    assert of_repetition({"sigstop": row}, Judged(), Judged(), allows_behind=False) == [
+        "sigstop: 2 activities came late, 1 were under way"
+    ]
 
 
 def test_bounds_count_what_could_have_come_again() -> None:
@@ -171,11 +150,8 @@ def test_bounds_count_what_could_have_come_again() -> None:
     scene.bring("one", 98.5, 3)
     scene.bring("one", 99.8, 4)
     scene.bring("two", 110.0, 4)
-    judged = scene.judge(KILL)
-    struck = Struck(Strike(1, Kind.SIGKILL, 0.0, 0.0, 0.0), 100.0, 108.0, ())
-    places = Places(scene.expected, scene.slots)
-    found = bounds([struck], scene.arrivals, scene.asked, places, scene.commits, scene.careers, judged.again)
-    assert found[0] == (1, 1, 1)
+    scene.judge(KILL)
+    assert scene.bounds(100.0) == Bound(unanswered=1, since_commit=1, behind=1)
 
 
 def test_a_merged_item_brings_every_upsert_whose_mark_it_carries() -> None:

@@ -3,16 +3,16 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from streamer.standins.account_books import Slots
 from streamer.standins.account_findings import Audit, Fault
 from tests.faults.bounds import BETWEEN, Bound, Windows, bounds
-from tests.faults.evidence import Asked, Commits, Places
+from tests.faults.evidence import Asked, Careers, Commits, How, Places
 from tests.faults.gathering import Evidence
 from tests.faults.laws import Judge, Judged, Names, Why
 from tests.faults.plant import ACTIVITY_WORKERS
-from tests.faults.schedule import MAY_INVERT, Kind
+from tests.faults.schedule import MAY_INVERT, OF_KAFKA, Kind
 from tests.faults.strikes import Struck
 
 MOST_LATE_REQUESTS: Final = ACTIVITY_WORKERS + 2
@@ -75,14 +75,12 @@ def verdict(evidence: Evidence, *, allows_behind: bool) -> Verdict:
     of_upserts = judge.judge(evidence.upserts, evidence.unclear)
     windows = Windows(struck)
     rows = _rows(struck, windows, of_activities, of_upserts)
-    most = bounds(
-        struck, evidence.activities, evidence.asked, places, commits, evidence.careers, of_activities.again
-    )
+    most = bounds(struck, evidence.activities, evidence.asked, places, commits, evidence.careers)
     for at, bound in most.items():
         row = rows[_kind(struck, at)]
         row.bound = row.bound.plus(bound)
     account = evidence.account
-    late = _late_requests(struck, windows, of_activities, of_upserts)
+    late = _late_requests(windows, of_activities, of_upserts)
     overwritten = {names.subject_of(slot) for slot, _ in of_upserts.inversions}
     is_overwritten = _is_overwritten(account, overwritten)
     return Verdict(
@@ -95,11 +93,12 @@ def verdict(evidence: Evidence, *, allows_behind: bool) -> Verdict:
         letters_repeated=account.letters_repeated,
         broken=[
             *_of_account(account, {*_JUDGED_HERE, *([Fault.STALE] if is_overwritten else [])}),
-            *_of_repetition(rows, of_activities, of_upserts, allows_behind=allows_behind),
+            *of_repetition(rows, of_activities, of_upserts, allows_behind=allows_behind),
             *_some("commits went back", commits.backward),
             *_of_late(struck, late),
+            *of_handovers(evidence.careers, struck, windows),
         ],
-        inversions=[each.told(struck, at) for at, requests in late.items() for each in requests],
+        inversions=[_late(struck, at, each) for at, requests in late.items() for each in requests],
     )
 
 
@@ -136,9 +135,10 @@ def _of_account(account: Audit, without: set[Fault]) -> list[str]:
     ]
 
 
-def _of_repetition(
+def of_repetition(
     rows: Mapping[str, Row], of_activities: Judged, of_upserts: Judged, *, allows_behind: bool
 ) -> list[str]:
+    """What breaks the laws one by one, and kinds of strikes after which more came again than could have."""
     broken = [
         *_some("activities came again without a reason", of_activities.unexplained),
         *_some("activities came out of order", of_activities.disorder),
@@ -147,52 +147,50 @@ def _of_repetition(
     behind = of_activities.counts()[Why.BEHIND]
     if behind and not allows_behind:
         broken.append(f"{behind} activities came again that were settled behind a record in flight")
-    broken += [
-        f"{kind}: {row.duplicates} activities came again, at most {sum(row.bound)} could have"
-        for kind, row in rows.items()
-        if row.duplicates - row.by_why[Why.LATE] > sum(row.bound)
-    ]
+    for kind, row in rows.items():
+        late = row.by_why[Why.LATE]
+        if row.duplicates - late > row.bound.repeated:
+            most = row.bound.repeated
+            broken.append(f"{kind}: {row.duplicates - late} activities came again, at most {most} could have")
+        if late > row.bound.late:
+            broken.append(f"{kind}: {late} activities came late, {row.bound.late} were under way")
     return broken
 
 
-def _of_late(struck: Sequence[Struck], late: Mapping[int, list["Late"]]) -> list[str]:
+def _of_late(struck: Sequence[Struck], late: Mapping[int, list[Asked]]) -> list[str]:
     broken = []
     for at, requests in late.items():
         if at == BETWEEN or struck[at].strike.kind not in MAY_INVERT:
-            broken.append(f"out of order: {[each.told(struck, at) for each in requests]}")
-        elif any(each.is_new for each in requests):
-            broken.append(f"sent after it could go on: {[each.told(struck, at) for each in requests]}")
+            broken.append(f"out of order: {[_late(struck, at, each) for each in requests]}")
         elif len(requests) > MOST_LATE_REQUESTS:
             broken.append(f"strike {at + 1}: more requests came too late than could be under way")
     return broken
 
 
-class Late(NamedTuple):
-    """A request that brought something out of order."""
-
-    request: Asked
-    is_new: bool
-    """It reached Planhat only after its member, which was stopped or cut off, could go on."""
-
-    def told(self, struck: Sequence[Struck], at: int) -> str:
-        """In words."""
-        when = "after it could go on" if self.is_new else "before"
-        return (
-            f"strike {at + 1} ({_kind(struck, at)}): request {self.request.number} of "
-            f"{self.request.caller}, sent {when}, at {self.request.at:.3f}"
-        )
+def of_handovers(careers: Careers, struck: Sequence[Struck], windows: Windows) -> list[str]:
+    """Kafka takes the last commit of whoever hands over, unless something is done to it or to the wires."""
+    return [
+        f"{member} handed {sorted(ending.partitions)} over at {ending.at:.3f}, its last commit not taken "
+        f"({_kind(struck, windows.of(ending.at))})"
+        for member, endings in careers.ended.items()
+        for ending in endings
+        if ending.how is How.REVOKED and _kind(struck, windows.of(ending.at)) not in OF_KAFKA
+    ]
 
 
-def _late_requests(
-    struck: Sequence[Struck], windows: Windows, of_activities: Judged, of_upserts: Judged
-) -> dict[int, list[Late]]:
+def _late(struck: Sequence[Struck], at: int, request: Asked) -> str:
+    """A request that brought something out of order, in words."""
+    return (
+        f"strike {at + 1} ({_kind(struck, at)}): request {request.number} of {request.caller}, "
+        f"sent at {request.at:.3f}"
+    )
+
+
+def _late_requests(windows: Windows, of_activities: Judged, of_upserts: Judged) -> dict[int, list[Asked]]:
     """By strike."""
-    found: dict[int, list[Late]] = {}
+    found: dict[int, list[Asked]] = {}
     for request in sorted({request for _, request in of_activities.inversions + of_upserts.inversions}):
-        at = windows.of(request.until)
-        cuts = struck[at].cuts if at != BETWEEN else ()
-        is_new = any(cut.member == request.caller and request.at >= cut.until for cut in cuts)
-        found.setdefault(at, []).append(Late(request, is_new))
+        found.setdefault(windows.of(request.until), []).append(request)
     return found
 
 

@@ -27,6 +27,8 @@ SESSION_SECONDS: Final = 6.0
 """Of both protocols: a setting of ours in one, of the broker in the other."""
 PER_SECOND: Final = 150.0
 MOST_EVENTS: Final = 20_000
+MEMBERSHIP_CHANGES: Final = 3
+"""One comes, one goes, one comes back."""
 SLOW: Final = {"analytics_seconds": 0.2, "service_seconds": 0.05}
 _PARTITION: Final = re.compile(r'^streamer_oldest_unsettled_seconds{[^}]*partition="(\d+)"', re.MULTILINE)
 SMALL_BULKS: Final = {"activity_bulk_items": "20", "activity_workers": "2"}
@@ -64,13 +66,17 @@ def _wait_until_shared(pipeline: Pipeline, *members: Member) -> Shares:
     return last
 
 
+def _changes(member: Member, event: str) -> list[dict[str, Any]]:
+    """Lines of its log that tell of partitions: the classic protocol has a second round without any."""
+    return [each for each in member.lines(event) if each["partitions"]]
+
+
 def _gave_up_at(*members: Member) -> Callable[[str], float]:
     """When a member last gave partitions away, by its own log."""
 
     def at(name: str) -> float:
         (member,) = (each for each in members if each.name == name)
-        told = [each for each in member.lines("partitions_revoked") if each["partitions"]]
-        return datetime.fromisoformat(told[-1]["time"]).timestamp()
+        return datetime.fromisoformat(_changes(member, "partitions_revoked")[-1]["time"]).timestamp()
 
     return at
 
@@ -114,6 +120,10 @@ def test_members_come_stop_and_come_back(
         has_happened.set()
         fed.result(60)
     pipeline.wait_until_committed(90, steady, back)
+    # As many rebalances as changes: none sets off another.
+    assert len(_changes(steady, "partitions_assigned")) <= 1 + MEMBERSHIP_CHANGES
+    assert len(_changes(steady, "partitions_revoked")) <= MEMBERSHIP_CHANGES
+    assert not steady.lines("partitions_lost")
     assert [each.stop() for each in (steady, back)] == [0, 0]
 
     takeovers = changes.takeovers(CommitHistory(pipeline.kafka, pipeline.group, pipeline.topic))
@@ -170,11 +180,8 @@ def test_who_wakes_up_without_its_partitions_sends_nothing(
 
 
 def _assigned_after(member: Member, moment: float) -> float | None:
-    times = [
-        datetime.fromisoformat(line["time"]).timestamp()
-        for line in member.lines("partitions_assigned")
-        if line["partitions"]
-    ]
+    assigned = _changes(member, "partitions_assigned")
+    times = [datetime.fromisoformat(line["time"]).timestamp() for line in assigned]
     return next((at for at in times if at > moment), None)
 
 

@@ -269,6 +269,12 @@ def _lose_middle_upsert(world: World) -> None:
     world.objects[FIRST] = world.objects[FIRST]._replace(writes=(link, two))
 
 
+def _merge_without_counting(world: World) -> None:
+    link, _, two = world.objects[FIRST].writes
+    merged = two._replace(brought=(2,))
+    world.objects[FIRST] = world.objects[FIRST]._replace(writes=(link, merged))
+
+
 @pytest.mark.parametrize(
     ("plant", "fault"),
     [
@@ -300,7 +306,8 @@ def _lose_middle_upsert(world: World) -> None:
         (_commit_short, Fault.UNCOMMITTED),
         (_commit_beyond, Fault.UNCOMMITTED),
         (_commit_nothing, Fault.UNCOMMITTED),
-        (_lose_middle_upsert, Fault.UNEXPLAINED_MERGE),
+        (_lose_middle_upsert, Fault.LOST_UPSERT),
+        (_merge_without_counting, Fault.UNEXPLAINED_MERGE),
     ],
 )
 def test_a_planted_fault_is_named(world: World, plant: Callable[[World], None], fault: Fault) -> None:
@@ -374,11 +381,37 @@ def test_repeats_after_a_crash_are_not_disorder(world: World) -> None:
 def test_a_merged_upsert_is_there_from_the_merge_on(world: World) -> None:
     """An upsert that a later one stands for is neither lost nor overtaken."""
     first = world.objects[FIRST]
-    world.objects[FIRST] = first._replace(writes=(first.writes[0], Write(3, 6)))
+    world.objects[FIRST] = first._replace(writes=(first.writes[0], Write(3, 6, (2,))))
     world.merged = 1
     account = world.audit()
     assert account.lines() == []
     assert account.merged_upserts == 1
+
+
+@pytest.mark.parametrize("merged", [1, None])
+def test_an_upsert_without_a_mark_is_lost_whatever_came_later(world: World, merged: int | None) -> None:
+    """A later one of the same user stands for it only if it says so, or if nobody remembers what it said."""
+    first = world.objects[FIRST]
+    world.objects[FIRST] = first._replace(writes=(first.writes[0], Write(3, 6)))
+    world.merged = merged
+    account = world.audit()
+    assert account.faults[Fault.LOST_UPSERT] == 1
+    assert account.examples[Fault.LOST_UPSERT] == [f"{FIRST}#2"]
+    world.objects[FIRST] = world.objects[FIRST]._replace(is_whole=False)
+    assert world.audit().lines() == []
+
+
+def test_an_upsert_whose_mark_was_overwritten_in_the_same_write_may_be_merged(world: World) -> None:
+    """There are sixteen marks: of more than that told as one, the first are known only by the count."""
+    world.live(_about(8 + 10, Effect.ENDUSER))
+    first = world.objects[FIRST]
+    link, _, _, last = first.writes
+    world.merged = 2
+    world.objects[FIRST] = first._replace(writes=(link, last._replace(brought=(6,))))
+    assert Fault.LOST_UPSERT not in world.audit().faults
+    world.objects[FIRST] = first._replace(writes=(link, last))
+    account = world.audit()
+    assert account.examples[Fault.LOST_UPSERT] == [f"{FIRST}#6"]
 
 
 def test_a_merged_upsert_may_come_again_by_itself(world: World) -> None:

@@ -143,6 +143,7 @@ def test_endusers_are_read_with_their_keys_and_numbered_writes() -> None:
     assert found.keys == ("ext:u-1", "mail:u-1@acme-1.example")
     assert found.company == "acme-1"
     assert found.writes == (Write(2, None), Write(5, 3), Write(9, 4))
+    assert found.is_whole
 
 
 def test_a_write_tells_which_upserts_were_told_with_it() -> None:
@@ -150,6 +151,7 @@ def test_a_write_tells_which_upserts_were_told_with_it() -> None:
     sent = {"custom": {"sequence": 4, "Mark 4": 4, "Mark 3": 3, "Mark 1": 1, "Mark 2": 7, "Mark 6": True}}
     (found,) = seen_endusers([_entry(history=[WriteRow(9, 3, sent)])])
     assert found.writes == (Write(9, 4, (1, 3)),)
+    assert not found.is_whole, "two of its three writes are forgotten"
 
 
 def test_companies_are_read_by_their_external_id() -> None:
