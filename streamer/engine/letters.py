@@ -19,7 +19,8 @@ class Letters:
     def __init__(self, guard: DeadLetterGuard, topic: DeadLetters) -> None:
         self.guard = guard
         self._topic = topic
-        self._candidates: deque[tuple[Entry, Window]] = deque()
+        self._candidates: dict[Window, deque[Entry]] = {guard.reading: deque(), guard.answers: deque()}
+        """Apart: a refused record that waits for answers must not hold up those for which enough was read."""
         self._again: deque[tuple[DeadLetter, Entry]] = deque()
         self._produced: dict[int, tuple[DeadLetter, Entry]] = {}
         self._under_way: set[int] = set()
@@ -29,19 +30,18 @@ class Letters:
 
     def add(self, entry: Entry, window: Window) -> None:
         """A record whose operations are all answered for, and which is to be a letter."""
-        self._candidates.append((entry, window))
+        self._candidates[window].append(entry)
 
     def forget_closed(self) -> None:
         """Drop what went back to Kafka with its partition; what is under way ends by its receipt."""
-        self._candidates = deque(
-            (entry, window) for entry, window in self._candidates if not entry.book.is_closed
-        )
+        for window, waiting in self._candidates.items():
+            self._candidates[window] = deque(entry for entry in waiting if not entry.book.is_closed)
         self._again = deque((letter, entry) for letter, entry in self._again if not entry.book.is_closed)
 
     @property
     def held(self) -> int:
         """Candidates not produced yet."""
-        return len(self._candidates) + len(self._again)
+        return sum(map(len, self._candidates.values())) + len(self._again)
 
     def pump(self, now: float) -> None:
         """Produce what may be produced."""
@@ -51,12 +51,12 @@ class Letters:
             if not self._produce(*self._again[0], now):
                 return
             self._again.popleft()
-        while self._candidates and self.guard.may_produce(self._candidates[0][1]):
-            entry, _ = self._candidates[0]
-            if not self._produce(_letter(entry), entry, now):
-                return
-            self.guard.produced()
-            self._candidates.popleft()
+        for window, waiting in self._candidates.items():
+            while waiting and self.guard.may_produce(window):
+                if not self._produce(_letter(waiting[0]), waiting[0], now):
+                    return
+                self.guard.produced()
+                waiting.popleft()
         if not self._again and not self._produced:
             # What the topic did not take may have gone back to Kafka with its partition since: then no
             # receipt will ever come to lift the block.
@@ -88,7 +88,7 @@ class Letters:
 
     def is_held(self, entry: Entry | None) -> bool:
         """Whether this record is a candidate that waits for evidence."""
-        return any(candidate is entry for candidate, _ in self._candidates)
+        return any(candidate is entry for waiting in self._candidates.values() for candidate in waiting)
 
     def is_produced(self, entry: Entry) -> bool:
         """Whether this record's letter is with the producer and not answered for."""

@@ -326,6 +326,28 @@ def test_a_letter_that_waits_for_evidence_does_not_stop_the_reading_that_brings_
     assert bench.source.committed[partition()] == 1_224
 
 
+def test_a_refused_one_that_waits_for_evidence_does_not_hold_up_unreadable_ones() -> None:
+    """Of what is read enough is known; of what Planhat answers, not: each waits for its own evidence."""
+
+    def answer(batch: Batch) -> Answer:
+        is_bad = [str(each.external_id).startswith("bad") for each in batch.operations]
+        return Answered(tuple(Verdict.REFUSED if bad else Verdict.ACCEPTED for bad in is_bad))
+
+    bench = Bench(answer=answer, limits=Limits(high_water_records=100, poll_records=50))
+    for number in range(12):
+        bench.source.feed(identify(f"ok-{number}", company=None))
+        bench.source.feed(identify(f"bad-{number}", company=None))
+        bench.turn(6)
+    for number in range(1_000):
+        bench.source.feed({"type": "screen", "messageId": f"s-{number}", "userId": "u-1", "name": "Home"})
+        if number % 10 == 0:
+            bench.source.feed({"type": "track", "messageId": f"t-{number}", "userId": "u-1"})
+    bench.turn(300)
+    assert bench.streamer.letters.held == 2
+    assert bench.streamer.ledger.in_flight == 2
+    assert len(bench.dead_letters.produced) == 110
+
+
 def test_encoded_bytes_count_as_memory() -> None:
     """What an operation takes once encoded presses like what was read."""
     bench = Bench(answer=None)

@@ -20,7 +20,7 @@ from tests.simulation.ports import SESSION_SECONDS
 from tests.simulation.script import Step
 from tests.simulation.script import step as step_of
 
-REST_ROUNDS = 2_000
+REST_ROUNDS = 5_000
 """Rounds in which everything must come to rest once nothing is wrong any more."""
 HOLDING = "co-holding"
 """The company for endusers without one, where a world has it: at Planhat from the start."""
