@@ -160,7 +160,8 @@ SECTIONS: Final = (
         ), "reqps"),
         Lines("Calls to the main API, a minute", "Made, shared out, in force; and left by Planhat's word.", (
             Query(
-                f'60 * sum(rate(streamer_deliveries_total{{endpoint=~"companies|endusers"}}{_RATE}))', "calls"
+                f'60 * sum(rate(streamer_deliveries_total{{endpoint=~"companies|endusers|deletions"}}{_RATE}))',
+                "calls",
             ),
             Query("sum(streamer_quota_share_calls_per_minute)", "shared out"),
             Query("sum(streamer_quota_pace_calls_per_minute)", "in force"),

@@ -83,16 +83,18 @@ class _Places:
 
     def fitting(self, error: object) -> frozenset[int]:
         """Metrics that agree with the repeated item in every field of ours that it holds; maybe none."""
-        item = error.get("item") if isinstance(error, Mapping) else None
-        if not isinstance(item, Mapping) or not isinstance(item.get("externalId"), str):
+        repeated = error.get("item") if isinstance(error, Mapping) else None
+        if not isinstance(repeated, Mapping) or not isinstance(repeated.get("externalId"), str):
             return frozenset()
-        near = self._by_object.get(item["externalId"], [])
-        exact = self._agreeing(near, item, _FIELDS)
+        near = self._by_object.get(repeated["externalId"], [])
+        exact = self._agreeing(near, repeated, _FIELDS)
         # A date may come back in other words than it went.
-        return exact or self._agreeing(near, item, _FIELDS[:-1])
+        return exact or self._agreeing(near, repeated, _FIELDS[:-1])
 
-    def _agreeing(self, near: list[int], item: Mapping[str, Any], fields: Sequence[str]) -> frozenset[int]:
-        said = {field: item[field] for field in fields if field in item}
+    def _agreeing(
+        self, near: list[int], repeated: Mapping[str, Any], fields: Sequence[str]
+    ) -> frozenset[int]:
+        said = {field: repeated[field] for field in fields if field in repeated}
         return frozenset(
             place
             for place in near
