@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from streamer.outcomes import (
     TransientReason,
 )
 from streamer.transform import Rules
+from streamer.transform.operations import ForwardCall, overwrites
 from tests.engine.fakes import Bench, accept, group, identify, track
 
 FORWARDING = Rules(forwards=True)
@@ -127,6 +129,24 @@ def test_a_tenant_that_is_refused_holds_and_one_call_ends_it() -> None:
     assert bench.told.holds[-1] == "left credentials"
     assert bench.told.fates == {Fate.DELIVERED: 6}
     assert {len(batch.operations) for batch in bench.sink.sent} == {1}
+
+
+def test_copies_are_known_here_too() -> None:
+    """By type and messageId, as in the other mode."""
+    bench = bench_of(limits=Limits(duplicates_window=100))
+    for call in (track("u-1"), track("u-1")):
+        bench.source.feed({**call, "messageId": "m-1"})
+        bench.turn(3)
+    assert bench.told.fates == {Fate.DELIVERED: 1, Fate.SKIPPED: 1}
+    assert bench.told.reasons[SkipReason.DUPLICATE] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "does"), [("identify", True), ("group", True), ("track", False), ("page", False)]
+)
+def test_what_describes_someone_is_not_put_over_newer_words(kind: str, *, does: bool) -> None:
+    """Such calls go again in order after a crash, and a replay holds back those that were overtaken."""
+    assert overwrites(ForwardCall("u-1", None, None, {"type": kind})) is does
 
 
 @settings(deadline=None, max_examples=60)
