@@ -118,6 +118,8 @@ class Planhat:
 
     def deliver(self, operation: Operation) -> Answer:
         """One request of one operation by the pipeline's own edge, and what it reads in the reply."""
+        self._note((operation,))
+        self._keep_distance(is_metered=operation.endpoint.is_metered)
         addresses = self._addresses
         credentials = Credentials(self._api_token, addresses.tenant_token)
         sink = PlanhatSink(
@@ -163,9 +165,7 @@ class Planhat:
         return said.body
 
     def _send(self, request: Request, *, takes_token: bool, token: str | None = None) -> Said:
-        if self.is_real and takes_token:
-            time.sleep(max(0.0, self._next_call_at - time.monotonic()))
-            self._next_call_at = time.monotonic() + REAL_CALL_SECONDS
+        self._keep_distance(is_metered=takes_token)
         reply = self._client.send(request, bearer=(token or self._api_token) if takes_token else None)
         assert not isinstance(reply, Failure), reply
         text = reply.body.decode()
@@ -174,6 +174,11 @@ class Planhat:
         except ValueError:
             body = text
         return Said(reply.status, reply.headers, body)
+
+    def _keep_distance(self, *, is_metered: bool) -> None:
+        if self.is_real and is_metered:
+            time.sleep(max(0.0, self._next_call_at - time.monotonic()))
+            self._next_call_at = time.monotonic() + REAL_CALL_SECONDS
 
     # --- the sandbox's switches -----------------------------------------------------------------------
 
