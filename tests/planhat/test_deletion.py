@@ -140,3 +140,14 @@ def test_one_by_address_takes_two_requests(listed: Any, requests: list[str], ver
     assert [seen.line.removesuffix(" HTTP/1.1") for seen in server.seen] == requests
     assert {seen.headers["authorization"] for seen in server.seen} == {"Bearer api-1"}
     assert delivery.answer == Answered((Verdict(verdict),))
+
+
+def test_nobody_is_deleted_by_a_replica_that_lost_its_partitions_meanwhile() -> None:
+    """Between the look-up and the deletion it is asked once more whether sending is allowed."""
+    whom, answers = DeleteEnduser(None, EMAIL), iter([True, False])
+    text = json.dumps([WHOM]).encode()
+    with serving(reply(200, text)) as server, sink_at(server, may_send=lambda: next(answers)) as sink:
+        assert sink.submit(Batch(1, Endpoint.DELETIONS, (whom,), (encode_operation(whom),)))
+        (delivery,) = collect_all(sink, 1)
+    assert len(server.seen) == 1
+    assert delivery.answer == Transient(TransientReason.CONNECTION)
