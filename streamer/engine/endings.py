@@ -8,6 +8,7 @@ from streamer.engine.ledger import Entry
 from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Clock, Observer, OperationFate
 from streamer.outcomes import Endpoint, Fate, InvalidReason, SkipReason
+from streamer.transform.operations import overwrites
 
 
 class Endings:
@@ -95,12 +96,11 @@ class Endings:
     def _finish(self, ticket: Ticket, parts: list[Part], fate: OperationFate, now: float) -> None:
         parts = list(parts)
         self._dispatch.finish(ticket, parts, fate, now)
-        is_upsert = ticket.endpoint is not Endpoint.ACTIVITIES
         for part in parts:
             entry = part.entry
             if entry.book.is_closed:
                 continue
-            if is_upsert:
+            if overwrites(part.operation):
                 entry.upserted += ticket.keys
             if entry.parts:
                 entry.book.would_overwrite(entry)

@@ -14,10 +14,10 @@ from streamer.engine.ledger import Entry
 from streamer.engine.ports import AwaitingSchema, Decoder, Observer
 from streamer.errors import InvalidEvent, LedgerError
 from streamer.events.parse import call_type_of, parse
-from streamer.outcomes import CallType, Endpoint, Fate, InvalidReason, SkipReason
+from streamer.outcomes import CallType, Fate, InvalidReason, SkipReason
 from streamer.records import Record, TopicPartition
-from streamer.transform import Skipped, transform
-from streamer.transform.operations import Operation
+from streamer.transform import Skipped, told_of
+from streamer.transform.operations import Operation, overwrites
 from streamer.transform.rules import Rules
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def interpret(record: Record, decoder: Decoder, rules: Rules) -> Interpreted | A
         # Before it is parsed: what is wrong with a track call is counted with the track calls.
         call_type = call_type_of(decoded.value)
         call = parse(decoded.value)
-        result = transform(call, rules)
+        result = told_of(call, decoded.value, rules)
     except InvalidEvent as invalid:
         return Interpreted(call_type, schema_id, invalid=invalid.reason, detail=invalid.detail)
     except MemoryError:
@@ -137,9 +137,9 @@ class Intake:
         return True
 
     def _enter(self, entry: Entry, result: Interpreted, now: float) -> None:
-        upserts_alone = all(each.endpoint is not Endpoint.ACTIVITIES for each in result.operations)
+        overwrites_alone = all(map(overwrites, result.operations))
         duplicates = self._streamer.duplicates
-        meeting = duplicates.meet(entry, result.message_id, now, upserts_alone=upserts_alone)
+        meeting = duplicates.meet(entry, result.message_id, now, overwrites_alone=overwrites_alone)
         if meeting is Meeting.WAITS:
             return
         if meeting is Meeting.KNOWN:
