@@ -84,7 +84,7 @@ class UpsertEnduser:
         return replace(self, fields={**self.fields, "name": name})
 
     def with_company(self, external_id: str) -> "UpsertEnduser":
-        """The same in another company: the holding company of the `unassigned` rule."""
+        """The same in another company: the holding one of the `unassigned` rule, or one of several."""
         return replace(self, company_external_id=external_id)
 
 
