@@ -6,6 +6,7 @@ from streamer.outcomes import SkipReason
 from streamer.transform.fields import name_text, put_custom, put_fields, put_name, put_others
 from streamer.transform.identity import (
     Who,
+    companies_left,
     companies_of,
     company_of,
     email_text,
@@ -84,7 +85,7 @@ def _put_other_references(custom: JsonDict, traits: JsonDict, who: Who, company:
         if key in traits:
             _put_unless_same(custom, key, traits[key], who.external_id)
     for key in _OF_THE_COMPANY:
-        if key in traits:
+        if key in traits and id_text(traits[key]) not in companies_left(traits):
             _put_unless_same(custom, key, traits[key], company)
     # What is said of a company the user leaves is no property of theirs.
     if "company" in traits and not is_removal(described := traits["company"]):
