@@ -52,7 +52,7 @@ def identify(call: Identify, rules: Rules) -> Transformed | Skipped:
     _put_unusable_email(custom, traits.get("email"))
     _put_other_references(custom, traits, who, company)
     upsert = UpsertEnduser(who.external_id, who.email, company, fields, custom)
-    if rules.companies is Companies.ALL and "companies" in traits:
+    if "companies" in traits and rules.companies is Companies.ALL:
         others = companies_of(call.context, traits)[1:]
         return Transformed((upsert, *map(upsert.with_company, others)))
     return Transformed((upsert,))

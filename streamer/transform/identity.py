@@ -89,7 +89,7 @@ def companies_left(traits: JsonDict) -> frozenset[str]:
 
 def is_removal(described: object) -> bool:
     """Whether what a trait says of a company is that the user leaves it."""
-    return isinstance(described, dict) and described.get("remove") in (True, "true")
+    return isinstance(described, dict) and "remove" in described and described["remove"] in (True, "true")
 
 
 def _companies(context: JsonDict, traits: JsonDict) -> Iterator[str]:
