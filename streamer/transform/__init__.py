@@ -38,7 +38,7 @@ def _operations_of(call: Call, rules: Rules) -> Transformed | Skipped:
         case Track():
             return track(call)
         case Identify():
-            return identify(call)
+            return identify(call, rules)
         case Page():
             return page(call)
         case Group():

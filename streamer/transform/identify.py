@@ -4,8 +4,17 @@ from streamer.events.calls import Identify, JsonDict
 from streamer.events.values import id_text
 from streamer.outcomes import SkipReason
 from streamer.transform.fields import name_text, put_custom, put_fields, put_name, put_others
-from streamer.transform.identity import Who, company_of, email_text, identified_user
+from streamer.transform.identity import (
+    Who,
+    companies_left,
+    companies_of,
+    company_of,
+    email_text,
+    identified_user,
+    is_removal,
+)
 from streamer.transform.operations import Skipped, Transformed, UpsertEnduser
+from streamer.transform.rules import Companies, Rules
 
 # Segment's reserved traits that Planhat has fields for. Segment accepts both spellings of names;
 # where an event has both, the later row wins. Job title: Segment's page calls Planhat's field
@@ -23,8 +32,8 @@ _OF_THE_COMPANY = ("companyId", "company_id")
 _NOT_CUSTOM = frozenset({*_FIELDS, *_OF_THE_USER, *_OF_THE_COMPANY, "name", "email", "company"})
 
 
-def identify(call: Identify) -> Transformed | Skipped:
-    """One upsert of the enduser, in the company the call names, if it names one.
+def identify(call: Identify, rules: Rules) -> Transformed | Skipped:
+    """One upsert of the enduser, in the company the call names, if it names one; by rule one in each.
 
     Never creates a company: traits of a user are no good source for one.
     """
@@ -42,7 +51,11 @@ def identify(call: Identify) -> Transformed | Skipped:
         _put_full_name(fields)
     _put_unusable_email(custom, traits.get("email"))
     _put_other_references(custom, traits, who, company)
-    return Transformed((UpsertEnduser(who.external_id, who.email, company, fields, custom),))
+    upsert = UpsertEnduser(who.external_id, who.email, company, fields, custom)
+    if "companies" in traits and rules.companies is Companies.ALL:
+        others = companies_of(call.context, traits)[1:]
+        return Transformed((upsert, *map(upsert.with_company, others)))
+    return Transformed((upsert,))
 
 
 def _put_full_name(fields: JsonDict) -> None:
@@ -72,10 +85,10 @@ def _put_other_references(custom: JsonDict, traits: JsonDict, who: Who, company:
         if key in traits:
             _put_unless_same(custom, key, traits[key], who.external_id)
     for key in _OF_THE_COMPANY:
-        if key in traits:
+        if key in traits and id_text(traits[key]) not in companies_left(traits):
             _put_unless_same(custom, key, traits[key], company)
-    if "company" in traits:
-        described = traits["company"]
+    # What is said of a company the user leaves is no property of theirs.
+    if "company" in traits and not is_removal(described := traits["company"]):
         if isinstance(described, dict) and "id" in described:
             _put_unless_same(custom, "company_id", described["id"], company)
             described = {key: value for key, value in described.items() if key != "id"}

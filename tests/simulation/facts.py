@@ -17,7 +17,7 @@ from streamer.outcomes import (
     TransientReason,
     Verdict,
 )
-from streamer.transform.operations import LogActivity, UpsertEnduser
+from streamer.transform.operations import UpsertCompany, UpsertEnduser
 from tests.simulation.events import FRAME, SKIPPED, Fed
 from tests.simulation.member import Member
 from tests.simulation.planhat import Call
@@ -239,10 +239,14 @@ def _is_by_itself(call: Call, place: int) -> bool:
     Every upsert that is kept for later bears the mark of its event.
     """
     said, parts = call.batch.operations[place], call.parts[place]
-    if isinstance(said, LogActivity):
+    if not isinstance(said, UpsertCompany | UpsertEnduser):
         return True
     own = parts[0]
-    return len(parts) == 1 and not isinstance(own, LogActivity) and said.custom.keys() <= own.custom.keys()
+    return (
+        len(parts) == 1
+        and isinstance(own, UpsertCompany | UpsertEnduser)
+        and said.custom.keys() <= own.custom.keys()
+    )
 
 
 def _may_be_its_fault(answer: Answer) -> bool:

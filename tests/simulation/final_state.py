@@ -9,7 +9,7 @@ import msgspec
 from streamer.outcomes import Endpoint
 from streamer.standins.planhat.choices import ExternalIdScope
 from streamer.standins.planhat.entries import Entry
-from streamer.transform.operations import LogActivity, UpsertCompany, UpsertEnduser
+from streamer.transform.operations import UpsertCompany, UpsertEnduser
 from tests.simulation.facts import Facts
 from tests.simulation.law import Law
 from tests.simulation.planhat import Call
@@ -55,7 +55,7 @@ class FinalState(Law):
         store = self._world.planhat.sandbox.store
         self._is_global = self._is_global and store.board.now.external_id_scope is ExternalIdScope.GLOBAL
         for raw, told, sequences in zip(call.batch.items, call.parts, call.sequences, strict=True):
-            parts = [part for part in told if not isinstance(part, LogActivity)]
+            parts = [part for part in told if isinstance(part, UpsertCompany | UpsertEnduser)]
             item = msgspec.json.decode(raw)
             company = store.companies.by_reference(item.get("companyId"))
             name = None if company is None else str(company.fields["externalId"])

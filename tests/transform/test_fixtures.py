@@ -14,6 +14,9 @@ from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
 from streamer.planhat.requests import Addresses, encode_operation, request_for
 from streamer.transform import Link, Rules, Skipped, transform
+from streamer.transform.event_lists import event_lists
+from streamer.transform.rules import Companies
+from streamer.transform.suppression import Suppressed
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 FOLDERS = ("identify", "group", "track", "page")
@@ -36,7 +39,14 @@ def rules_of(event: Path) -> Rules:
     if not path.exists():
         return Rules()
     stated = json.loads(path.read_text())
-    readers: dict[str, Any] = {"consent_categories": frozenset, "transport_aliases": tuple, "link": Link}
+    readers: dict[str, Any] = {
+        "consent_categories": frozenset,
+        "transport_aliases": tuple,
+        "link": Link,
+        "companies": Companies,
+        "events": lambda lists: event_lists(**{name: tuple(names) for name, names in lists.items()}),
+        "suppressed": lambda users: Suppressed.of(frozenset(users)),
+    }
     return Rules(**{name: readers[name](value) for name, value in stated.items()})
 
 
