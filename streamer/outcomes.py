@@ -46,6 +46,8 @@ class SkipReason(StrEnum):
 
     TOMBSTONE = "tombstone"
     """The record has no value."""
+    SUPPRESSED = "suppressed"
+    """The user is on the suppression list, by user id or e-mail address."""
     CONSENT = "consent"
     """The user refused a consent category configured for Planhat."""
     INTEGRATIONS = "integrations"

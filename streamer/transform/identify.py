@@ -4,11 +4,18 @@ from streamer.events.calls import Identify, JsonDict
 from streamer.events.values import id_text
 from streamer.outcomes import SkipReason
 from streamer.transform.fields import name_text, put_custom
-from streamer.transform.identity import Who, company_of, email_text, identified_user
-from streamer.transform.operations import MetricModel, Skipped, Transformed, UpsertEnduser
+from streamer.transform.identity import (
+    Who,
+    companies_of,
+    company_of,
+    email_text,
+    identified_user,
+    is_removal,
+)
+from streamer.transform.operations import MetricModel, Operation, Skipped, Transformed, UpsertEnduser
 from streamer.transform.pushed import metrics_of
 from streamer.transform.ruled import Metrics, apply_rules, rest_of
-from streamer.transform.rules import Rules
+from streamer.transform.rules import Companies, Rules
 from streamer.transform.trait_rules import TraitRules
 
 _OF_THE_USER = ("id", "user_id")
@@ -16,9 +23,9 @@ _OF_THE_COMPANY = ("companyId", "company_id")
 
 
 def identify(call: Identify, rules: Rules) -> Transformed | Skipped:
-    """One upsert of the enduser, in the company the call names, if it names one; then its metrics.
+    """One upsert of the enduser, in the company the call names, if it names one; by rule one in each.
 
-    Never creates a company: traits of a user are no good source for one.
+    Its metrics come last. Never creates a company: traits of a user are no good source for one.
     """
     who = identified_user(call)
     if who.is_anonymous:
@@ -36,9 +43,13 @@ def identify(call: Identify, rules: Rules) -> Transformed | Skipped:
     _put_unusable_email(custom, traits.get("email"))
     _put_other_references(custom, traits, who, company)
     upsert = UpsertEnduser(who.external_id, who.email, company, fields, custom)
+    operations: tuple[Operation, ...] = (upsert,)
+    if rules.companies is Companies.ALL and "companies" in call.traits:
+        others = companies_of(call.context, call.traits)[1:]
+        operations += tuple(map(upsert.with_company, others))
     if metrics and who.external_id is not None:
-        return Transformed((upsert, *metrics_of(MetricModel.ENDUSER, who.external_id, metrics, call)))
-    return Transformed((upsert,))
+        operations += metrics_of(MetricModel.ENDUSER, who.external_id, metrics, call)
+    return Transformed(operations)
 
 
 def _put_full_name(fields: JsonDict) -> None:
@@ -79,8 +90,8 @@ def _put_other_references(custom: JsonDict, traits: JsonDict, who: Who, company:
     for key in _OF_THE_COMPANY:
         if key in traits:
             _put_unless_same(custom, key, traits[key], company)
-    if "company" in traits:
-        described = traits["company"]
+    # What is said of a company the user leaves is no property of theirs.
+    if "company" in traits and not is_removal(described := traits["company"]):
         if isinstance(described, dict) and "id" in described:
             _put_unless_same(custom, "company_id", described["id"], company)
             described = {key: value for key, value in described.items() if key != "id"}

@@ -6,6 +6,7 @@ from enum import StrEnum
 from streamer.transform import defaults
 from streamer.transform.activity_rules import ActivityRules, EventRules
 from streamer.transform.event_lists import EventLists
+from streamer.transform.suppression import Suppressed
 from streamer.transform.trait_rules import TraitRules
 
 
@@ -61,6 +62,8 @@ class Rules:
     """Whether screen calls become activities, as page calls do. Segment's destination ignores them."""
 
     # --- opt-outs of the operator's, and companies -------------------------------------------------
+    suppressed: Suppressed | None = field(default=None, repr=False)
+    """Users of whom nothing is told; None where there is no list."""
     events: EventLists | None = None
     """Track calls that are told, by the event's name; None: all."""
     companies: Companies = Companies.FIRST

@@ -141,11 +141,7 @@ class TraitRules:
                 steps.append(_step(rule, rule.path[0], rule.path[1:], key="_".join(rule.path)))
             steps.append(_step(rule, rule.name, has_parts=rule.name in parts))
         own = {rule.name: rule for rule in self.rules}
-        rests = [
-            (name, _for_objects(own.get(name)))
-            for name in parts
-            if name in own or name not in self.references
-        ]
+        told = [name for name in parts if name in own or name not in self.references]
         dotted = frozenset(rule.name for rule in self.rules if rule.path)
         put = object.__setattr__
         put(self, "named", frozenset(step.name for step in steps) | self.references)
