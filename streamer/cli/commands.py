@@ -89,7 +89,9 @@ def _transform(args: argparse.Namespace) -> int:
 
     settings = load_settings(needs=())
     token = settings.planhat_tenant_token.get_secret_value()
-    addresses = Addresses(settings.planhat_api_url, settings.planhat_analytics_url, token)
+    addresses = Addresses(
+        settings.planhat_api_url, settings.planhat_analytics_url, token, settings.planhat_segment_url
+    )
 
     def ask(operation: Operation) -> ShownRequest:
         request = request_for(operation.endpoint, [encode_operation(operation)], addresses)

@@ -335,7 +335,11 @@ class Settings(BaseModel):
         low=0,
         high=1_000_000,
     )
-    link: Link = _setting(Link.ALWAYS, "Whether a group call also attaches its user to the company.")
+    link: Link = _setting(
+        Link.ALWAYS,
+        "Whether a group call also attaches its user to the company: `always`, `if_absent` (only a user for "
+        "whom Planhat finds no company), or `never`.",
+    )
     consent_categories: values.Names = _setting(
         (), "Consent categories that Planhat stands under; a call that refuses one of them is skipped."
     )
@@ -374,6 +378,7 @@ class Settings(BaseModel):
             transport_aliases=self.integration_aliases,
             link=self.link,
             suppressed=None if self.suppression_file is None else self.suppression_file.suppressed,
+            forwards=self.planhat_mode is values.PlanhatMode.PASSTHROUGH,
         )
 
     @property

@@ -10,7 +10,7 @@ import msgspec
 from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
 from streamer.local.lines import Parse
-from streamer.transform import Rules, Skipped, transform
+from streamer.transform import Rules, Skipped, told_of
 from streamer.transform.operations import Operation
 
 
@@ -28,7 +28,7 @@ class ShownRequest(NamedTuple):
     method: str
     url: str
     body: bytes
-    """JSON."""
+    """JSON; empty where the request has none."""
 
 
 Ask = Callable[[Operation], ShownRequest]
@@ -58,10 +58,12 @@ def _tell(index: int, text: bytes, read: Parse, rules: Rules, ask: Ask) -> Told:
     value: object = None
     try:
         value = read(text)
-        result = transform(parse(value), rules)
+        call = parse(value)
     except InvalidEvent as error:
         told = (Outcome.INVALID, error.reason.value, error.detail)
         return Told(index, _text(value, "type"), _text(value, "messageId"), *told, ())
+    # What could be parsed is an object.
+    result = told_of(call, value if isinstance(value, dict) else {}, rules)
     kind, message_id = _text(value, "type"), _text(value, "messageId")
     if isinstance(result, Skipped):
         return Told(index, kind, message_id, Outcome.SKIPPED, result.reason.value, "", ())
@@ -78,7 +80,7 @@ def as_json(told: Told) -> str:
         "outcome": told.outcome,
         "reason": told.reason,
         "requests": [
-            {"method": request.method, "url": request.url, "body": msgspec.Raw(request.body)}
+            {"method": request.method, "url": request.url, "body": msgspec.Raw(request.body or b"null")}
             for request in told.requests
         ],
     }
@@ -92,7 +94,9 @@ def as_text(told: Told) -> str:
         head += f" {told.outcome} ({told.reason})" + (f": {told.detail}" if told.detail else "")
     parts = [head]
     for request in told.requests:
-        parts += [f"{request.method} {request.url}", msgspec.json.format(request.body, indent=2).decode()]
+        parts.append(f"{request.method} {request.url}")
+        if request.body:
+            parts.append(msgspec.json.format(request.body, indent=2).decode())
     return "\n".join(parts)
 
 
