@@ -1,5 +1,6 @@
 """Tables for docs/mapping.md, made from what decides: the shape of the file, default rules, the transform."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -25,7 +26,8 @@ def calls_table() -> str:
     """What each type of call becomes by default, and with every rule that adds something."""
     everything = Rules(deliver_screens=True, deletion=Deletion.DELETE)
     rows = [
-        (f"`{sample['type']}`", _becomes(sample, Rules()), _becomes(sample, everything)) for sample in _SAMPLES
+        (f"`{sample['type']}`", _becomes(sample, Rules()), _becomes(sample, everything))
+        for sample in _SAMPLES
     ]
     return _table(("call", "by default", "at most, by `[calls]`"), rows)
 
@@ -88,6 +90,6 @@ def _kind(kind: Kind | None) -> str:
     return "" if kind is None else str(kind)
 
 
-def _table(heading: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(heading: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [heading, ("---",) * len(heading), *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)

@@ -467,6 +467,7 @@ def test_calls_that_segments_destination_leaves_out() -> None:
         ('[track]\naction = "{event"', "a brace stands alone"),
         ('[track]\naction = "{event!r:>9}"', "is not filled in here"),
         ('[track]\naction = " "', "an activity needs a name"),
+        ('[page]\naction_unnamed = "{category}"', "also where the call has no category"),
         ("[track]\nweight = true", "must be the name of a property, or a number"),
         ("[track]\nweight = inf", "must be a finite number"),
         ('[track.events.E]\nskip = "yes"', "line 2: track.events.E.skip: must be true or false"),
