@@ -24,7 +24,7 @@ def compiled(file: shape.MappingFile) -> Rules:
         identify=_trait_rules(file.identify, defaults.IDENTIFY, ENDUSER),
         group=_trait_rules(file.group, defaults.GROUP, COMPANY),
         track=_track(file.track, shape.Event()),
-        track_events=EventRules({name: _track(file.track, each) for name, each in file.track.events.items()}),
+        track_events=_events(file.track),
         page=_page(file.page),
         screen=_page(file.screen),
         deletion=file.calls.delete,
@@ -68,6 +68,11 @@ def _rule(name: str, stated: object, scope: Scope) -> TraitRule:
         return TraitRule(name, tuple(target_of(each, scope) for each in targets), stated.type, default)
     targets = [stated] if isinstance(stated, str) else list(stated) if isinstance(stated, list) else []
     return TraitRule(name, tuple(target_of(each, scope) for each in targets if each != DROP))
+
+
+def _events(track: shape.Track) -> EventRules | None:
+    ruled = {name: _track(track, event) for name, event in track.events.items()}
+    return EventRules(ruled) if ruled else None
 
 
 def _track(track: shape.Track, event: shape.Event) -> ActivityRules:

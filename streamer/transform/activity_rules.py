@@ -37,13 +37,18 @@ class Weight:
     property: str | None = "weight"
     """The property that holds it; None: it is `fixed`."""
     fixed: float = 1
+    """Where there is no such property."""
+    is_amount: bool = field(init=False, repr=False, compare=False)
 
-    def of(self, properties: JsonDict, call: Track | Page | Screen) -> float:
-        """A finite number (0 is one). Only amounts are read from text, such as "$12.50"."""
-        if self.property is None:
-            return self.fixed
-        value = properties.get(self.property)
-        if self.property in AMOUNTS:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_amount", self.property in AMOUNTS)
+
+    def of(self, value: object, properties: JsonDict, call: Track | Page | Screen) -> float:
+        """What this value of the property weighs: a finite number (0 is one), else 1.
+
+        Only amounts are read from text, such as "$12.50".
+        """
+        if self.is_amount:
             if value is None and self.property == "revenue" and _is_order(call):
                 value = properties.get("total")
             amount = UNREADABLE if isinstance(value, bool) else number_of(value)
@@ -71,19 +76,29 @@ class ActivityRules:
     properties: TraitRules = INFO
     is_skipped: bool = False
 
+    is_event: bool = field(init=False, repr=False, compare=False)
+    """Whether the activity of a track call is named as its event is."""
+    _usual: str | None = field(init=False, repr=False, compare=False)
+    """For pages with name and category, where the category comes first, as it does by default."""
     _forms: tuple[_Form, _Form, _Form, _Form] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         named = (self.action, _without_category(self.action))
         unnamed = (self.action_unnamed, _without_category(self.action_unnamed))
-        object.__setattr__(self, "_forms", tuple(map(_form, named + unnamed)))
+        forms = tuple(map(_form, named + unnamed))
+        put = object.__setattr__
+        put(self, "_forms", forms)
+        put(self, "_usual", forms[0][0] if forms[0][1] is _VALUES["category", "name"] else None)
+        put(self, "is_event", self.action == "{event}")
 
     def event_action(self, event: str) -> str:
         """The name of the activity of a track call."""
-        return event if self.action == "{event}" else self.action.format(event=event)
+        return self.action.format(event=event)
 
     def page_action(self, name: str | None, category: str | None) -> str:
         """The name of the activity of a page or screen call."""
+        if category and name is not None and self._usual is not None:
+            return self._usual % (category, name)
         text, values = self._forms[(0 if category else 1) if name is not None else (2 if category else 3)]
         if values is None:
             return text.format(name=name, category=category)

@@ -1,6 +1,6 @@
 """The rules that hold where the operator says nothing: Segment's reserved traits as Planhat's fields."""
 
-from streamer.transform.activity_rules import ActivityRules, EventRules
+from streamer.transform.activity_rules import ActivityRules
 from streamer.transform.planhat_fields import COMPANY_FIELDS, ENDUSER_FIELDS, Kind
 from streamer.transform.trait_rules import Place, Target, TraitRule, TraitRules
 
@@ -52,6 +52,5 @@ GROUP = TraitRules(
 )
 
 TRACK = ActivityRules()
-TRACK_EVENTS = EventRules()
 PAGE = ActivityRules("Viewed {category} {name} Page", "Loaded a Page")
 SCREEN = ActivityRules("Viewed {category} {name} Screen", "Loaded a Screen")

@@ -25,11 +25,11 @@ def group(call: Group, rules: Rules) -> Transformed:
         put_custom(custom, "id", number)
     company = UpsertCompany(call.group_id, fields, custom)
     operations: tuple[Operation, ...] = (company,)
-    who = grouped_user(call)
-    if rules.link is not Link.NEVER and not who.is_anonymous:
+    external_id, email = grouped_user(call)
+    if rules.link is not Link.NEVER and (external_id is not None or email is not None):
         always = call.group_id if rules.link is Link.ALWAYS else None
         fallback = call.group_id if rules.link is Link.IF_ABSENT else None
-        member = UpsertEnduser(who.external_id, who.email, always, fallback_company=fallback)
+        member = UpsertEnduser(external_id, email, always, fallback_company=fallback)
         operations = (company, member)
     if metrics:
         operations += metrics_of(MetricModel.COMPANY, call.group_id, metrics, call)

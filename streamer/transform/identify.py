@@ -31,15 +31,16 @@ def identify(call: Identify, rules: Rules) -> Transformed | Skipped:
     if who.is_anonymous:
         return Skipped(SkipReason.ANONYMOUS)
     traits = call.traits
+    ruled = rules.identify
     company = company_of(call.context, traits)
     fields: JsonDict = {}
     custom: JsonDict = {}
     metrics: Metrics | None = None if who.external_id is None else []
-    apply_rules(rules.identify, traits, fields, custom, metrics)
+    apply_rules(ruled, traits, fields, custom, metrics)
     if "name" not in fields:
         _put_full_name(fields)
-    if rules.identify.touches_references:
-        traits = _unruled(rules.identify, traits)
+    if ruled.touches_references:
+        traits = _unruled(ruled, traits)
     _put_unusable_email(custom, traits.get("email"))
     _put_other_references(custom, traits, who, company)
     upsert = UpsertEnduser(who.external_id, who.email, company, fields, custom)

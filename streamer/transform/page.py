@@ -9,11 +9,13 @@ from streamer.transform.rules import Rules
 
 def page(call: Page, rules: Rules) -> Transformed | Skipped:
     """By default `Viewed <category> <name> Page`, or `Loaded a Page` where it has no name."""
-    return activity(call, rules.page.page_action(call.name, call.category), rules.page)
+    ruled = rules.page
+    return activity(call, ruled.page_action(call.name, call.category), ruled)
 
 
 def screen(call: Screen, rules: Rules) -> Transformed | Skipped:
     """As page, where rules ask for it; Segment's Planhat destination does not take screen calls."""
     if not rules.deliver_screens:
         return Skipped(SkipReason.UNSUPPORTED_TYPE)
-    return activity(call, rules.screen.page_action(call.name, call.category), rules.screen)
+    ruled = rules.screen
+    return activity(call, ruled.page_action(call.name, call.category), ruled)

@@ -94,12 +94,13 @@ def put_other(others: JsonDict, key: str, value: object, flatten: Flatten) -> No
 
 def rest_of(value: JsonDict, parts: Parts) -> JsonDict:
     """The object without the parts that rules take out of it."""
-    rest: JsonDict = {}
-    for key, part in value.items():
-        if key not in parts:
-            rest[key] = part
-        elif parts[key] is not None:
-            left = rest_of(part, parts[key]) if isinstance(part, dict) else part
+    rest = {key: part for key, part in value.items() if key not in parts}
+    if len(rest) == len(value):
+        return rest
+    for key, deeper in parts.items():
+        if deeper and key in value:
+            part = value[key]
+            left = rest_of(part, deeper) if isinstance(part, dict) else part
             if left or left is part:
                 rest[key] = left
     return rest
@@ -147,6 +148,8 @@ def _put_rests(
             continue
         if rule is not None:
             _put(rules, rule, rest, name, fields, others, metrics)
+        elif rules.joins_others:
+            put_custom(others, name, rest)
         elif rules.keeps_others:
             put_other(others, name, rest, rules.flatten)
 

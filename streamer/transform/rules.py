@@ -75,8 +75,8 @@ class Rules:
     identify: TraitRules = field(default=defaults.IDENTIFY, repr=False)
     group: TraitRules = field(default=defaults.GROUP, repr=False)
     track: ActivityRules = field(default=defaults.TRACK, repr=False)
-    track_events: EventRules = field(default=defaults.TRACK_EVENTS, repr=False)
-    """In the place of `track`, for the events they name."""
+    track_events: EventRules | None = field(default=None, repr=False)
+    """In the place of `track`, for the events they name; None: for none."""
     page: ActivityRules = field(default=defaults.PAGE, repr=False)
     screen: ActivityRules = field(default=defaults.SCREEN, repr=False)
     deletion: Deletion = Deletion.SKIP

@@ -10,8 +10,8 @@ from streamer.transform.rules import Rules
 def track(call: Track, rules: Rules) -> Transformed | Skipped:
     """One activity, by default named as the event is: Planhat shows it as "<user> <event>"."""
     ruled = rules.track
-    if rules.track_events.by_name:
+    if rules.track_events is not None:
         ruled = rules.track_events.of(call.event) or ruled
         if ruled.is_skipped:
             return Skipped(SkipReason.DENIED)
-    return activity(call, ruled.event_action(call.event), ruled)
+    return activity(call, call.event if ruled.is_event else ruled.event_action(call.event), ruled)
