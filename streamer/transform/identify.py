@@ -3,7 +3,7 @@
 from streamer.events.calls import Identify, JsonDict
 from streamer.events.values import id_text
 from streamer.outcomes import SkipReason
-from streamer.transform.fields import name_text, put_custom, put_fields, put_name, put_others
+from streamer.transform.fields import name_text, put_custom
 from streamer.transform.identity import (
     Who,
     companies_left,
@@ -13,49 +13,45 @@ from streamer.transform.identity import (
     identified_user,
     is_removal,
 )
-from streamer.transform.operations import Skipped, Transformed, UpsertEnduser
+from streamer.transform.operations import MetricModel, Operation, Skipped, Transformed, UpsertEnduser
+from streamer.transform.pushed import metrics_of
+from streamer.transform.ruled import Metrics, apply_rules, rest_of
 from streamer.transform.rules import Companies, Rules
+from streamer.transform.trait_rules import TraitRules
 
-# Segment's reserved traits that Planhat has fields for. Segment accepts both spellings of names;
-# where an event has both, the later row wins. Job title: Segment's page calls Planhat's field
-# `title`, Planhat's own model `position`.
-_FIELDS = {
-    "first_name": ("firstName",),
-    "firstName": ("firstName",),
-    "last_name": ("lastName",),
-    "lastName": ("lastName",),
-    "phone": ("phone",),
-    "title": ("title", "position"),
-}
 _OF_THE_USER = ("id", "user_id")
 _OF_THE_COMPANY = ("companyId", "company_id")
-_NOT_CUSTOM = frozenset({*_FIELDS, *_OF_THE_USER, *_OF_THE_COMPANY, "name", "email", "company"})
 
 
 def identify(call: Identify, rules: Rules) -> Transformed | Skipped:
     """One upsert of the enduser, in the company the call names, if it names one; by rule one in each.
 
-    Never creates a company: traits of a user are no good source for one.
+    Its metrics come last. Never creates a company: traits of a user are no good source for one.
     """
     who = identified_user(call)
     if who.is_anonymous:
         return Skipped(SkipReason.ANONYMOUS)
     traits = call.traits
+    ruled = rules.identify
     company = company_of(call.context, traits)
     fields: JsonDict = {}
     custom: JsonDict = {}
-    put_others(custom, traits, _NOT_CUSTOM)
-    put_fields(fields, custom, _FIELDS, traits)
-    put_name(fields, custom, traits.get("name"))
+    metrics: Metrics | None = None if who.external_id is None else []
+    apply_rules(ruled, traits, fields, custom, metrics)
     if "name" not in fields:
         _put_full_name(fields)
+    if ruled.touches_references:
+        traits = _unruled(ruled, traits)
     _put_unusable_email(custom, traits.get("email"))
     _put_other_references(custom, traits, who, company)
     upsert = UpsertEnduser(who.external_id, who.email, company, fields, custom)
-    if "companies" in traits and rules.companies is Companies.ALL:
-        others = companies_of(call.context, traits)[1:]
-        return Transformed((upsert, *map(upsert.with_company, others)))
-    return Transformed((upsert,))
+    operations: tuple[Operation, ...] = (upsert,)
+    if rules.companies is Companies.ALL and "companies" in call.traits:
+        others = companies_of(call.context, call.traits)[1:]
+        operations += tuple(map(upsert.with_company, others))
+    if metrics and who.external_id is not None:
+        operations += metrics_of(MetricModel.ENDUSER, who.external_id, metrics, call)
+    return Transformed(operations)
 
 
 def _put_full_name(fields: JsonDict) -> None:
@@ -64,6 +60,15 @@ def _put_full_name(fields: JsonDict) -> None:
     last = name_text(fields.get("lastName"))
     if first and last:
         fields["name"] = f"{first} {last}"
+
+
+def _unruled(rules: TraitRules, traits: JsonDict) -> JsonDict:
+    """What names the user or the company, as far as no rule says where it goes."""
+    told = {key: value for key, value in traits.items() if key in rules.references - rules.ruled}
+    for key, parts in rules.parts.items():
+        if isinstance(told.get(key), dict):
+            told[key] = rest_of(told[key], parts)
+    return told
 
 
 def _put_unusable_email(custom: JsonDict, value: object) -> None:

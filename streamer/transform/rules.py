@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from streamer.transform import defaults
+from streamer.transform.activity_rules import ActivityRules, EventRules
 from streamer.transform.event_lists import EventLists
 from streamer.transform.suppression import Suppressed
+from streamer.transform.trait_rules import TraitRules
 
 
 class Link(StrEnum):
@@ -30,6 +33,15 @@ class Companies(StrEnum):
 
     To Planhat an external id is one enduser's per company, so the same person becomes an enduser of each.
     """
+
+
+class Deletion(StrEnum):
+    """What becomes of a delete call: Segment's request to forget a user."""
+
+    SKIP = "skip"
+    ARCHIVE = "archive"
+    """The enduser is hidden from Planhat's lists, and keeps what it holds."""
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +70,13 @@ class Rules:
     events: EventLists | None = None
     """Track calls that are told, by the event's name; None: all."""
     companies: Companies = Companies.FIRST
+
+    # --- the mapping -------------------------------------------------------------------------------
+    identify: TraitRules = field(default=defaults.IDENTIFY, repr=False)
+    group: TraitRules = field(default=defaults.GROUP, repr=False)
+    track: ActivityRules = field(default=defaults.TRACK, repr=False)
+    track_events: EventRules | None = field(default=None, repr=False)
+    """In the place of `track`, for the events they name; None: for none."""
+    page: ActivityRules = field(default=defaults.PAGE, repr=False)
+    screen: ActivityRules = field(default=defaults.SCREEN, repr=False)
+    deletion: Deletion = Deletion.SKIP
