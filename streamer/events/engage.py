@@ -7,6 +7,7 @@ entered it, false for who left. Of a journey Segment's own examples say it as te
 from streamer.events.calls import JsonDict
 
 _ANSWERS = {"true": True, "false": False}
+_CLASSES = ("audience", "journey_step")
 _JOURNEY = "j_o_"
 
 
@@ -21,6 +22,6 @@ def with_answers(context: JsonDict, part: JsonDict) -> JsonDict:
     key = personas.get("computation_key")
     if not isinstance(key, str) or not isinstance(said := part.get(key), str) or said not in _ANSWERS:
         return part
-    if personas.get("computation_class") != "audience" and not key.startswith(_JOURNEY):
+    if personas.get("computation_class") not in _CLASSES and not key.startswith(_JOURNEY):
         return part
     return {**part, key: _ANSWERS[said]}

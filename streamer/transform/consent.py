@@ -54,16 +54,10 @@ def _consents(call: Call, categories: frozenset[str]) -> bool:
 
 def is_enabled(integrations: JsonDict, rules: Rules) -> bool:
     """What an `integrations` object says of Planhat: its own key, else an alias, else `All`."""
-    own = _choice(integrations.get(rules.destination))
-    if own is not None:
-        return own
+    own = integrations.get(rules.destination)
     for alias in rules.transport_aliases:
-        stated = _choice(integrations.get(alias))
-        if stated is not None:
-            return stated
-    return all_enabled(integrations) is not False
-
-
-def _choice(value: object) -> bool | None:
-    """A boolean is meant; options, or anything else, mean "on"; null (Avro's absent) says nothing."""
-    return value if value is None or isinstance(value, bool) else True
+        if own is not None:
+            break
+        own = integrations.get(alias)
+    # A null, which is how Avro writes what is absent, says nothing. Options, or anything else, mean "on".
+    return all_enabled(integrations) is not False if own is None else own is not False

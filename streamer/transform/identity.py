@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streamer.events.calls import Group, Identify, JsonDict, Page, Screen, Track
 from streamer.events.values import id_text
@@ -81,25 +81,34 @@ def companies_of(context: JsonDict, traits: JsonDict) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_companies(context, traits)))
 
 
+def companies_left(traits: JsonDict) -> frozenset[str]:
+    """External ids of the companies that the user is said to leave."""
+    left = (_id_of(entry) for entry in (traits.get("company"), *_listed(traits)) if is_removal(entry))
+    return frozenset(company for company in left if company is not None)
+
+
 def is_removal(described: object) -> bool:
     """Whether what a trait says of a company is that the user leaves it."""
-    return isinstance(described, dict) and described.get("remove") in (True, "true")
+    return isinstance(described, dict) and "remove" in described and described["remove"] in (True, "true")
 
 
 def _companies(context: JsonDict, traits: JsonDict) -> Iterator[str]:
-    described, listed = traits.get("company"), traits.get("companies")
-    entries = listed if isinstance(listed, list) else []
-    left = {_id_of(entry) for entry in (described, *entries) if is_removal(entry)}
+    left = companies_left(traits)
     one_of = (
         id_text(context.get("groupId")) or id_text(context.get("group_id")),
-        _id_of(described),
+        _id_of(traits.get("company")),
         id_text(traits.get("companyId")),
         id_text(traits.get("company_id")),
     )
     primary = next((company for company in one_of if company is not None and company not in left), None)
-    for company in (primary, *map(_id_of, entries)):
+    for company in (primary, *map(_id_of, _listed(traits))):
         if company is not None and company not in left:
             yield company
+
+
+def _listed(traits: JsonDict) -> list[Any]:
+    listed = traits.get("companies")
+    return listed if isinstance(listed, list) else []
 
 
 def _id_of(described: object) -> str | None:

@@ -35,6 +35,7 @@ known_keys = st.sampled_from(
             "companyId",
         ),
         *("company_id", "address", "weight", "groupId", "traits", "consent", "categoryPreferences"),
+        *("companies", "remove", "group_id", "personas", "computation_key", "providers", "All", "Planhat"),
     ]
 )
 keys = texts | awkward_keys | known_keys
@@ -63,6 +64,10 @@ events: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "previousId": ids,
         "messageId": ids,
         "timestamp": anything,
+        "receivedAt": anything,
+        "sentAt": anything,
+        "originalTimestamp": anything,
+        "options": objects | anything,
         "event": st.just("Logged In") | anything,
         "name": st.just("Home") | anything,
         "category": st.just("Docs") | anything,
@@ -85,6 +90,7 @@ good_events: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "traits": objects,
         "properties": objects,
         "context": st.fixed_dictionaries({}, optional={"groupId": anything, "traits": objects}),
+        "options": st.none() | objects,
     }
 )
 """Calls that parse, with anything at all in their open parts."""

@@ -9,6 +9,7 @@ from streamer.events.parse import parse
 
 AUDIENCE = {"computation_class": "audience", "computation_id": "aud_1", "computation_key": "big_spender"}
 JOURNEY = {"computation_class": "audience", "computation_id": "aud_2", "computation_key": "j_o_onboarded"}
+STEP = {"computation_class": "journey_step", "computation_key": "onboarding__invited_8943l"}
 TRAIT = {"computation_class": "trait", "computation_id": "tra_1", "computation_key": "big_spender"}
 
 
@@ -20,7 +21,7 @@ def traits(personas: Any, **said: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("said", "meant"), [("true", True), ("false", False), (True, True), (False, False)])
-@pytest.mark.parametrize("personas", [AUDIENCE, JOURNEY])
+@pytest.mark.parametrize("personas", [AUDIENCE, JOURNEY, STEP])
 def test_an_audience_is_true_or_false(personas: dict[str, str], said: Any, meant: bool) -> None:
     """What an audience or a journey says as text is a boolean, and false stays false."""
     key = personas["computation_key"]

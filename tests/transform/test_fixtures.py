@@ -16,6 +16,9 @@ from streamer.events.parse import parse
 from streamer.mapping import read_mapping
 from streamer.planhat.requests import Addresses, encode_operation, request_for
 from streamer.transform import Link, Rules, Skipped, transform
+from streamer.transform.event_lists import event_lists
+from streamer.transform.rules import Companies
+from streamer.transform.suppression import Suppressed
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 FOLDERS = ("identify", "group", "track", "page", "screen", "delete")
@@ -40,7 +43,14 @@ def rules_of(event: Path) -> Rules:
     if not path.exists():
         return base
     stated = json.loads(path.read_text())
-    readers: dict[str, Any] = {"consent_categories": frozenset, "transport_aliases": tuple, "link": Link}
+    readers: dict[str, Any] = {
+        "consent_categories": frozenset,
+        "transport_aliases": tuple,
+        "link": Link,
+        "companies": Companies,
+        "events": lambda lists: event_lists(**{name: tuple(names) for name, names in lists.items()}),
+        "suppressed": lambda users: Suppressed.of(frozenset(users)),
+    }
     return replace(base, **{name: readers[name](value) for name, value in stated.items()})
 
 

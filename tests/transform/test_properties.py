@@ -14,7 +14,10 @@ from streamer.outcomes import SkipReason
 from streamer.planhat.requests import encode_operation
 from streamer.transform import Link, Rules, Skipped, Transformed, transform
 from streamer.transform.encoding import to_json
+from streamer.transform.event_lists import event_lists
 from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser
+from streamer.transform.rules import Companies
+from streamer.transform.suppression import Suppressed
 from tests.events.strategies import events, good_events, objects, unhurried
 
 rules = st.builds(
@@ -22,6 +25,9 @@ rules = st.builds(
     consent_categories=st.sampled_from([frozenset(), frozenset({"crm"})]),
     link=st.sampled_from(Link),
     deliver_screens=st.booleans(),
+    suppressed=st.sampled_from([None, Suppressed.of(frozenset({"u-1", "a@b.co"}))]),
+    events=st.sampled_from([None, event_lists(allow=("Log*",)), event_lists(deny=("*In",))]),
+    companies=st.sampled_from(Companies),
 )
 
 
