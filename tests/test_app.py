@@ -14,6 +14,7 @@ from streamer.app.building import limits_of, member_properties, reader_propertie
 from streamer.config import load_settings
 from streamer.engine.limits import Limits
 from streamer.kafka.configuration import consumer_configuration
+from streamer.outcomes import Endpoint
 from streamer.standins.broker import EmbeddedBroker
 from streamer.standins.planhat.child import SandboxProcess
 
@@ -189,12 +190,20 @@ def test_every_setting_of_the_engine_reaches_it() -> None:
                 "STREAMER_ON_HOLD": "exit",
                 "STREAMER_BULK_ITEMS": "10",
                 "STREAMER_ACTIVITY_WORKERS": "2",
+                "STREAMER_SEGMENT_WORKERS": "12",
                 "STREAMER_ALONE_SECONDS": "60",
             }
         )
     )
     assert told.unassigned_company == "lobby"
     assert told.on_hold_exit_seconds == 900
-    assert {bulk.operations for bulk in told.bulks.values()} == {10, 1_000}
-    assert [bulk.flights for bulk in told.bulks.values()] == [1, 1, 2]
+    assert {bulk.operations for bulk in told.bulks.values()} == {10, 1_000, 1}
+    assert {endpoint: told.bulk(endpoint).flights for endpoint in Endpoint} == {
+        Endpoint.COMPANIES: 1,
+        Endpoint.ENDUSERS: 1,
+        Endpoint.ACTIVITIES: 2,
+        Endpoint.METRICS: 2,
+        Endpoint.DELETIONS: 1,
+        Endpoint.SEGMENT: 12,
+    }
     assert told.alone_seconds == 60

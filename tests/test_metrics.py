@@ -134,7 +134,7 @@ def test_closed_sets_are_those_of_the_engine() -> None:
     assert set(COMMIT_RESULTS) == set(CommitResult)
     assert set(HOLD_REASONS) == set(HoldReason)
     assert COMMIT_RESULTS[0] == CommitResult.COMMITTED
-    final = {Verdict.ACCEPTED, Verdict.REFUSED}
+    final = {Verdict.ACCEPTED, Verdict.REFUSED, Verdict.AMBIGUOUS}
     ours = {REFUSED_WHOLE, TAKEN_APART, UNKNOWN}
     assert set(RETRY_REASONS) == {*TransientReason, *Verdict, *ours} - final
     assert {"assigned", "revoked", "lost"} < set(CHANGES)

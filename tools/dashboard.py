@@ -71,6 +71,7 @@ class Section(NamedTuple):
     panels: Sequence[Number | Lines]
 
 
+_METERED = 'endpoint=~"companies|endusers|deletions"'
 _RATE = "[$__rate_interval]"
 _BY_PARTITION = "max by (namespace, job, topic, partition)"
 
@@ -159,9 +160,7 @@ SECTIONS: Final = (
             ),
         ), "reqps"),
         Lines("Calls to the main API, a minute", "Made, shared out, in force; and left by Planhat's word.", (
-            Query(
-                f'60 * sum(rate(streamer_deliveries_total{{endpoint=~"companies|endusers"}}{_RATE}))', "calls"
-            ),
+            Query(f"60 * sum(rate(streamer_deliveries_total{{{_METERED}}}{_RATE}))", "calls"),
             Query("sum(streamer_quota_share_calls_per_minute)", "shared out"),
             Query("sum(streamer_quota_pace_calls_per_minute)", "in force"),
             Query("sum(streamer_quota_tokens)", "allowed at once"),

@@ -20,7 +20,7 @@ from streamer.letters.letter import Letter, LetterId, Place, read_letter
 from streamer.letters.standing import Keys
 from streamer.letters.subjects import NOBODY, Subject, subject_of
 from streamer.records import Record
-from streamer.transform.operations import Operation
+from streamer.transform.operations import Operation, overwrites
 from streamer.transform.rules import Rules
 
 SCHEMA_SECONDS: Final = 10.0
@@ -148,14 +148,14 @@ class Shelf:
 
 
 def upserted(found: Interpreted | None) -> Keys:
-    """The objects that a record upserts or deletes."""
+    """The objects that a record upserts or deletes, or whose calls it forwards that do."""
     return tuple(key for each in upserts_of(found) for key in each.keys)
 
 
 def upserts_of(found: Interpreted | None) -> list[Operation]:
-    """The operations of a record that upsert or delete."""
+    """The operations of a record that would put older words over newer ones."""
     operations = () if found is None else found.operations
-    return [each for each in operations if each.endpoint.changes_objects]
+    return [each for each in operations if overwrites(each)]
 
 
 def newest_last(letters: Iterable[Filed]) -> list[Filed]:

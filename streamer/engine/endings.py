@@ -8,6 +8,7 @@ from streamer.engine.ledger import Entry
 from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Clock, Observer, OperationFate
 from streamer.outcomes import Endpoint, Fate, InvalidReason, SkipReason
+from streamer.transform.operations import overwrites
 
 
 class Endings:
@@ -94,12 +95,11 @@ class Endings:
     def _finish(self, ticket: Ticket, parts: list[Part], fate: OperationFate, now: float) -> None:
         parts = list(parts)
         self._dispatch.finish(ticket, parts, fate, now)
-        changes_objects = ticket.endpoint.changes_objects
         for part in parts:
             entry = part.entry
             if entry.book.is_closed:
                 continue
-            if changes_objects:
+            if overwrites(part.operation):
                 entry.upserted += ticket.keys
             if entry.parts:
                 entry.book.would_overwrite(entry)

@@ -17,7 +17,7 @@ from streamer.events.parse import call_type_of, parse
 from streamer.outcomes import CallType, Fate, InvalidReason, SkipReason
 from streamer.records import Record, TopicPartition
 from streamer.transform import Skipped, told_of
-from streamer.transform.operations import Operation
+from streamer.transform.operations import Operation, overwrites
 from streamer.transform.rules import Rules
 
 if TYPE_CHECKING:
@@ -137,9 +137,9 @@ class Intake:
         return True
 
     def _enter(self, entry: Entry, result: Interpreted, now: float) -> None:
-        changes_alone = all(each.endpoint.changes_objects for each in result.operations)
+        overwrites_alone = all(map(overwrites, result.operations))
         duplicates = self._streamer.duplicates
-        meeting = duplicates.meet(entry, result.message_id, now, changes_alone=changes_alone)
+        meeting = duplicates.meet(entry, result.message_id, now, overwrites_alone=overwrites_alone)
         if meeting is Meeting.WAITS:
             return
         if meeting is Meeting.KNOWN:

@@ -87,7 +87,8 @@ NULL_KEYS = _counter(
 )
 EVENTS = _counter(
     "streamer_events_total",
-    "Records finished with, by call and outcome; released ones went back to Kafka and are read again.",
+    "Records finished with, by call and outcome; released ones went back to Kafka and are read again. Of "
+    "activities, and of all calls in passthrough mode, delivered means that Planhat received them.",
     call=tuple(CallType),
     outcome=tuple(fate.label for fate in Fate),
 )
@@ -165,7 +166,7 @@ WAITING_OPERATIONS = _gauge(
 )
 DELIVERIES = _counter(
     "streamer_deliveries_total",
-    "Requests to Planhat, by what they came to.",
+    "Requests to Planhat, by what they came to; accepted ones to activities and segment were received.",
     endpoint=_ENDPOINTS,
     result=RESULTS,
 )

@@ -6,12 +6,12 @@ metric is refused. An error repeats what was sent, so it is matched by that, and
 | an error's item fits | verdict |
 |---|---|
 | one metric | `REFUSED` |
-| several that are alike, and as many errors fit them | `REFUSED`, all of them |
+| several, and as many errors fit just these | `REFUSED`, all of them |
 | several, and fewer errors | `UNCLEAR`, all of them: asked again among fewer |
-| none | of all that no error fits: `REFUSED` where there are as many such errors, else `UNCLEAR` |
+| none | of all that are not refused: `REFUSED` where there are as many errors left, else `UNCLEAR` |
 
-What no error can be about is `ACCEPTED`, unless the reply counts fewer than were sent: then `UNCLEAR`.
-Being asked again a metric is pushed again, with the same value and date.
+A metric has one error at most. What no error can be about is `ACCEPTED`, unless the reply counts fewer
+than were sent: then `UNCLEAR`. Being asked again a metric is pushed again, with the same value and date.
 """
 
 from collections import Counter
@@ -60,16 +60,14 @@ def _verdicts(operations: Sequence[Operation], errors: list[Any], *, is_short: b
     places = _Places(operations)
     about = Counter(places.fitting(error) for error in errors)
     strangers = about.pop(frozenset(), 0)
-    found: dict[int, Verdict] = {}
-    for fitting, number in about.items():
-        verdict = Verdict.REFUSED if number >= len(fitting) else Verdict.UNCLEAR
-        for place in fitting:
-            # Of two groups that share a metric, what both say of it: refused by one it is refused.
-            if found.get(place) is not Verdict.REFUSED:
-                found[place] = verdict
-    rest = len(operations) - len(found)
+    refused = {place for fitting, number in about.items() if number >= len(fitting) for place in fitting}
+    unclear = {place for fitting in about for place in fitting} - refused
     if strangers:
-        others = Verdict.REFUSED if strangers >= rest else Verdict.UNCLEAR
+        # Whom a stranger is about may be among those that other errors leave open as well.
+        strangers += sum(number for fitting, number in about.items() if not fitting <= refused)
+        others = Verdict.REFUSED if strangers >= len(operations) - len(refused) else Verdict.UNCLEAR
+        unclear = set()
+    found = dict.fromkeys(unclear, Verdict.UNCLEAR) | dict.fromkeys(refused, Verdict.REFUSED)
     return tuple(found.get(place, others) for place in range(len(operations)))
 
 
@@ -85,16 +83,18 @@ class _Places:
 
     def fitting(self, error: object) -> frozenset[int]:
         """Metrics that agree with the repeated item in every field of ours that it holds; maybe none."""
-        item = error.get("item") if isinstance(error, Mapping) else None
-        if not isinstance(item, Mapping) or not isinstance(item.get("externalId"), str):
+        repeated = error.get("item") if isinstance(error, Mapping) else None
+        if not isinstance(repeated, Mapping) or not isinstance(repeated.get("externalId"), str):
             return frozenset()
-        near = self._by_object.get(item["externalId"], [])
-        exact = self._agreeing(near, item, _FIELDS)
+        near = self._by_object.get(repeated["externalId"], [])
+        exact = self._agreeing(near, repeated, _FIELDS)
         # A date may come back in other words than it went.
-        return exact or self._agreeing(near, item, _FIELDS[:-1])
+        return exact or self._agreeing(near, repeated, _FIELDS[:-1])
 
-    def _agreeing(self, near: list[int], item: Mapping[str, Any], fields: Sequence[str]) -> frozenset[int]:
-        said = {field: item[field] for field in fields if field in item}
+    def _agreeing(
+        self, near: list[int], repeated: Mapping[str, Any], fields: Sequence[str]
+    ) -> frozenset[int]:
+        said = {field: repeated[field] for field in fields if field in repeated}
         return frozenset(
             place
             for place in near

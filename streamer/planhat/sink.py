@@ -141,6 +141,8 @@ class PlanhatSink:
             if not isinstance(followed, str):
                 seconds, left = time.monotonic() - began, remaining_calls(reply.headers)
                 return self._make_delivery(batch, followed, seconds, reply.status, left)
+            if not self._may_send():
+                return self._make_delivery(batch, _SENDING_STOPPED, time.monotonic() - began, None, None)
             reply = client.send(deletion_of(followed, addresses), **authorization)
         seconds = time.monotonic() - began
         if isinstance(reply, Failure):

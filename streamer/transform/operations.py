@@ -201,6 +201,13 @@ class ForwardCall:
 Operation = UpsertCompany | UpsertEnduser | LogActivity | PushMetric | DeleteEnduser | ForwardCall
 
 
+def overwrites(operation: Operation) -> bool:
+    """Whether telling it again, after what came later, would put older words over newer ones."""
+    if isinstance(operation, ForwardCall):
+        return operation.call.get("type") in {"identify", "group"}
+    return operation.endpoint.changes_objects
+
+
 def calls_of(operation: Operation) -> int:
     """Requests that telling it takes: a deletion by e-mail looks up whom it means first."""
     return 2 if isinstance(operation, DeleteEnduser) and operation.external_id is None else 1

@@ -78,6 +78,16 @@ def test_what_was_said_before_comes_first_and_what_is_said_later_waits() -> None
     assert bench.committed() == 5
 
 
+def test_a_deletion_does_not_ride_along_with_the_activity_it_waits_for() -> None:
+    """A batch of activities takes what waits only for its own; a deletion goes elsewhere, and later."""
+    bench = Bench(answer=None)
+    for call in (track(), track(), delete(), track()):
+        bench.source.feed(call)
+    bench.turn(3)
+    (batch,) = bench.sink.under_way
+    assert [type(operation).__name__ for operation in batch.operations] == ["LogActivity"] * 2
+
+
 def test_a_deletion_waits_for_an_activity_that_is_tried_again() -> None:
     """The analytics host is down: nothing of the user's is overtaken, others are deleted meanwhile."""
     is_down = True

@@ -1,5 +1,6 @@
 """`link = if_absent`: a group call's user is put into the company only where Planhat has none for them."""
 
+from streamer.engine.coalescing import merged
 from streamer.engine.limits import Limits
 from streamer.engine.ports import Batch
 from streamer.outcomes import Answer, Answered, Endpoint, Fate, SkipReason, Verdict
@@ -70,3 +71,13 @@ def test_one_that_may_need_its_fallback_is_looked_at_among_those_without_a_compa
     """It is as likely to be unsaved as these; beside those that name one, one answer would not do."""
     assert not names_company(UpsertEnduser("u-1", None, None, fallback_company="acme"))
     assert names_company(UpsertEnduser("u-1", None, "acme"))
+
+
+def test_calls_of_one_company_are_told_as_one() -> None:
+    """Merged, the fallback is what any of them says; a company that is named counts before it."""
+    fields = {"name": "N"}
+    linked = UpsertEnduser("u-1", None, None, fallback_company="acme")
+    assert merged([linked, UpsertEnduser("u-1", None, None, fields)]).fallback_company == "acme"  # type: ignore[union-attr]
+    told = merged([linked, UpsertEnduser("u-1", None, "acme", fields)])
+    assert told == UpsertEnduser("u-1", None, "acme", fields, fallback_company="acme")
+    assert told.parents == ("co:acme",)

@@ -100,7 +100,7 @@ INVALID = [
 # What other rooms find: bytes that do not decode, and what Planhat refuses.
 NOT_OURS = {
     *(R.NOT_AVRO, R.UNDECODABLE, R.BAD_JSON, R.UNKNOWN_SCHEMA, R.OVERSIZE),
-    *(R.REFUSED, R.REFUSED_ALONE, R.DUPLICATED, R.INTERNAL),
+    *(R.REFUSED, R.REFUSED_ALONE, R.DUPLICATED, R.AMBIGUOUS, R.INTERNAL),
 }
 
 

@@ -27,9 +27,9 @@ def served() -> Iterator[ServedSandbox]:
         yield sandbox
 
 
-@pytest.fixture(scope="session", params=["sandbox", "real_tenant"] if IS_LENT else ["sandbox"])
+@pytest.fixture(scope="module", params=["sandbox", "real_tenant"] if IS_LENT else ["sandbox"])
 def planhat(request: pytest.FixtureRequest) -> Iterator[Planhat]:
-    """A Planhat to ask."""
+    """A Planhat to ask; a module's own, since others empty the sandbox."""
     asked = real_tenant() if request.param == "real_tenant" else at_sandbox(request)
     try:
         yield asked

@@ -13,13 +13,16 @@ from urllib.parse import quote
 
 import pytest
 
+from streamer.engine.ports import Batch, Delivery
 from streamer.outcomes import Answer, Answered, Endpoint, Verdict
 from streamer.planhat.client import Client, Failure, trusted_authorities
 from streamer.planhat.credentials import Credentials
+from streamer.planhat.probe import Probed, probe_segment
 from streamer.planhat.requests import Addresses, Request, encode_operation, request_for
 from streamer.planhat.responses import read_answer
+from streamer.planhat.sink import PlanhatSink
 from streamer.standins.planhat.sandbox import Sandbox
-from streamer.transform.operations import LogActivity, Operation, UpsertCompany, UpsertEnduser
+from streamer.transform.operations import LogActivity, Operation, PushMetric, UpsertCompany, UpsertEnduser
 
 MARK = "streamer-contract-"
 REAL_CALL_SECONDS = 0.45
@@ -94,11 +97,11 @@ class Planhat:
         items = [json.loads(encode_operation(operation)) for operation in operations]
         if not source:
             for item in items:
-                del item["source"]
+                item.pop("source", None)
         endpoint = operations[0].endpoint
         self._note(operations)
         request = request_for(endpoint, [json.dumps(item).encode() for item in items], self._addresses)
-        said = self._send(request, is_main=endpoint is not Endpoint.ACTIVITIES)
+        said = self._send(request, takes_token=endpoint is not Endpoint.ACTIVITIES)
         body = said.body if isinstance(said.body, str) else json.dumps(said.body)
         return said, read_answer(
             endpoint, operations, said.status, said.headers, body.encode(), now=time.time()
@@ -113,10 +116,37 @@ class Planhat:
         """Activities in bulk, as streamer sends them: without authorization."""
         return self.bulk(*activities, source=True)[0]
 
+    def deliver(self, operation: Operation) -> Answer:
+        """One request of one operation by the pipeline's own edge, and what it reads in the reply."""
+        self._note((operation,))
+        self._keep_distance(is_metered=operation.endpoint.is_metered)
+        addresses = self._addresses
+        credentials = Credentials(self._api_token, addresses.tenant_token)
+        sink = PlanhatSink(
+            api_url=addresses.api_url,
+            analytics_url=addresses.analytics_url,
+            segment_url=addresses.analytics_url,
+            read_credentials=lambda: credentials,
+            may_send=lambda: True,
+            make_delivery=Delivery,
+            workers={operation.endpoint: 1},
+        )
+        try:
+            assert sink.submit(Batch(1, operation.endpoint, (operation,), (encode_operation(operation),)))
+            (delivery,) = sink.collect(PATIENCE_SECONDS)
+        finally:
+            sink.close(PATIENCE_SECONDS)
+        return delivery.answer
+
+    def probe_segment(self) -> Probed:
+        """What `check` asks in passthrough mode."""
+        credentials = Credentials(None, self._addresses.tenant_token)
+        return probe_segment(self._client, self._addresses.analytics_url, credentials)
+
     def ask(self, method: str, path: str, body: bytes = b"", token: str | None = None) -> Said:
         """One request to the main API."""
         url = self._addresses.api_url + path
-        return self._send(Request(method, url, body, url), is_main=True, token=token)
+        return self._send(Request(method, url, body, url), takes_token=True, token=token)
 
     def enduser(self, external_id: str) -> dict[str, Any] | None:
         """The enduser with this external id as Planhat shows it; None where there is none."""
@@ -134,11 +164,9 @@ class Planhat:
         assert isinstance(said.body, dict)
         return said.body
 
-    def _send(self, request: Request, *, is_main: bool, token: str | None = None) -> Said:
-        if self.is_real and is_main:
-            time.sleep(max(0.0, self._next_call_at - time.monotonic()))
-            self._next_call_at = time.monotonic() + REAL_CALL_SECONDS
-        reply = self._client.send(request, bearer=(token or self._api_token) if is_main else None)
+    def _send(self, request: Request, *, takes_token: bool, token: str | None = None) -> Said:
+        self._keep_distance(is_metered=takes_token)
+        reply = self._client.send(request, bearer=(token or self._api_token) if takes_token else None)
         assert not isinstance(reply, Failure), reply
         text = reply.body.decode()
         try:
@@ -146,6 +174,11 @@ class Planhat:
         except ValueError:
             body = text
         return Said(reply.status, reply.headers, body)
+
+    def _keep_distance(self, *, is_metered: bool) -> None:
+        if self.is_real and is_metered:
+            time.sleep(max(0.0, self._next_call_at - time.monotonic()))
+            self._next_call_at = time.monotonic() + REAL_CALL_SECONDS
 
     # --- the sandbox's switches -----------------------------------------------------------------------
 
@@ -189,6 +222,8 @@ class Planhat:
 
     def _note(self, operations: tuple[Operation, ...]) -> None:
         for operation in operations:
+            if isinstance(operation, PushMetric):
+                continue
             if operation.external_id is not None:
                 assert operation.external_id.startswith(self._mark)
                 of_company = isinstance(operation, UpsertCompany)

@@ -12,7 +12,7 @@ import pytest
 
 import streamer
 from streamer.planhat.credentials import Credentials
-from tests.planhat_contract import test_activity_assumptions, test_assumptions
+from tests.planhat_contract import test_activity_assumptions, test_assumptions, test_endpoint_assumptions
 from tests.planhat_contract.assumption import ASSUMPTIONS, Checked
 from tests.planhat_contract.cases import DECLARED, Case, cases
 from tests.planhat_contract.served import UNLIMITED, ServedSandbox
@@ -60,6 +60,8 @@ CONTRADICTED: Mapping[Case, frozenset[str]] = {
             "euextid_or_externalid_finds_the_enduser",
             "an_activity_creates_its_enduser_in_the_company_it_names",
         ),
+        ("metric_error_shape", "keys-error", "a_refused_metric_is_named_by_its_item"),
+        ("metric_error_shape", "text", "a_refused_metric_is_named_by_its_item"),
         ("activity_creates", "off", "an_activity_creates_its_enduser_in_the_company_it_names"),
     ]
 }
@@ -94,7 +96,7 @@ def _holds(check: Checked, planhat: Planhat) -> bool:
 def test_assumptions_name_modules_that_are_there() -> None:
     """Every assumption has a known tag, a sentence, and is relied on by files of the package."""
     package = Path(streamer.__file__).parent
-    modules = test_assumptions, test_activity_assumptions
+    modules = test_assumptions, test_activity_assumptions, test_endpoint_assumptions
 
     written = {name for module in modules for name in vars(module) if name.startswith("test_")}
     assert {f"test_{name}" for name in ASSUMPTIONS} == written

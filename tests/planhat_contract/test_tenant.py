@@ -19,6 +19,8 @@ UNSEEN = {
     "an_activity_creates_its_enduser_in_the_company_it_names",
     "an_activity_of_an_unknown_user_without_a_company_is_dropped",
     "an_activity_sent_twice_counts_twice",
+    "a_call_of_nobody_changes_nothing",
+    "user_id_finds_the_enduser_of_a_forwarded_track_call",
 }
 """Assumptions that a real tenant cannot be asked about."""
 

@@ -1,8 +1,13 @@
 """Passthrough from end to end: every call arrives, a user's in their order, and again only after a crash."""
 
+import os
+import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +23,7 @@ from tests.real_kafka.pipeline import Pipeline
 
 pytestmark = pytest.mark.real_kafka
 
+ROOT: Final = Path(__file__).parents[2]
 USERS: Final = 40
 CALLS: Final = 60
 """Of each user."""
@@ -123,3 +129,20 @@ def test_a_tenant_token_that_is_refused_ends_the_start(
     member = pipeline.member("stranger")
     assert member.wait(60) == 4
     assert "STREAMER_PLANHAT_TENANT_TOKEN" in member.tail()
+
+
+def test_check_says_what_it_verified(piped: Callable[..., Pipeline], sandbox: SandboxProcess) -> None:
+    """The mode, that the endpoint takes requests, what nobody can verify, and settings that say nothing."""
+    changes = {**WITH_TENANT_TOKEN_ALONE, "planhat_calls_per_minute": "10"}
+    pipeline = piped(planhat_segment_url=sandbox.url, **changes)
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **pipeline.settings()}
+    checked = subprocess.run(
+        [sys.executable, "-m", "streamer", "check"],
+        env=environment, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    said = re.sub(" +", " ", checked.stdout)
+    assert "mode passthrough" in said
+    assert "settings -- STREAMER_PLANHAT_CALLS_PER_MINUTE: in passthrough mode this says nothing" in said
+    assert f"planhat ok requests taken by {sandbox.url}/dock/segment (HTTP 200)" in said
+    assert "tenant -- cannot be verified: Planhat's Segment endpoint may answer 200" in said
+    assert sandbox.view()["activities"]["stored"] == sandbox.view()["endusers"]["stored"] == 0

@@ -52,7 +52,7 @@ def test_two_thousand_events_end_accounted_for() -> None:
     assert "Events by call and outcome" in ended.stdout
     assert readme.example("make demo").pattern.fullmatch(ended.stdout), "the README shows something else"
     rows = re.findall(r"^requests, (\w+) +([\d,]+) of .+ average \((.+)\)(.*)$", ended.stdout, re.MULTILINE)
-    assert [endpoint for endpoint, *_ in rows] == list(Endpoint)
+    assert [endpoint for endpoint, *_ in rows] == [Endpoint.COMPANIES, Endpoint.ENDUSERS, Endpoint.ACTIVITIES]
     for _, requests, answers, _ in rows:
         assert int(requests) == sum(int(answer.split(" x ")[0]) for answer in answers.split(", "))
     assert [beside.rstrip() for *_, beside in rows] == ["", ", reads: 1", ""]

@@ -1,0 +1,153 @@
+"""Deletions: by id in one request, by address in two, and never of anybody but who is meant."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.engine.ports import Batch
+from streamer.outcomes import (
+    Answer,
+    Answered,
+    Endpoint,
+    Misconfigured,
+    MisconfiguredReason,
+    RefusedWhole,
+    Transient,
+    TransientReason,
+    Verdict,
+)
+from streamer.planhat.deletion import looked_up
+from streamer.planhat.requests import Addresses, deletion_of, encode_operation, request_for
+from streamer.planhat.responses import read_answer
+from streamer.transform.operations import DeleteEnduser, calls_of
+from tests.planhat.scripted import reply, serving
+from tests.planhat.test_sink import collect_all, sink_at
+
+ADDRESSES = Addresses("https://api.planhat.com", "https://analytics.planhat.com", "tenant")
+EMAIL = "Gone@acme.example"
+WHOM = {"_id": "5f1", "email": "gone@acme.example"}
+GONE = Answered((Verdict.ACCEPTED,))
+AMBIGUOUS = Answered((Verdict.AMBIGUOUS,))
+
+
+@pytest.mark.parametrize(
+    ("whom", "method", "path"),
+    [
+        (DeleteEnduser("u-1", EMAIL), "DELETE", "/endusers/extid-u-1"),
+        (DeleteEnduser("a/b?c#d%é", None), "DELETE", "/endusers/extid-a%2Fb%3Fc%23d%25%C3%A9"),
+        (DeleteEnduser("..", None), "DELETE", "/endusers/extid-.."),
+        (DeleteEnduser("\ud800", None), "DELETE", "/endusers/extid-%3F"),
+        (DeleteEnduser(None, EMAIL), "GET", "/endusers?select=_id,email&email=Gone%40acme.example"),
+    ],
+)
+def test_the_id_stands_in_the_path(whom: DeleteEnduser, method: str, path: str) -> None:
+    """Whatever it holds it is one segment; an address is asked about, and never shown."""
+    request = request_for(Endpoint.DELETIONS, [encode_operation(whom)], ADDRESSES)
+    assert (request.method, request.url, request.body) == (method, f"https://api.planhat.com{path}", b"")
+    assert "Gone" not in request.shown_url
+    assert calls_of(whom) == (1 if method == "DELETE" else 2)
+
+
+@given(st.text(min_size=1))
+def test_no_id_leaves_its_segment(external_id: str) -> None:
+    """Neither a slash nor a question mark of an id reaches another path."""
+    request = request_for(Endpoint.DELETIONS, [encode_operation(DeleteEnduser(external_id, None))], ADDRESSES)
+    path = request.url.removeprefix("https://api.planhat.com/endusers/")
+    assert path.startswith("extid-")
+    assert path.isascii()
+    assert not set(path) & set("/?#")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "answer"),
+    [
+        (200, b'{"n":1,"ok":1,"deletedCount":1}', GONE),
+        (200, b'{"n":0,"ok":1,"deletedCount":0}', GONE),
+        (200, b"", GONE),
+        (204, b"", GONE),
+        (404, b"Not Found", GONE),
+        (410, b"", GONE),
+        (200, b"<html>maintenance</html>", Transient(TransientReason.UNREADABLE)),
+        (400, b"bad id", RefusedWhole(400)),
+        (401, b"", Misconfigured(MisconfiguredReason.CREDENTIALS, 401)),
+        (403, b"{}", Misconfigured(MisconfiguredReason.PERMISSION, 403)),
+        (429, b"", Transient(TransientReason.THROTTLED)),
+        (503, b"", Transient(TransientReason.SERVER_ERROR)),
+    ],
+)
+def test_nobody_there_is_what_was_asked_for(status: int, body: bytes, answer: Answer) -> None:
+    """Deleted, or never there: accepted. A proxy's page says neither."""
+    operations = (DeleteEnduser("u-1", None),)
+    assert read_answer(Endpoint.DELETIONS, operations, status, {}, body, now=0.0) == answer
+
+
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [
+        ([], GONE),
+        ([WHOM], "5f1"),
+        # Others beside them are not meant, whyever they are listed.
+        ([WHOM, {"_id": "5f2", "email": "other@acme.example"}, {"_id": "5f3"}], "5f1"),
+        ([WHOM, {"_id": "5f2", "email": "GONE@acme.example"}], AMBIGUOUS),
+        # A filter that is not understood lists everybody: nobody of them is deleted, nor called gone.
+        ([{"_id": "5f2", "email": "other@acme.example"}], AMBIGUOUS),
+        ([{"_id": "5f2"}], AMBIGUOUS),
+        ([{"_id": "", "email": EMAIL}], AMBIGUOUS),
+        (["5f1"], AMBIGUOUS),
+        ({"message": "ok"}, Transient(TransientReason.UNREADABLE)),
+    ],
+)
+def test_only_who_has_the_address_is_deleted(listed: Any, found: Answer | str) -> None:
+    """Exactly one that is listed with it; else nobody."""
+    assert looked_up(200, {}, json.dumps(listed).encode(), EMAIL, now=0.0) == found
+
+
+def test_a_look_up_that_fails_is_read_as_any_request() -> None:
+    """Nobody is deleted, and it is tried again, or a person is called."""
+    assert looked_up(503, {}, b"", EMAIL, now=0.0) == Transient(TransientReason.SERVER_ERROR)
+    assert looked_up(404, {}, b"", EMAIL, now=0.0) == Misconfigured(MisconfiguredReason.NOT_FOUND, 404)
+    assert looked_up(200, {}, b"<html>", EMAIL, now=0.0) == Transient(TransientReason.UNREADABLE)
+
+
+def test_planhats_own_id_is_one_segment_too() -> None:
+    """It came from a reply, which is no more trusted than an event."""
+    assert deletion_of("../companies", ADDRESSES).url == "https://api.planhat.com/endusers/..%2Fcompanies"
+
+
+LOOK_UP = "GET /endusers?select=_id,email&email=Gone%40acme.example"
+
+
+@pytest.mark.parametrize(
+    ("listed", "requests", "verdict"),
+    [
+        ([WHOM], [LOOK_UP, "DELETE /endusers/5f1"], "accepted"),
+        ([], [LOOK_UP], "accepted"),
+        ([WHOM, WHOM | {"_id": "5f2"}], [LOOK_UP], "ambiguous"),
+    ],
+)
+def test_one_by_address_takes_two_requests(listed: Any, requests: list[str], verdict: str) -> None:
+    """First whom it means, then the deletion by Planhat's id; both with the API token."""
+    whom = DeleteEnduser(None, EMAIL)
+    with (
+        serving(reply(200, json.dumps(listed).encode()), reply(200, b"{}")) as server,
+        sink_at(server) as sink,
+    ):
+        assert sink.submit(Batch(1, Endpoint.DELETIONS, (whom,), (encode_operation(whom),)))
+        (delivery,) = collect_all(sink, 1)
+    assert [seen.line.removesuffix(" HTTP/1.1") for seen in server.seen] == requests
+    assert {seen.headers["authorization"] for seen in server.seen} == {"Bearer api-1"}
+    assert delivery.answer == Answered((Verdict(verdict),))
+
+
+def test_nobody_is_deleted_by_a_replica_that_lost_its_partitions_meanwhile() -> None:
+    """Between the look-up and the deletion it is asked once more whether sending is allowed."""
+    whom, answers = DeleteEnduser(None, EMAIL), iter([True, False])
+    text = json.dumps([WHOM]).encode()
+    with serving(reply(200, text)) as server, sink_at(server, may_send=lambda: next(answers)) as sink:
+        assert sink.submit(Batch(1, Endpoint.DELETIONS, (whom,), (encode_operation(whom),)))
+        (delivery,) = collect_all(sink, 1)
+    assert len(server.seen) == 1
+    assert delivery.answer == Transient(TransientReason.CONNECTION)
