@@ -70,33 +70,33 @@ def read_mapping(text: str) -> Mapped:
     return Mapped(compiled(file), tuple(sorted(_doubts(file, lines))))
 
 
-def _syntax(message: str, text: str) -> Finding:
-    found = _AT_LINE.match(message)
+def _syntax(sentence: str, text: str) -> Finding:
+    found = _AT_LINE.match(sentence)
     last = text.count("\n") + 1
     line = int(found["line"]) if found and found["line"] else last
-    what = found["what"] if found else message
+    what = found["what"] if found else sentence
     return Finding(min(line, last), f"this is no TOML: {what}; no more of the file could be read")
 
 
-def _finding(loc: tuple[int | str, ...], kind: str, message: str, lines: dict[Path, int]) -> Finding:
+def _finding(loc: tuple[int | str, ...], kind: str, sentence: str, lines: dict[Path, int]) -> Finding:
     steps = loc[:-1] if loc and loc[-1] == "[key]" else loc  # how pydantic says that it is about the key
     path = tuple(step for step in steps if step not in shape.TAGS)
-    return Finding(_line(path, lines), f"{_shown(path)}: {_words(path, kind, message)}")
+    return Finding(_line(path, lines), f"{_shown(path)}: {_words(path, kind, sentence)}")
 
 
-def _words(path: Path, kind: str, message: str) -> str:
+def _words(path: Path, kind: str, sentence: str) -> str:
     if kind == "extra_forbidden":
         known = list(shape.table_at(path[:-1]).model_fields)
         hint = nearest(str(path[-1]), known) or f"; known are {', '.join(known)}"
         return f"there is no such key here{hint}"
     if kind == "missing":
         return "is missing: where the trait goes"
-    return _must(message.removeprefix("Value error, "))
+    return _must(sentence.removeprefix("Value error, "))
 
 
-def _must(message: str) -> str:
+def _must(sentence: str) -> str:
     """Pydantic's sentence in the words of this house."""
-    words = message.replace("Input should be", "must be").replace("a valid string", "text")
+    words = sentence.replace("Input should be", "must be").replace("a valid string", "text")
     words = words.replace("a valid list", "a list").replace("a valid boolean", "true or false")
     words = re.sub(r"a valid dictionary( or instance of \w+)?", "a table", words)
     return words.replace("List should have at", "a list of at").replace(" after validation", "")

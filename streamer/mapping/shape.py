@@ -149,8 +149,8 @@ class RuleTable(Table):
 
     @field_validator("default")
     @classmethod
-    def _of_its_type(cls, value: object, info: ValidationInfo) -> object:
-        kind = info.data.get("type")
+    def _of_its_type(cls, value: object, before: ValidationInfo) -> object:
+        kind = before.data.get("type")
         if not isinstance(value, str | int | float | bool | list):
             raise ValueError("must be text, a number, true, false or a list")  # noqa: TRY004 - pydantic's way
         if isinstance(value, float) and not isfinite(value):

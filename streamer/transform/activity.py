@@ -21,11 +21,11 @@ def activity(call: Track | Page | Screen, action: str, rules: ActivityRules) -> 
     properties = call.properties
     weight = rules.weight
     weighed = properties.get(weight.property)  # type: ignore[arg-type]  # None is no key, and finds nothing
-    info = properties
+    carried = properties
     metrics: Metrics | None = None
     if not rules.properties.is_idle:
         metrics = None if external_id is None else []
-        info = _ruled(rules, properties, metrics)
+        carried = _ruled(rules, properties, metrics)
     logged = LogActivity(
         external_id,
         email,
@@ -33,7 +33,7 @@ def activity(call: Track | Page | Screen, action: str, rules: ActivityRules) -> 
         action,
         call.timestamp,
         weight.fixed if weighed is None and not weight.is_amount else weight.of(weighed, properties, call),
-        info if call.message_id is None else {**info, "messageId": call.message_id},
+        carried if call.message_id is None else {**carried, "messageId": call.message_id},
     )
     if metrics and external_id is not None:
         return Transformed((logged, *metrics_of(MetricModel.ENDUSER, external_id, metrics, call)))
@@ -42,7 +42,7 @@ def activity(call: Track | Page | Screen, action: str, rules: ActivityRules) -> 
 
 def _ruled(rules: ActivityRules, properties: JsonDict, metrics: Metrics | None) -> JsonDict:
     """What `info` holds of the properties; what goes to metrics is added there."""
-    info: JsonDict = {}
-    apply_rules(rules.properties, properties, {}, info, metrics)
-    put_defaults(rules.properties, properties, info, metrics)
-    return info
+    carried: JsonDict = {}
+    apply_rules(rules.properties, properties, {}, carried, metrics)
+    put_defaults(rules.properties, properties, carried, metrics)
+    return carried

@@ -26,7 +26,7 @@ _VALUES: dict[tuple[str, ...], _Values] = {
     ("name", "category"): lambda name, category: (name, category),
 }
 
-INFO: Final = TraitRules(flatten=Flatten.NOT)
+AS_THEY_ARE: Final = TraitRules(flatten=Flatten.NOT)
 """Properties stay as they are."""
 
 
@@ -73,7 +73,7 @@ class ActivityRules:
     action_unnamed: str = ""
     """Of a page without a name."""
     weight: Weight = Weight()
-    properties: TraitRules = INFO
+    properties: TraitRules = AS_THEY_ARE
     is_skipped: bool = False
 
     is_event: bool = field(init=False, repr=False, compare=False)

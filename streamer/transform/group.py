@@ -21,7 +21,8 @@ def group(call: Group, rules: Rules) -> Transformed:
     metrics: Metrics = []
     apply_rules(rules.group, traits, fields, custom, metrics)
     number = traits.get("id")
-    if number is not None and id_text(number) != call.group_id and not rules.group.touches_references:
+    is_told = rules.group.keeps_others and not rules.group.touches_references
+    if number is not None and id_text(number) != call.group_id and is_told:
         put_custom(custom, "id", number)
     company = UpsertCompany(call.group_id, fields, custom)
     operations: tuple[Operation, ...] = (company,)

@@ -15,9 +15,9 @@ from streamer.transform.identity import (
 )
 from streamer.transform.operations import MetricModel, Operation, Skipped, Transformed, UpsertEnduser
 from streamer.transform.pushed import metrics_of
-from streamer.transform.ruled import Metrics, apply_rules, rest_of
+from streamer.transform.ruled import Metrics, apply_rules, put_other, rest_of
 from streamer.transform.rules import Companies, Rules
-from streamer.transform.trait_rules import TraitRules
+from streamer.transform.trait_rules import Flatten, TraitRules
 
 _OF_THE_USER = ("id", "user_id")
 _OF_THE_COMPANY = ("companyId", "company_id")
@@ -40,14 +40,14 @@ def identify(call: Identify, rules: Rules) -> Transformed | Skipped:
     apply_rules(ruled, traits, fields, custom, metrics)
     if "name" not in fields:
         _put_full_name(fields)
-    if ruled.touches_references:
-        traits = _unruled(ruled, traits)
-    _put_unusable_email(custom, traits.get("email"))
-    _put_other_references(custom, traits, who, company)
+    if ruled.keeps_others:
+        told = _unruled(ruled, traits) if ruled.touches_references else traits
+        _put_unusable_email(custom, told.get("email"), ruled.flatten)
+        _put_other_references(custom, told, traits, who, company, ruled.flatten)
     upsert = UpsertEnduser(who.external_id, who.email, company, fields, custom)
     operations: tuple[Operation, ...] = (upsert,)
-    if rules.companies is Companies.ALL and "companies" in call.traits:
-        others = companies_of(call.context, call.traits)[1:]
+    if "companies" in traits and rules.companies is Companies.ALL:
+        others = companies_of(call.context, traits)[1:]
         operations += tuple(map(upsert.with_company, others))
     if metrics and who.external_id is not None:
         operations += metrics_of(MetricModel.ENDUSER, who.external_id, metrics, call)
@@ -71,33 +71,39 @@ def _unruled(rules: TraitRules, traits: JsonDict) -> JsonDict:
     return told
 
 
-def _put_unusable_email(custom: JsonDict, value: object) -> None:
+def _put_unusable_email(custom: JsonDict, value: object, flatten: Flatten) -> None:
     """What stands for an e-mail and is no address goes to `custom`, as what any plain field cannot hold.
 
     As the plain field it would be a key, and merge everyone who is "n/a". Left out, somebody's typing
     error would vanish without a trace; in `custom` whoever looks the user up sees it, and can mend it.
     """
     if value is not None and email_text(value) is None and not (isinstance(value, str) and not value.strip()):
-        put_custom(custom, "email", value)
+        put_other(custom, "email", value, flatten)
 
 
-def _put_other_references(custom: JsonDict, traits: JsonDict, who: Who, company: str | None) -> None:
+def _put_other_references(
+    custom: JsonDict, told: JsonDict, traits: JsonDict, who: Who, company: str | None, flatten: Flatten
+) -> None:
     """Ids among the traits go to `custom` only where they say more than the item's own keys do.
 
-    The same id again would only repeat it; a null there clears nothing, as for the keys themselves.
+    `told`: the traits as far as no rule says where they go. The same id again would only repeat it; a null
+    there clears nothing, as for the keys themselves.
     """
     for key in _OF_THE_USER:
-        if key in traits:
-            _put_unless_same(custom, key, traits[key], who.external_id)
+        if key in told:
+            _put_unless_same(custom, key, told[key], who.external_id)
     for key in _OF_THE_COMPANY:
-        if key in traits and id_text(traits[key]) not in companies_left(traits):
-            _put_unless_same(custom, key, traits[key], company)
+        if key in told and id_text(told[key]) not in companies_left(traits):
+            _put_unless_same(custom, key, told[key], company)
     # What is said of a company the user leaves is no property of theirs.
-    if "company" in traits and not is_removal(described := traits["company"]):
+    if "company" in told and not is_removal(traits["company"]):
+        described = told["company"]
         if isinstance(described, dict) and "id" in described:
             _put_unless_same(custom, "company_id", described["id"], company)
             described = {key: value for key, value in described.items() if key != "id"}
-        put_custom(custom, "company", described)
+            if not described:
+                return
+        put_other(custom, "company", described, flatten)
 
 
 def _put_unless_same(custom: JsonDict, key: str, value: object, reference: str | None) -> None:

@@ -229,6 +229,25 @@ def test_what_names_the_user_can_have_a_rule(rule: str, custom: Any) -> None:
     assert enduser(f"[identify.traits]\n{rule}", email="a@b.co").email == "a@b.co"
 
 
+def test_unlisted_and_flatten_hold_for_what_names_the_user() -> None:
+    """Ids and the company that say more are others like any trait: dropped, or flattened as those are."""
+    traits = {"id": "other", "email": "none", "company": {"id": "c", "name": "C"}}
+
+    assert enduser('[identify]\nunlisted = "drop"', **traits).custom == {}
+    assert enduser('[identify]\nunlisted = "drop"', **traits).company_external_id == "c"
+    found = enduser('[identify]\nflatten = "text"', **traits).custom
+    assert found == {"id": "other", "email": "none", "company": '{"name":"C"}'}
+    assert company('[group]\nunlisted = "drop"', id="other").custom == {}
+
+
+def test_a_company_left_is_so_under_any_rules() -> None:
+    """A rule for another part of what names the company does not hide that the user leaves it."""
+    mapping = '[identify.traits]\n"company.remove" = "drop"'
+    found = enduser(mapping, company={"id": "c", "remove": True, "name": "C"}, companyId="c")
+
+    assert (found.company_external_id, found.custom) == (None, {})
+
+
 def test_parts_of_the_company_can_have_rules() -> None:
     """The company is found by its id all the same, and the rest of it is told as before."""
     found = enduser(
