@@ -1,0 +1,319 @@
+"""Why an operation says what it says: which part of the call each of its fields came from, by which rule.
+
+It cannot disagree with the mapping, because it does not know it: it asks `transform` again and again, with
+one part of the call changed each time, and sees which fields change with it. That takes one transform for
+each part, so it is for whoever looks at a few calls; no event on its way to Planhat comes here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from math import isfinite
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from streamer.events.calls import Call
+from streamer.events.values import iso_timestamp
+from streamer.outcomes import CallType, SkipReason
+from streamer.transform import Rules, Skipped, Transformed, transform
+from streamer.transform.fields import legal_key
+from streamer.transform.operations import Operation
+
+MOST_PARTS: Final = 300
+"""Parts of one call that are looked at. Of a call that has more, whole traits are; then the first of them."""
+_DEEPEST: Final = 40
+_OPEN: Final = ("traits", "properties")
+_LABELS: Final = frozenset({"event", "name", "category"})
+"""Parts by which rules choose: what changes with one of them need not come from it."""
+_ALWAYS_THERE: Final = frozenset({"event", "group_id"})
+_KEYS: Final = frozenset({"externalId", "email", "companyExternalId", "fallbackCompany", "date"})
+"""Fields that are named by where they come from, not by a rule for a trait."""
+DEFAULT: Final = "default"
+"""The rule of a field that nothing in the call decides."""
+
+_SKIP_RULES: Final[Mapping[SkipReason, str]] = {
+    SkipReason.CONSENT: "STREAMER_CONSENT_CATEGORIES",
+    SkipReason.INTEGRATIONS: "integrations",
+    SkipReason.ANONYMOUS: "identity",
+}
+
+Path = tuple[str | int, ...]
+"""A part of a call: an attribute of it, then the keys and places within."""
+Found = dict[tuple[int, str], list[Path]]
+"""By operation and field: the parts it comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What one field of one operation comes from."""
+
+    operation: int
+    """Counted from 0, in the order of the operations."""
+    field: str
+    """As Planhat spells it, within its object: `name`, `custom.plan`, `info.amount`."""
+    sources: tuple[str, ...]
+    """Parts of the call, such as `traits.plan`; none where nothing in it decides."""
+    rule: str
+
+
+class Why(NamedTuple):
+    """The causes of everything a call became."""
+
+    causes: tuple[Cause, ...] = ()
+    unsent: tuple[str, ...] = ()
+    """Traits or properties that reach no field."""
+    skipped: SkipReason | None = None
+    sources: tuple[str, ...] = ()
+    """Of a skip: parts of the call without which, or with another value of which, it would not be one."""
+    rule: str = ""
+    """Of a skip."""
+
+
+def why(call: Call, rules: Rules) -> Why:
+    """Why `transform(call, rules)` is what it is: a cause for each field of each operation."""
+    result = transform(call, rules)
+    parts = _parts(call)
+    if isinstance(result, Skipped):
+        sources = tuple(_shown(path) for path in parts if _ends_skip(call, path, rules, result))
+        return Why(skipped=result.reason, sources=sources, rule=_skip_rule(call, result.reason))
+    told = [fields_of(each) for each in result.operations]
+    found: Found = {(number, name): [] for number, each in enumerate(told) for name in each}
+    for path in parts:
+        for place in _changed(told, result, transform(_with_other(call, path), rules)):
+            found[place].append(path)
+    used = {path for paths in found.values() for path in paths}
+    _decide_the_rest(call, rules, parts, told, result, found)
+    causes = tuple(
+        _cause(call, number, name, _data_first(call, told[number][name], paths))
+        for (number, name), paths in found.items()
+    )
+    unsent = tuple(_shown(path) for path in parts if path[0] in _OPEN and path not in used)
+    return Why(causes, unsent)
+
+
+def fields_of(operation: Operation) -> dict[str, Any]:
+    """What an operation says, flat: `externalId`, `name`, `custom.<key>`, `info.<key>`; nothing that is absent.
+
+    By the operation's own declaration, so that a field it gains is here without a word.
+    """
+    found: dict[str, Any] = {}
+    opened: dict[str, Any] = {}
+    for each in fields(operation):
+        value = getattr(operation, each.name)
+        if isinstance(value, Mapping):
+            prefix = "" if each.name == "fields" else f"{each.name}."
+            opened |= {f"{prefix}{key}": part for key, part in value.items()}
+        elif value is not None:
+            found[_camel(each.name)] = value
+    return {**opened, **found}
+
+
+def is_same(one: object, other: object) -> bool:
+    """Whether two values are the same in JSON: true is not 1, and what is no number is itself."""
+    return one is other or (type(one) is type(other) and (one == other or repr(one) == repr(other)))
+
+
+# --- the parts of a call ------------------------------------------------------------------------------
+
+
+def _parts(call: Call) -> Sequence[Path]:
+    for deepest in (_DEEPEST, 2, 1):
+        parts = list(_walk(call, deepest))
+        if len(parts) <= MOST_PARTS:
+            return parts
+    return list(_walk(call, 2))[:MOST_PARTS]
+
+
+def _walk(call: Call, deepest: int) -> Iterator[Path]:
+    for name in type(call).__struct_fields__:
+        value = getattr(call, name)
+        if value is not None:
+            yield from _leaves((name,), value, deepest)
+
+
+def _leaves(path: Path, value: object, deepest: int) -> Iterator[Path]:
+    if len(path) <= deepest:
+        if isinstance(value, dict):
+            for key, part in value.items():
+                yield from _leaves((*path, key), part, deepest)
+            return
+        # A list of scalars is one part; the objects of one that has any are looked into.
+        if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+            for index, part in enumerate(value):
+                yield from _leaves((*path, index), part, deepest)
+            return
+    yield path
+
+
+def _value(call: Call, path: Path) -> object:
+    found: Any = getattr(call, str(path[0]))
+    for step in path[1:]:
+        found = found[step]
+    return found
+
+
+def _shown(path: Path) -> str:
+    text = _camel(str(path[0]))
+    for step in path[1:]:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return text
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(each.capitalize() for each in others)
+
+
+# --- the same call with one part changed -----------------------------------------------------------------
+
+
+def _with_other(call: Call, path: Path) -> Call:
+    return _rewritten(call, path, lambda holder, step: _put(holder, step, _other(holder[step])))
+
+
+def _without(call: Call, path: Path) -> Call:
+    return _rewritten(call, path, _drop)
+
+
+def _rewritten(call: Call, path: Path, write: Any) -> Call:  # noqa: ANN401 - a function on what holds the part
+    name = str(path[0])
+    root = {name: getattr(call, name)}
+    holder: Any = root
+    for step in path[:-1]:
+        # Only what stands between the call and the part is copied: the call itself stays as it was.
+        holder[step] = holder[step].copy()
+        holder = holder[step]
+    write(holder, path[-1])
+    return msgspec.structs.replace(call, **{name: root.get(name)})
+
+
+def _put(holder: Any, step: Any, value: object) -> None:  # noqa: ANN401 - a dict or a list, by key or place
+    holder[step] = value
+
+
+def _drop(holder: Any, step: Any) -> None:  # noqa: ANN401 - as above
+    del holder[step]
+
+
+def _other(value: object, depth: int = 0) -> object:
+    """Another value of the same kind, which goes wherever this one went."""
+    if isinstance(value, dict):
+        return {key: _other(part, depth + 1) for key, part in value.items()} if depth < _DEEPEST else {}
+    if isinstance(value, list):
+        return [_other(part, depth + 1) for part in value] or ["~"] if depth < _DEEPEST else []
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value * 2 + 1 if isfinite(value) else 0.0
+    return _other_text(value) if isinstance(value, str) else "~"
+
+
+def _other_text(text: str) -> str:
+    if text.lower() in {"true", "false"}:
+        return "false" if text.lower() == "true" else "true"
+    if "@" in text:
+        return f"w{text.lstrip()}"
+    if text.isdecimal():
+        return f"{text}1"
+    if iso_timestamp(text) is not None:
+        return "2001-01-01T00:00:00.000Z" if not text.startswith("2001") else "2002-01-01T00:00:00.000Z"
+    return f"{text}~"
+
+
+# --- what changed with it -----------------------------------------------------------------------------------
+
+
+def _ends_skip(call: Call, path: Path, rules: Rules, result: Skipped) -> bool:
+    others = [_with_other(call, path)]
+    if path[0] not in _ALWAYS_THERE:
+        others.append(_without(call, path))
+    return any(transform(each, rules) != result for each in others)
+
+
+def _decide_the_rest(
+    call: Call,
+    rules: Rules,
+    parts: Sequence[Path],
+    told: Sequence[Mapping[str, Any]],
+    result: Transformed,
+    found: Found,
+) -> None:
+    """Fields that change with no other value of a part: those that go when a part goes."""
+    undecided = [place for place, paths in found.items() if not paths]
+    for path in parts if undecided else ():
+        if path[0] in _ALWAYS_THERE:
+            continue
+        changed = _changed(told, result, transform(_without(call, path), rules))
+        for place in undecided:
+            if place in changed:
+                found[place].append(path)
+    for number, name in undecided:
+        if not found[number, name]:
+            found[number, name] += _spelled_in(call, parts, told[number][name])
+
+
+def _changed(
+    told: Sequence[Mapping[str, Any]], result: Transformed, other: Transformed | Skipped
+) -> set[tuple[int, str]]:
+    """Places whose value is another one, or is gone; none where the whole is of another shape."""
+    if isinstance(other, Skipped) or [*map(type, other.operations)] != [*map(type, result.operations)]:
+        return set()
+    now = [fields_of(each) for each in other.operations]
+    return {
+        (number, name)
+        for number, each in enumerate(told)
+        for name, value in each.items()
+        if name not in now[number] or not is_same(value, now[number][name])
+    }
+
+
+def _data_first(call: Call, value: object, paths: list[Path]) -> list[Path]:
+    """Without the labels that only chose the rule: those whose text is not in the field."""
+    if not any(path[0] not in _LABELS for path in paths):
+        return paths
+    return [path for path in paths if path[0] not in _LABELS or str(_value(call, path)) in str(value)]
+
+
+def _spelled_in(call: Call, parts: Sequence[Path], value: object) -> list[Path]:
+    """Labels that stand in a text: of a call that would be skipped with any other label."""
+    if not isinstance(value, str):
+        return []
+    return [path for path in parts if path[0] in _LABELS and str(_value(call, path)) in value]
+
+
+# --- the rule ----------------------------------------------------------------------------------------
+
+
+def _skip_rule(call: Call, reason: SkipReason) -> str:
+    if reason is SkipReason.UNSUPPORTED_TYPE:
+        return f"calls.{call.type}"
+    return _SKIP_RULES.get(reason, str(reason))
+
+
+def _cause(call: Call, number: int, name: str, paths: Sequence[Path]) -> Cause:
+    rules = dict.fromkeys(_rule(call.type, name, path) for path in paths)
+    return Cause(number, name, tuple(map(_shown, paths)), " + ".join(rules) or DEFAULT)
+
+
+def _rule(kind: CallType, name: str, path: Path) -> str:
+    """What stands for the rule in a mapping file: its table and key, or where an id was found."""
+    if name in _KEYS or path[0] not in _OPEN:
+        is_text = name == "action" and path[0] in _LABELS
+        return f"{kind}.action" if is_text else _shown(path)
+    holder, dot, key = name.partition(".")
+    if dot and holder in {"custom", "info"} and _is_unlisted(path, key, holder):
+        return f"{kind}.unlisted = {holder}"
+    if name == "weight":
+        return f"{kind}.weight"
+    return f"{kind}.{path[0]}.{'.'.join(str(step) for step in path[1:] if isinstance(step, str))}"
+
+
+def _is_unlisted(path: Path, key: str, holder: str) -> bool:
+    """Whether the key is the one that a part without a rule of its own gets: its names, joined."""
+    steps = [str(step) for step in path[1:] if isinstance(step, str)]
+    if holder == "info":
+        return key == steps[0]
+    joined = (legal_key("_".join(steps[:count])) for count in range(1, len(steps) + 1))
+    return key in joined

@@ -1,0 +1,147 @@
+"""Why: it names what transform made, no more and no less, and where each field came from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+
+from streamer.errors import InvalidEvent
+from streamer.events.parse import parse
+from streamer.outcomes import SkipReason
+from streamer.planhat.requests import encode_operation
+from streamer.transform import Rules, Skipped, Transformed, transform
+from streamer.transform.encoding import to_json
+from streamer.transform.operations import Operation
+from streamer.transform.why import DEFAULT, MOST_PARTS, Cause, Why, why
+from tests.events.strategies import good_events, unhurried
+from tests.transform.test_fixtures import CASES, rules_of
+from tests.transform.test_properties import rules
+
+
+def sent_fields(operation: Operation) -> set[str]:
+    """What the request itself says, in the spelling of causes."""
+    spelled = msgspec.json.decode(encode_operation(operation))
+    spelled.pop("source")
+    spelled.pop("euExtId", None)
+    if "companyId" in spelled:
+        spelled["companyExternalId"] = spelled.pop("companyId")
+    opened = {f"{name}.{key}" for name in ("custom", "info") for key in spelled.pop(name, {})}
+    return opened | set(spelled)
+
+
+def named_fields(told: Why, operation: int) -> list[str]:
+    """The fields that causes name, as JSON can spell them."""
+    names = [each.field for each in told.causes if each.operation == operation]
+    return [name.encode("utf-8", "replace").decode() for name in names]
+
+
+def causes_of(event: dict[str, Any], chosen: Rules | None = None) -> dict[str, Cause]:
+    """The causes of an event's only operation, by field."""
+    return {each.field: each for each in why(parse(event), chosen or Rules()).causes}
+
+
+@unhurried
+@given(good_events, rules)
+def test_exactly_what_is_sent_is_named(event: dict[str, Any], chosen: Rules) -> None:
+    """Whatever an event holds: a cause for each field of each operation, and for nothing else."""
+    call = parse(event)
+    before = to_json(event)
+    result, told = transform(call, chosen), why(call, chosen)
+    assert to_json(event) == before
+    if isinstance(result, Skipped):
+        assert (told.skipped, told.causes) == (result.reason, ())
+        assert told.rule
+        return
+    assert {each.operation for each in told.causes} <= set(range(len(result.operations)))
+    for number, operation in enumerate(result.operations):
+        names = named_fields(told, number)
+        assert set(names) == sent_fields(operation)
+    assert all(each.rule for each in told.causes)
+
+
+@pytest.mark.parametrize("file", CASES, ids=lambda path: f"{path.parent.name}/{path.name.split('.')[0]}")
+def test_every_field_of_a_fixture_has_its_source(file: Path) -> None:
+    """Of real events nothing is unexplained: only weights and unnamed pages come from no part of the call."""
+    try:
+        call = parse(json.loads(file.read_text()))
+    except InvalidEvent:
+        return
+    told = why(call, rules_of(file))
+    unexplained = {each.field for each in told.causes if not each.sources}
+    assert unexplained <= {"weight", "action"}
+    assert all((each.rule == DEFAULT) == (not each.sources) for each in told.causes)
+    if "action" in unexplained:
+        result = transform(call, rules_of(file))
+        assert isinstance(result, Transformed)
+        assert '"Loaded a Page"' in encode_operation(result.operations[0]).decode()
+
+
+def test_rules_and_places_are_named() -> None:
+    """A trait with a rule of its own, one without, an id, and what comes of two traits."""
+    found = causes_of(
+        {
+            "type": "identify",
+            "userId": "u-1",
+            "traits": {
+                "firstName": "A",
+                "lastName": "B",
+                "title": "CTO",
+                "plan": {"tier": "gold"},
+                "id": "u-1",
+            },
+            "context": {"groupId": "acme"},
+        }
+    )
+    assert {field: (each.sources, each.rule) for field, each in found.items()} == {
+        "externalId": (("userId",), "userId"),
+        "companyExternalId": (("context.groupId",), "context.groupId"),
+        "firstName": (("traits.firstName",), "identify.traits.firstName"),
+        "lastName": (("traits.lastName",), "identify.traits.lastName"),
+        "name": (
+            ("traits.firstName", "traits.lastName"),
+            "identify.traits.firstName + identify.traits.lastName",
+        ),
+        "title": (("traits.title",), "identify.traits.title"),
+        "position": (("traits.title",), "identify.traits.title"),
+        "custom.plan_tier": (("traits.plan.tier",), "identify.unlisted = custom"),
+    }
+
+
+def test_what_is_not_sent_is_told() -> None:
+    """A trait that reaches no field is named, so that nobody looks for it at Planhat."""
+    told = why(parse({"type": "identify", "userId": "u-1", "traits": {"id": "u-1", "name": " "}}), Rules())
+    assert told.unsent == ("traits.id", "traits.name")
+
+
+@pytest.mark.parametrize(
+    ("event", "reason", "sources", "rule"),
+    [
+        ({"integrations": {"All": False}}, SkipReason.INTEGRATIONS, ("integrations.All",), "integrations"),
+        (
+            {"context": {"consent": {"categoryPreferences": {"crm": False, "ads": True}}}},
+            SkipReason.CONSENT,
+            ("context.consent.categoryPreferences.crm",),
+            "STREAMER_CONSENT_CATEGORIES",
+        ),
+        ({"userId": None, "anonymousId": "a-1"}, SkipReason.ANONYMOUS, (), "identity"),
+        ({"type": "screen"}, SkipReason.UNSUPPORTED_TYPE, (), "calls.screen"),
+    ],
+)
+def test_a_skip_has_its_rule(
+    event: dict[str, Any], reason: SkipReason, sources: tuple[str, ...], rule: str
+) -> None:
+    """A skip is told by its reason, its rule and the part of the call that makes it one."""
+    call = parse({"type": "track", "userId": "u-1", "event": "Opened", **event})
+    told = why(call, Rules(consent_categories=frozenset({"crm"})))
+    assert (told.skipped, told.sources, told.rule) == (reason, sources, rule)
+
+
+def test_an_event_of_many_parts_is_told_in_bounded_time() -> None:
+    """Of thousands of traits each field is still named; what was not looked at has no source."""
+    traits = {f"t{number}": {"a": number, "b": number} for number in range(4 * MOST_PARTS)}
+    told = why(parse({"type": "identify", "userId": "u-1", "traits": traits}), Rules())
+    assert len(told.causes) == 8 * MOST_PARTS + 1
+    assert sum(bool(each.sources) for each in told.causes) >= MOST_PARTS
