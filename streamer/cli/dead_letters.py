@@ -18,6 +18,7 @@ from streamer.cli.letter_tables import (
     row_of,
 )
 from streamer.cli.meanings import meanings
+from streamer.cli.moments import MOMENT
 from streamer.config import Settings
 from streamer.errors import MASK, UsageError
 from streamer.outcomes import InvalidReason
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 EXIT_CLEAN: Final = 0
 CALLS_PER_MINUTE: Final = 20.0
 """Beside a running pipeline, which uses 160 of Planhat's 200 calls by default."""
-_MOMENT = "TIME: ISO 8601 with its zone, or a span back such as 90m, 2h, 3d"
 
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
         metavar="REASON",
         help="only for this reason; may be repeated",
     )
-    parser.add_argument("--since", metavar="TIME", help=f"only those written from then on ({_MOMENT})")
+    parser.add_argument("--since", metavar="TIME", help=f"only those written from then on ({MOMENT})")
     parser.add_argument("--until", metavar="TIME", help="only those written before then")
     parser.add_argument("--group", metavar="NAME", help="letters of this group (STREAMER_KAFKA_GROUP_ID)")
     parser.add_argument(
@@ -214,7 +214,7 @@ def _selection(args: argparse.Namespace, *, is_settled_too: bool = False) -> "Se
         text = getattr(args, name)
         moments[name] = None if text is None else moment_ms(text, now_ms)
         if text is not None and moments[name] is None:
-            problems.append(f"--{name} {text} is no time; {_MOMENT}")
+            problems.append(f"--{name} {text} is no time; {MOMENT}")
     ids = []
     for text in getattr(args, "letter", []):
         letter_id = read_letter_id(text)

@@ -92,7 +92,7 @@ def why(call: Call, rules: Rules) -> Why:
 
 
 def fields_of(operation: Operation) -> dict[str, Any]:
-    """What an operation says, flat: `externalId`, `name`, `custom.<key>`, `info.<key>`; nothing that is absent.
+    """What an operation says, flat: `externalId`, `name`, `custom.<key>`, `info.<key>`; nothing absent.
 
     By the operation's own declaration, so that a field it gains is here without a word.
     """

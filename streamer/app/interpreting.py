@@ -1,0 +1,60 @@
+"""What records say, for commands that look into topics: decoded in their turn, awaiting schemas a while."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from streamer.app.building import decoder_of
+from streamer.config import Settings
+from streamer.engine.intake import Interpreted, interpret
+from streamer.engine.ports import AwaitingSchema, Decoded
+from streamer.records import Record
+from streamer.transform.rules import Rules
+
+SCHEMA_SECONDS: Final = 10.0
+"""How long the registry may take to give a schema, once; after that what it wrote goes unread."""
+_LOOK_SECONDS: Final = 0.02
+
+Found = TypeVar("Found")
+
+
+class Interpreter:
+    """Reads values by the schemas that wrote them; a context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare a decoder; a registry is asked when a record first names a schema of it."""
+        self.decoder = decoder_of(settings)
+        self._silent_schemas: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop asking the registry."""
+        self.decoder.close()
+
+    def decoded(self, value: bytes) -> Decoded | AwaitingSchema:
+        """What a value says; the schema that it awaits where the registry does not give that.
+
+        Raises InvalidEvent where the value can never be read.
+        """
+        return self._waited(lambda: self.decoder.decode(value))
+
+    def interpreted(self, record: Record, rules: Rules) -> Interpreted | None:
+        """What a record asks for by these rules; None while its schema cannot be had."""
+        found = self._waited(lambda: interpret(record, self.decoder, rules))
+        return found if isinstance(found, Interpreted) else None
+
+    def _waited(self, ask: Callable[[], Found | AwaitingSchema]) -> Found | AwaitingSchema:
+        deadline = time.monotonic() + SCHEMA_SECONDS
+        while isinstance(found := ask(), AwaitingSchema) and found.schema_id not in self._silent_schemas:
+            if time.monotonic() > deadline:
+                self._silent_schemas.add(found.schema_id)
+            time.sleep(_LOOK_SECONDS)
+        return found
