@@ -9,6 +9,7 @@ from streamer.app.building import decoder_of
 from streamer.config import Settings
 from streamer.engine.intake import Interpreted, interpret
 from streamer.engine.ports import AwaitingSchema, Decoded
+from streamer.errors import InvalidEvent
 from streamer.records import Record
 from streamer.transform.rules import Rules
 
@@ -17,6 +18,17 @@ SCHEMA_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.02
 
 Found = TypeVar("Found")
+
+
+class _Known:
+    """Stands for a decoder of one record, which was decoded already."""
+
+    def __init__(self, decoded: Decoded) -> None:
+        self._decoded = decoded
+
+    def decode(self, _value: bytes) -> Decoded:
+        """What it was decoded to."""
+        return self._decoded
 
 
 class Interpreter:
@@ -50,6 +62,19 @@ class Interpreter:
         """What a record asks for by these rules; None while its schema cannot be had."""
         found = self._waited(lambda: interpret(record, self.decoder, rules))
         return found if isinstance(found, Interpreted) else None
+
+    def read(self, record: Record, rules: Rules) -> tuple[object, Interpreted | None]:
+        """What a record says (None where nobody can tell), and what it asks for as above; decoded once."""
+        try:
+            decoded = None if record.value is None else self.decoded(record.value)
+        except InvalidEvent:
+            return None, self.interpreted(record, rules)
+        if isinstance(decoded, AwaitingSchema):
+            return None, None
+        if decoded is None:
+            return None, self.interpreted(record, rules)
+        found = interpret(record, _Known(decoded), rules)
+        return decoded.value, found if isinstance(found, Interpreted) else None
 
     def _waited(self, ask: Callable[[], Found | AwaitingSchema]) -> Found | AwaitingSchema:
         deadline = time.monotonic() + SCHEMA_SECONDS

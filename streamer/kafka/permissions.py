@@ -90,6 +90,15 @@ def needs_of(command: str, names: Mapping[Resource, str]) -> list[Need]:
     ]
 
 
+def wishes_of(command: str, names: Mapping[Resource, str]) -> list[Need]:
+    """What `command` does without, and says less, for resources of these names."""
+    return [
+        Need(row.operation, row.resource.kind, names[row.resource])
+        for row in PERMISSIONS
+        if command in row.commands and not row.is_needed
+    ]
+
+
 def denied(
     error: KafkaError, topic: str | None, group_id: str | None, operation: str = "Read"
 ) -> Need | None:

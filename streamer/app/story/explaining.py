@@ -1,0 +1,237 @@
+"""Finds one object's story out: topic, commits, dead letters and, where asked, Planhat. Changes nothing.
+
+What cannot be found out is said in the story, and the rest is told all the same; only without the event topic
+there is no story.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from streamer.app.building import credentials_of
+from streamer.app.interpreting import Interpreter
+from streamer.app.shelf import Shelf
+from streamer.app.story.collecting import Collector
+from streamer.app.story.values import (
+    Kind,
+    Look,
+    Partition,
+    Present,
+    Settling,
+    Story,
+    ToldCall,
+    ToldLetter,
+    Wanted,
+)
+from streamer.app.stretches import reader_of
+from streamer.app.verifying import missing_access, verify_access
+from streamer.config import Settings
+from streamer.engine.marks import place_text
+from streamer.engine.settled import NOTHING, Settled, decode
+from streamer.errors import PlanhatMisconfigured, SettingsError, SourceError
+from streamer.kafka.topic_reader import Stretch, TopicReader
+from streamer.letters.history import Filed, History
+from streamer.planhat.client import Client, trusted_authorities
+from streamer.planhat.look_up import Looked, LookUp
+from streamer.records import Found, TopicPartition
+
+COMMAND: Final = "explain"
+_LOST: Final = {"group": "whether its calls are finished with", "topic": "what dead letters it has"}
+"""What is not told without an ACL, by the kind of what it is about."""
+
+
+class Screen(Protocol):
+    """Where the search says how it goes."""
+
+    def say(self, text: str) -> None:
+        """A line for a person."""
+        ...
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        """How far a stage is."""
+        ...
+
+
+def explain(
+    settings: Settings, wanted: Wanted, since_ms: int, screen: Screen, *, asks_planhat: bool = False
+) -> Story:
+    """The object's story from `since_ms` (milliseconds since 1970) on, up to the topic's end seen now.
+
+    Raises SourceError where the event topic cannot be read.
+    """
+    verify_access(settings, COMMAND)
+    holding = None if settings.unassigned == "discard" else settings.unassigned
+    story = Story(wanted, settings.kafka_topic, settings.kafka_group_id, since_ms, holding)
+    missing = missing_access(settings, COMMAND)
+    story.unknown += [
+        f"This user is not allowed {need}, so {_LOST[need.kind]} is not known (docs/secured-kafka.md)."
+        for need in missing
+    ]
+    kinds = {need.kind for need in missing}
+    with reader_of(settings, settings.kafka_topic) as reader, Interpreter(settings) as interpreter:
+        held = reader.stretches()
+        wanted_stretches = reader.since(held, since_ms)
+        story.partitions = {
+            number: Partition(read, held[number]) for number, read in wanted_stretches.items()
+        }
+        _read(settings, reader, interpreter, wanted_stretches, story, screen)
+        if "group" not in kinds:
+            _tell_settled(story, reader.committed())
+    if "topic" not in kinds:
+        _tell_letters(settings, story, screen)
+    if asks_planhat:
+        _ask_planhat(settings, story)
+    return story
+
+
+def _read(
+    settings: Settings,
+    reader: TopicReader,
+    interpreter: Interpreter,
+    stretches: Mapping[int, Stretch],
+    story: Story,
+    screen: Screen,
+) -> None:
+    collector = Collector(story)
+    rules, total = settings.rules, sum(each.high - each.low for each in stretches.values())
+    done = 0
+    for records in reader.read(stretches):
+        for record in records:
+            value, found = interpreter.read(record, rules)
+            collector.add(record, value, found)
+        done += len(records)
+        screen.show(f"reading {story.topic}", min(done, total), total)
+    collector.finish()
+
+
+# --- whether they are finished with ------------------------------------------------------------------------
+
+
+def _tell_settled(story: Story, commits: Mapping[TopicPartition, Found | None]) -> None:
+    ahead: dict[int, Settled] = {}
+    for source, found in commits.items():
+        looked_at = story.partitions.get(source.partition)
+        if found is None or looked_at is None:
+            continue
+        looked_at.committed = 0 if found.committed is None else found.committed.offset
+        decoded = decode(found, place_text(source, found.topic_id))
+        ahead[source.partition] = decoded if isinstance(decoded, Settled) else NOTHING
+    for call in story.calls:
+        call.settling = _settling(call, story.partitions[call.at.partition].committed, ahead)
+    if commits and not ahead:
+        story.unknown.append(f"What group {story.group} has committed was not told: see the line above.")
+    elif all(found is None or found.committed is None for found in commits.values()):
+        story.unknown.append(
+            f"Group {story.group} has committed nothing of {story.topic}: nobody reads it yet."
+        )
+
+
+def _settling(call: ToldCall, committed: int | None, ahead: Mapping[int, Settled]) -> Settling:
+    if committed is None:
+        return Settling.UNKNOWN
+    if call.at.offset < committed:
+        return Settling.COMMITTED
+    return Settling.AHEAD if ahead[call.at.partition].has(call.at.offset) else Settling.OPEN
+
+
+# --- dead letters ----------------------------------------------------------------------------------------
+
+
+def _tell_letters(settings: Settings, story: Story, screen: Screen) -> None:
+    try:
+        with Shelf(settings, COMMAND) as shelf:
+            screen.show(f"reading {settings.kafka_dead_letter_topic}", 0, 1)
+            history = shelf.history()
+            screen.show(f"reading {settings.kafka_dead_letter_topic}", 1, 1)
+    except SourceError as error:
+        story.unknown.append(f"Dead letters of it are not known: {error}")
+        return
+    calls = {(call.at.partition, call.at.offset): call for call in story.calls}
+    for filed in _in_order(history):
+        record = filed.letter.record
+        call = calls.get((record.partition, record.offset)) if record.topic == story.topic else None
+        if call is not None and call.at.written_ms != record.timestamp_ms:
+            call = None  # the topic was made anew: another record stands there
+        if call is None and not _is_of(story, filed):
+            continue
+        told = _told(filed)
+        story.letters.append(told)
+        if call is not None:
+            call.letter = told
+
+
+def _in_order(history: History) -> list[Filed]:
+    return sorted(history, key=lambda filed: filed.letter.place)
+
+
+def _is_of(story: Story, filed: Filed) -> bool:
+    """Whether a letter whose call was not met is about the object: by the names it bears."""
+    record = filed.letter.record
+    looked_at = story.partitions.get(record.partition) if record.topic == story.topic else None
+    if looked_at is not None and looked_at.read.low <= record.offset < looked_at.read.high:
+        # Its call was read, and is about another, unless it came before those that are kept.
+        oldest = story.calls[0].at.written_ms if story.count > len(story.calls) else -1
+        if record.timestamp_ms >= oldest:
+            return False
+    if story.wanted.kind is Kind.COMPANY and filed.subject.call != "group":
+        return False
+    return filed.subject.is_named(story.wanted.name)
+
+
+def _told(filed: Filed) -> ToldLetter:
+    letter = filed.letter
+    return ToldLetter(
+        letter.id,
+        letter.record.partition,
+        letter.record.offset,
+        letter.written_ms,
+        filed.reason,
+        filed.detail,
+        filed.state,
+        filed.attempts,
+        filed.subject.call,
+    )
+
+
+# --- Planhat ---------------------------------------------------------------------------------------------
+
+
+def _ask_planhat(settings: Settings, story: Story) -> None:
+    """Two calls: the object, and the company that its latest upsert names."""
+    try:
+        client = Client(trusted_authorities(), deadline_seconds=settings.http_main_seconds)
+    except SettingsError as error:
+        story.present = Present(Look.UNKNOWN, detail=str(error))
+        return
+    try:
+        look_up = LookUp(client, settings.planhat_api_url, credentials_of(settings))
+        story.present, may_go_on = _present(_look_up(look_up, story.wanted))
+        if story.company is None or story.wanted.kind is Kind.COMPANY:
+            return
+        if may_go_on:
+            story.present_company, _ = _present(look_up.company(story.company))
+        else:
+            story.unknown.append(f"Whether Planhat has company {story.company} was not asked.")
+    except PlanhatMisconfigured as error:
+        story.present = Present(Look.UNKNOWN, detail=str(error), is_refused=True)
+    finally:
+        client.close()
+
+
+def _look_up(look_up: LookUp, wanted: Wanted) -> Looked:
+    match wanted.kind:
+        case Kind.USER:
+            return look_up.enduser(wanted.name)
+        case Kind.EMAIL:
+            return look_up.enduser_by_email(wanted.name)
+        case Kind.COMPANY:
+            return look_up.company(wanted.name)
+
+
+def _present(looked: Looked) -> tuple[Present, bool]:
+    """What it came to, and whether another question may be asked."""
+    if looked.problem:
+        return Present(Look.UNKNOWN, detail=looked.problem, is_refused=looked.is_refused), looked.leaves_quota
+    if looked.record is None:
+        return Present(Look.ABSENT), looked.leaves_quota
+    detail = f"{looked.matches} endusers have this e-mail; one of them is told" if looked.matches > 1 else ""
+    return Present(Look.FOUND, looked.record, detail), looked.leaves_quota
