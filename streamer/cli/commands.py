@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
-from streamer.cli import dead_letters, transform
+from streamer.cli import dead_letters, explain, transform
 from streamer.config import Settings, load_settings, secret_values, settings_table
 from streamer.errors import SourceError, StreamerError, UsageError, place_of
 
@@ -88,6 +88,10 @@ def _transform(args: argparse.Namespace) -> int:
     return transform.transform(settings, args, _reader(settings))
 
 
+def _explain(args: argparse.Namespace) -> int:
+    return explain.explain(_settings_in_force(args, explain.needs_of(args)), args)
+
+
 def _publish(args: argparse.Namespace) -> int:
     from streamer.avro.encoder import Encoder  # noqa: PLC0415 - only this command needs it
     from streamer.avro.schemas import load_schemas  # noqa: PLC0415 - as above
@@ -141,6 +145,7 @@ EXECUTE: dict[str, Execute] = {
     "run": _run,
     "check": _check,
     "transform": _transform,
+    "explain": _explain,
     "publish": _publish,
     "settings": _settings,
     "dead-letters": _dead_letters,

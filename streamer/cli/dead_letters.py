@@ -12,13 +12,13 @@ from streamer.cli.letter_tables import (
     history_of,
     now_of,
     print_account,
-    print_json,
     print_letter,
     print_table,
     row_of,
 )
 from streamer.cli.meanings import meanings
 from streamer.cli.moments import MOMENT
+from streamer.cli.tables import print_json
 from streamer.config import Settings
 from streamer.errors import MASK, UsageError
 from streamer.outcomes import InvalidReason
@@ -169,13 +169,13 @@ def replay(settings: Settings, args: argparse.Namespace) -> int:
     """Deliver letters straight through the engine."""
     from streamer.app.replay_letters import Report, Wanted  # noqa: PLC0415 - slow to load
     from streamer.app.replaying import rehearse, replay_letters  # noqa: PLC0415 - as above
-    from streamer.cli.replay_screen import ReplayScreen  # noqa: PLC0415 - as above
+    from streamer.cli.progress_screen import ProgressScreen  # noqa: PLC0415 - as above
 
     wanted = Wanted(_selection(args), args.calls_per_minute, args.rate, args.force, args.group)
     _check_numbers(wanted)
     report = Report()
     try:
-        with ReplayScreen(is_quiet=args.json) as screen:
+        with ProgressScreen(is_quiet=args.json) as screen:
             (rehearse if args.dry_run else replay_letters)(settings, wanted, screen, report)
     finally:
         if report.selected or not sys.exc_info()[0]:

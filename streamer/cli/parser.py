@@ -5,7 +5,7 @@ import importlib
 from typing import Any
 
 from streamer import __version__
-from streamer.cli import dead_letters, transform, words
+from streamer.cli import dead_letters, explain, transform, words
 from streamer.cli.commands import EXECUTE, STAND_INS
 
 
@@ -40,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_arguments = {
         "transform": transform.add_arguments,
+        "explain": explain.add_arguments,
         "publish": _add_publish,
         "dead-letters": _add_dead_letters,
     }

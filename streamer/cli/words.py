@@ -125,6 +125,26 @@ the events were.
   $ streamer transform --topic --partition 3 --offset 1042 --count 1
 """,
     ),
+    "explain": CommandHelp(
+        "tell why somebody is, or is not, in Planhat",
+        """\
+Tell one enduser's or company's story: each call about it, what becomes of that by
+the rules in force, whether the group is finished with it, its dead letters, and a
+verdict in plain words. With --ask-planhat also what Planhat has now. What was said
+of it stays masked unless asked for. No group is joined, and nothing is changed.
+
+The exit status is 0 whatever the verdict is; 4 where Planhat refuses to be asked.
+""",
+        """\
+  # Why is this contact not in Planhat?
+  $ streamer explain --email somebody@acme.example --ask-planhat
+
+  # Everything of the last month about one user, for a program.
+  $ streamer explain --user u-123 --since 30d --json
+
+  $ streamer explain --company acme
+""",
+    ),
     "publish": CommandHelp(
         "write events in a file to the topic, as Avro",
         """\

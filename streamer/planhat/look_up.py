@@ -63,6 +63,10 @@ class LookUp:
         leaves_quota = reply.status != 429 and (left is None or left >= FEWEST_LEFT)
         if reply.status in {401, 403}:
             return Looked(problem=f"refused with HTTP {reply.status}", is_refused=True, leaves_quota=False)
+        if reply.status == 404 and "%2F" in path:
+            # Not every server takes an escaped slash for a part of the id: this may be its word on the path.
+            why = "HTTP 404, which does not tell of an id with a slash"
+            return Looked(problem=why, leaves_quota=leaves_quota)
         if reply.status == 404:
             return Looked(leaves_quota=leaves_quota)
         if not is_success(reply.status):

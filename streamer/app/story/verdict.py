@@ -223,7 +223,10 @@ def notes(story: Story) -> Iterator[str]:
         ids = ", ".join(sorted(story.other_ids)[:MOST_NAMES])
         yield f"The same calls name the user id {ids}: calls with that id alone are told by --user."
     if story.named_by:
-        yield f"{_calls(story.named_by, capital=True)} of users name this company; they never create it."
+        naming = (
+            "One call of a user names" if story.named_by == 1 else f"{story.named_by:,} calls of users name"
+        )
+        yield f"{naming} this company; such calls never create it."
     if story.count > len(story.calls):
         yield f"Of {story.count:,} calls the latest {len(story.calls):,} are told; counts are of all."
     cut = [number for number, each in story.partitions.items() if each.read.low == each.held.low > 0]
