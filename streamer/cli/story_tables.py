@@ -19,6 +19,8 @@ _SETTLING: Final[Mapping[Settling, str]] = {
     Settling.OPEN: "not finished with",
     Settling.UNKNOWN: "not known",
 }
+MOST_ROWS: Final = 25
+"""Calls that stand in the table, the latest."""
 _IDS: Final = frozenset({"externalId", "companyExternalId"})
 _KEYS: Final = _IDS | {"email"}
 
@@ -38,10 +40,12 @@ def print_story(story: Story, *, shows_values: bool) -> None:
         table = Table(box=None, pad_edge=False, show_edge=False)
         for heading in ("written", "call", "at", "becomes", "state"):
             table.add_column(heading, overflow="fold", no_wrap=heading in {"written", "at"})
-        for call in story.calls:
+        for call in story.calls[-MOST_ROWS:]:
             what = f"{call.type} {call.event}" if call.event else call.type
             add_row(table, time_of(call.at.written_ms), what, str(call.at), _becomes(call), _state(call))
         console().print(table)
+    if len(story.calls) > MOST_ROWS:
+        _say(f"(the latest {MOST_ROWS} calls; --json tells {len(story.calls):,})")
     for line in _lines(story, shows_values=shows_values):
         _say(line)
 

@@ -204,7 +204,7 @@ def _ask_planhat(settings: Settings, story: Story) -> None:
         return
     try:
         look_up = LookUp(client, settings.planhat_api_url, credentials_of(settings))
-        story.present, may_go_on = _present(_look_up(look_up, story.wanted))
+        story.present, may_go_on = _present(_look_up(look_up, story))
         if story.company is None or story.wanted.kind is Kind.COMPANY:
             return
         if may_go_on:
@@ -217,12 +217,14 @@ def _ask_planhat(settings: Settings, story: Story) -> None:
         client.close()
 
 
-def _look_up(look_up: LookUp, wanted: Wanted) -> Looked:
+def _look_up(look_up: LookUp, story: Story) -> Looked:
+    wanted = story.wanted
     match wanted.kind:
         case Kind.USER:
             return look_up.enduser(wanted.name)
         case Kind.EMAIL:
-            return look_up.enduser_by_email(wanted.name)
+            # As it was told: nobody knows whether Planhat's own search regards the case of letters.
+            return look_up.enduser_by_email(story.fields.get("email", wanted.name))
         case Kind.COMPANY:
             return look_up.company(wanted.name)
 
