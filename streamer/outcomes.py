@@ -27,7 +27,7 @@ class Fate(IntEnum):
     """What became of a record; a record of several operations has the worst, i.e. the highest."""
 
     DELIVERED = 0
-    """Everything it asks for was accepted by Planhat (activities: received)."""
+    """Everything it asks for was accepted by Planhat; received, if it is an activity or only forwarded."""
     SKIPPED = 1
     """We chose not to send it, or Planhat did not save it; the reason is counted."""
     DEAD_LETTERED = 2
@@ -115,24 +115,59 @@ class InvalidReason(StrEnum):
     """Our code failed on this record: a bug worth a report."""
 
 
+class Host(StrEnum):
+    """Planhat's hosts; only the main one is metered."""
+
+    MAIN = "main"
+    ANALYTICS = "analytics"
+    SEGMENT = "segment"
+    """Where Segment's own destination sends to: alone in passthrough mode, and never beside the others."""
+
+
+_HOSTS = {
+    "companies": Host.MAIN,
+    "endusers": Host.MAIN,
+    "deletions": Host.MAIN,
+    "activities": Host.ANALYTICS,
+    "metrics": Host.ANALYTICS,
+    "segment": Host.SEGMENT,
+}
+
+
 class Endpoint(StrEnum):
-    """Where operations go; one bulk shape each."""
+    """Where operations go; one shape of request each."""
 
     COMPANIES = "companies"
     ENDUSERS = "endusers"
     ACTIVITIES = "activities"
+    METRICS = "metrics"
+    DELETIONS = "deletions"
+    """Endusers to be deleted."""
+    SEGMENT = "segment"
+    """Calls forwarded as they came, in passthrough mode."""
 
-    @property
-    def host(self) -> "Host":
-        """The host that serves it."""
-        return Host.ANALYTICS if self is Endpoint.ACTIVITIES else Host.MAIN
+    # Plain attributes, computed once: the engine asks for them with every operation.
+    host: Host
+    """The host that serves it."""
+    is_metered: bool
+    """Whether each request is a call of the main API's quota."""
+    is_upsert: bool
+    """Whether its operations upsert an object: those of one object can be told as one."""
+    changes_objects: bool
+    """Whether its operations change the object itself, so that what Planhat has in the end depends on the
+    last of them, and sent again in their order they leave the same: upserts and deletions."""
+    is_single: bool
+    """Whether a request holds one operation."""
+    is_in_line: bool
+    """Whether a request may hold several operations of one object, which Planhat takes in their order."""
 
-
-class Host(StrEnum):
-    """Planhat's two hosts; only the main one is metered."""
-
-    MAIN = "main"
-    ANALYTICS = "analytics"
+    def __init__(self, value: str) -> None:
+        self.host = _HOSTS[value]
+        self.is_metered = self.host is Host.MAIN
+        self.is_upsert = value in {"companies", "endusers"}
+        self.changes_objects = value in {"companies", "endusers", "deletions"}
+        self.is_single = value in {"deletions", "segment"}
+        self.is_in_line = self.host is Host.ANALYTICS
 
 
 # --- what one answer says of one operation ---------------------------------------------------

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from streamer.config import (
+    PlanhatMode,
     Settings,
     StartAt,
     is_secret_property,
@@ -32,6 +34,12 @@ REQUIRED = {
     "STREAMER_PLANHAT_TENANT_TOKEN": TENANT,
     "STREAMER_PLANHAT_API_TOKEN": "api-token-of-the-test",
 }
+
+
+def revealed(secret: SecretStr | None) -> str:
+    """The text of a secret that is set."""
+    assert secret is not None
+    return secret.get_secret_value()
 
 
 def problems_of(environ: dict[str, str], **options: object) -> list[str]:
@@ -121,7 +129,7 @@ def test_a_file_stands_for_a_variable(tmp_path: Path) -> None:
     environ = {name: text for name, text in REQUIRED.items() if not name.endswith("API_TOKEN")}
     settings = load_settings(environ | {"STREAMER_PLANHAT_API_TOKEN_FILE": str(file)})
 
-    assert settings.planhat_api_token.get_secret_value() == "from-a-file"
+    assert revealed(settings.planhat_api_token) == "from-a-file"
     assert settings.sources["planhat_api_token"] == "file"
 
 
@@ -167,7 +175,8 @@ def test_every_setting_has_a_file_twin(tmp_path: Path) -> None:
 def test_an_empty_variable_is_not_set() -> None:
     """Compose files pass empty variables for unset ones; they count as unset."""
     assert loaded(KAFKA_TOPIC="", START="").kafka_topic == "segment.events"
-    assert "required" in only_problem(PLANHAT_API_TOKEN="")
+    assert loaded(PLANHAT_API_TOKEN="").planhat_mode is PlanhatMode.PASSTHROUGH
+    assert "required" in problems_of(REQUIRED | {"STREAMER_PLANHAT_TENANT_TOKEN": ""})[0]
 
 
 @pytest.mark.parametrize(
@@ -230,9 +239,35 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, text: str) -> No
     assert "allowed: " in problem
 
 
-def test_passthrough_is_announced_not_accepted() -> None:
-    """The mode that does not exist yet is refused with a word on when it comes."""
-    assert "passthrough arrives with a later release" in only_problem(PLANHAT_MODE="passthrough")
+def test_the_mode_follows_the_tokens() -> None:
+    """With the tenant token alone calls are forwarded; a mode that is set counts."""
+    both = REQUIRED
+    tenant_alone = {name: text for name, text in both.items() if name != "STREAMER_PLANHAT_API_TOKEN"}
+    assert load_settings(both).planhat_mode is PlanhatMode.API
+    assert load_settings(tenant_alone).planhat_mode is PlanhatMode.PASSTHROUGH
+    assert loaded(PLANHAT_MODE="passthrough").planhat_mode is PlanhatMode.PASSTHROUGH
+    assert load_settings(tenant_alone, needs=()).planhat_mode is PlanhatMode.PASSTHROUGH
+    assert load_settings({}, needs=()).planhat_mode is PlanhatMode.API
+
+
+def test_a_mode_without_its_token_is_refused_with_what_to_do() -> None:
+    """`api` needs the API token, and every mode the tenant token."""
+    tenant_alone = {name: text for name, text in REQUIRED.items() if name != "STREAMER_PLANHAT_API_TOKEN"}
+    (problem,) = problems_of(tenant_alone | {"STREAMER_PLANHAT_MODE": "api"})
+    assert "needs STREAMER_PLANHAT_API_TOKEN: set it, or choose passthrough" in problem
+    api_alone = {name: text for name, text in REQUIRED.items() if name != "STREAMER_PLANHAT_TENANT_TOKEN"}
+    (problem,) = problems_of(api_alone)
+    assert problem.startswith("STREAMER_PLANHAT_TENANT_TOKEN is required and not set: a UUID")
+    assert "needed beside the API token too" in problem
+
+
+def test_settings_that_say_nothing_in_a_mode_are_told() -> None:
+    """Whoever limits the quota where there is none, or the connections that nobody opens, hears of it."""
+    (token, quota) = settings_warnings(loaded(PLANHAT_MODE="passthrough", PLANHAT_CALLS_PER_MINUTE="10"))
+    assert quota == "STREAMER_PLANHAT_CALLS_PER_MINUTE: in passthrough mode this says nothing"
+    assert token.startswith("STREAMER_PLANHAT_API_TOKEN:")
+    (workers,) = settings_warnings(loaded(SEGMENT_WORKERS="10"))
+    assert workers == "STREAMER_SEGMENT_WORKERS: in api mode this says nothing"
 
 
 @pytest.mark.parametrize(
@@ -497,7 +532,8 @@ def test_the_table_says_where_values_come_from() -> None:
     assert rows["STREAMER_HTTP_PORT"].source == "environment"
     assert rows["STREAMER_BULK_BYTES"][1:3] == ("8MiB", "default")
     missing = {row.name: row for row in settings_table(load_settings({}, needs=()))}
-    assert missing["STREAMER_PLANHAT_API_TOKEN"][1:3] == ("(required)", "not set")
+    assert missing["STREAMER_PLANHAT_TENANT_TOKEN"][1:3] == ("(required)", "not set")
+    assert missing["STREAMER_PLANHAT_API_TOKEN"][1:3] == ("(none)", "default")
 
 
 def test_every_setting_is_documented() -> None:
@@ -519,11 +555,11 @@ def test_secrets_can_be_read_again(tmp_path: Path) -> None:
         "STREAMER_PLANHAT_API_TOKEN_FILE": str(api),
         "STREAMER_HTTP_PORT": "nonsense",
     }
-    assert reload_secrets(environ).api.get_secret_value() == "old"
+    assert revealed(reload_secrets(environ).api) == "old"
 
     api.write_text("new\n")
     tokens = reload_secrets(environ)
-    assert (tokens.tenant.get_secret_value(), tokens.api.get_secret_value()) == (TENANT, "new")
+    assert (revealed(tokens.tenant), revealed(tokens.api)) == (TENANT, "new")
 
     api.write_text("")
     with pytest.raises(SettingsError, match="the file is empty"):

@@ -31,7 +31,7 @@ from streamer.planhat.requests import encode_operation
 from streamer.records import Record
 from streamer.transform import Rules, Transformed, transform
 from streamer.transform.identity import identified_user
-from streamer.transform.operations import LogActivity, UpsertEnduser
+from streamer.transform.operations import UpsertCompany, UpsertEnduser
 
 RECORD = Record("segment.events", 0, 7, 0, None, None)
 
@@ -324,7 +324,7 @@ def test_nothing_on_the_way_shows_a_value_when_printed(kind: CallType) -> None:
     things.append(result)
     operations = result.operations if isinstance(result, Transformed) else ()
     for operation in operations:
-        named = [] if isinstance(operation, LogActivity) else [operation.named_by_id()]
+        named = [operation.named_by_id()] if isinstance(operation, UpsertCompany | UpsertEnduser) else []
         items = (encode_operation(operation),)
         batch = Batch(1, operation.endpoint, (operation,), items)
         things += [operation, *named, batch, Delivery(batch, Answered((Verdict.REFUSED,)), 0.1, 200)]

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -14,8 +15,8 @@ from streamer.avro.decoder import Decoder
 from streamer.avro.registry import Registry
 from streamer.avro.registry_client import RegistryClient
 from streamer.avro.schemas import load_schemas
-from streamer.config import GroupProtocol, OnHold, Settings, SettledOverflow, reload_secrets
-from streamer.engine.limits import BulkLimits, Limits
+from streamer.config import GroupProtocol, OnHold, PlanhatMode, Settings, SettledOverflow, reload_secrets
+from streamer.engine.limits import DEFAULT_BULKS, BulkLimits, Limits
 from streamer.engine.loop import Streamer
 from streamer.engine.ports import Delivery
 from streamer.errors import SettingsError
@@ -66,8 +67,10 @@ def decoder_of(settings: Settings) -> Decoder:
 
 def credentials_of(settings: Settings) -> Credentials:
     """The tokens read at start."""
+    api_token = settings.planhat_api_token
     return Credentials(
-        settings.planhat_api_token.get_secret_value(), settings.planhat_tenant_token.get_secret_value()
+        None if api_token is None else api_token.get_secret_value(),
+        settings.planhat_tenant_token.get_secret_value(),
     )
 
 
@@ -89,8 +92,9 @@ class _CredentialReader:
             problem = str(error)
             log(Event.CREDENTIALS_REFRESHED, Level.WARNING, problem=problem, next="the tokens in force stay")
             return self._current
-        self._current = Credentials(tokens.api.get_secret_value(), tokens.tenant.get_secret_value())
-        redact_also([self._current.api_token, self._current.tenant_token])
+        api_token = None if tokens.api is None else tokens.api.get_secret_value()
+        self._current = Credentials(api_token, tokens.tenant.get_secret_value())
+        redact_also([token for token in (api_token, self._current.tenant_token) if token is not None])
         log(Event.CREDENTIALS_REFRESHED)
         return self._current
 
@@ -120,7 +124,13 @@ def limits_of(settings: Settings) -> Limits:
         calls_per_minute=settings.planhat_calls_per_minute,
         start_calls=0.0,  # the probe of the start was the one
         extra_calls_ratio=settings.extra_calls_ratio,
-        bulks={Endpoint.COMPANIES: main, Endpoint.ENDUSERS: main, Endpoint.ACTIVITIES: activities},
+        bulks={
+            Endpoint.COMPANIES: main,
+            Endpoint.ENDUSERS: main,
+            Endpoint.ACTIVITIES: activities,
+            Endpoint.METRICS: activities,
+            Endpoint.SEGMENT: replace(DEFAULT_BULKS[Endpoint.SEGMENT], flights=settings.segment_workers),
+        },
         unchanged_seconds=settings.unchanged_ttl,
         unchanged_endusers=settings.unchanged_endusers,
         revived_endusers=settings.revived_endusers,
@@ -150,8 +160,20 @@ def sink_of(settings: Settings, may_send: Callable[[], bool]) -> PlanhatSink:
         make_delivery=Delivery,
         main_deadline_seconds=settings.http_main_seconds,
         analytics_deadline_seconds=settings.http_analytics_seconds,
-        activity_workers=settings.activity_workers,
+        segment_url=settings.planhat_segment_url,
+        workers=_workers(settings),
     )
+
+
+def _workers(settings: Settings) -> dict[Endpoint, int]:
+    """Requests under way at once: no mode sends to the endpoints of the other."""
+    is_forwarding = settings.planhat_mode is PlanhatMode.PASSTHROUGH
+    limits = limits_of(settings)
+    return {
+        endpoint: limits.bulk(endpoint).flights
+        for endpoint in Endpoint
+        if (endpoint is Endpoint.SEGMENT) is is_forwarding
+    }
 
 
 def reader_properties(settings: Settings) -> dict[str, str]:

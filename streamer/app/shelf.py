@@ -19,7 +19,6 @@ from streamer.letters.history import Filed, History
 from streamer.letters.letter import Letter, LetterId, Place, read_letter
 from streamer.letters.standing import Keys
 from streamer.letters.subjects import NOBODY, Subject, subject_of
-from streamer.outcomes import Endpoint
 from streamer.records import Record
 from streamer.transform.operations import Operation
 from streamer.transform.rules import Rules
@@ -133,14 +132,14 @@ class Shelf:
 
 
 def upserted(found: Interpreted | None) -> Keys:
-    """The objects that a record upserts."""
+    """The objects that a record upserts or deletes."""
     return tuple(key for each in upserts_of(found) for key in each.keys)
 
 
 def upserts_of(found: Interpreted | None) -> list[Operation]:
-    """The operations of a record that upsert."""
+    """The operations of a record that upsert or delete."""
     operations = () if found is None else found.operations
-    return [each for each in operations if each.endpoint is not Endpoint.ACTIVITIES]
+    return [each for each in operations if each.endpoint.changes_objects]
 
 
 def newest_last(letters: Iterable[Filed]) -> list[Filed]:

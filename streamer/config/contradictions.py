@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from streamer.config.settings import Settings, variable_name
-from streamer.config.values import GroupProtocol
+from streamer.config.values import GroupProtocol, PlanhatMode
 
 ANSWER_MARGIN_SECONDS = 10
 """What a drain needs beyond the longest request: dead letters acknowledged, then the last commit."""
@@ -36,12 +36,19 @@ class Contradiction(NamedTuple):
 
 def contradictions(settings: Settings) -> list[Contradiction]:
     """Every rule the settings break, in the order of the table."""
-    return [*_deadlines(settings), *_sizes(settings), *_places(settings)]
+    return [*_mode(settings), *_deadlines(settings), *_sizes(settings), *_places(settings)]
 
 
 def _clash(settings: Settings, first: str, second: str, why: str) -> Contradiction:
     pair = ", ".join(f"{variable_name(field)}={getattr(settings, field)}" for field in (first, second))
     return Contradiction((first, second), f"{pair}: {why}")
+
+
+def _mode(settings: Settings) -> Iterator[Contradiction]:
+    if settings.planhat_mode is PlanhatMode.API and settings.planhat_api_token is None:
+        mode, token = variable_name("planhat_mode"), variable_name("planhat_api_token")
+        problem = f"{mode}=api needs {token}: set it, or choose passthrough"
+        yield Contradiction(("planhat_mode", "planhat_api_token"), problem)
 
 
 def _deadlines(settings: Settings) -> Iterator[Contradiction]:

@@ -13,7 +13,7 @@ from streamer.config.contradictions import contradictions
 from streamer.config.masking import masked_path
 from streamer.config.settings import PREFIX, Settings, variable_name
 from streamer.config.table import allowed_values, is_secret, shown
-from streamer.config.values import is_secret_property
+from streamer.config.values import PlanhatMode, is_secret_property
 from streamer.errors import MASK, SHORTEST_SECRET, SettingsError
 
 PropertyProblems = Callable[[Mapping[str, str]], list[str]]
@@ -28,6 +28,11 @@ UNSET = {
 }
 """What required settings hold for commands that connect to nothing, and while others are judged."""
 
+ALWAYS_NEEDED = (
+    ". It is needed beside the API token too: activities and metrics name the tenant by it; alone it is "
+    "enough for passthrough mode"
+)
+
 _SERVICE_LINK = re.compile(
     r"STREAMER(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)"
 )
@@ -38,7 +43,8 @@ class Tokens(NamedTuple):
     """Planhat's two tokens."""
 
     tenant: SecretStr
-    api: SecretStr
+    api: SecretStr | None
+    """None in passthrough mode."""
 
 
 def load_settings(
@@ -114,7 +120,7 @@ def _content(path: Path) -> tuple[str, str]:
 
 def _validated(texts: Mapping[str, str], needs: Collection[str]) -> tuple[Settings, list[str], set[str]]:
     """Settings in which unusable values are replaced by defaults, the problems, and those fields."""
-    given: dict[str, Any] = {field: text for field, text in UNSET.items() if field not in needs}
+    given = _stand_ins(texts, needs)
     given |= {field: text for field, text in texts.items() if text}
     problems: list[str] = []
     doubtful = {field for field, text in texts.items() if not text}
@@ -131,13 +137,25 @@ def _validated(texts: Mapping[str, str], needs: Collection[str]) -> tuple[Settin
     return Settings.model_validate(UNSET | sound), problems, doubtful
 
 
+def _stand_ins(texts: Mapping[str, str], needs: Collection[str]) -> dict[str, Any]:
+    """What settings hold that this command can do without, and that are not set.
+
+    The API token's absence says something: with the tenant token alone the mode is passthrough.
+    """
+    mode = texts.get("planhat_mode") or (
+        PlanhatMode.PASSTHROUGH if texts.get("planhat_tenant_token") else PlanhatMode.API
+    )
+    wanted = UNSET if mode != PlanhatMode.PASSTHROUGH else UNSET.keys() - {"planhat_api_token"}
+    return {field: UNSET[field] for field in wanted if field not in needs}
+
+
 def _problem(field: str, text: str | None, kind: str, sentence: str) -> str:
     name, allowed = variable_name(field), allowed_values(field)
     if text is None:
-        return f"{name} is required and not set: {allowed}"
+        why = ALWAYS_NEEDED if field == "planhat_tenant_token" else ""
+        return f"{name} is required and not set: {allowed}{why}"
     own_words = sentence.removeprefix("Value error, ") + "; " if kind == "value_error" else ""
-    later = "; passthrough arrives with a later release" if field == "planhat_mode" else ""
-    return f"{name}={shown(field, text)}: {own_words}allowed: {allowed}{later}"
+    return f"{name}={shown(field, text)}: {own_words}allowed: {allowed}"
 
 
 def _without_secrets(problem: str, texts: Mapping[str, str]) -> str:

@@ -35,6 +35,12 @@ def _derived(text: str, pattern: str, source: str, meaning: str) -> Any:  # noqa
     return Field(default_factory=default, description=meaning, json_schema_extra={"default_text": text})
 
 
+def _mode(fields: dict[str, Any]) -> values.PlanhatMode:
+    """By what there is to be known by: the API token is asked for in one of them alone."""
+    has_token = fields.get("planhat_api_token") is not None
+    return values.PlanhatMode.API if has_token else values.PlanhatMode.PASSTHROUGH
+
+
 class Settings(BaseModel):
     """Everything an operator can choose. Frozen; one instance for the life of the process."""
 
@@ -127,12 +133,18 @@ class Settings(BaseModel):
     )
 
     # --- Planhat ---------------------------------------------------------------------------------
-    planhat_mode: values.PlanhatMode = _setting(values.PlanhatMode.API, "How calls become requests.")
     planhat_tenant_token: values.TenantToken = Field(
-        description="Tenant token: names the tenant on the analytics host."
+        description="Tenant token: names the tenant on the analytics host. Always needed."
     )
-    planhat_api_token: values.ApiToken = Field(
-        description="API token of a service account that may write companies and endusers."
+    planhat_api_token: values.ApiToken | None = _setting(
+        None,
+        "API token of a service account that may write companies and endusers. Needed in `api` mode.",
+    )
+    planhat_mode: values.PlanhatMode = Field(
+        default_factory=_mode,
+        description="How calls become requests: `api` upserts companies and endusers and logs activities, "
+        "`passthrough` forwards each call to Planhat's Segment endpoint.",
+        json_schema_extra={"default_text": "api with an API token, else passthrough"},
     )
     planhat_subdomain: values.Subdomain = _setting(
         "api",
@@ -147,6 +159,10 @@ class Settings(BaseModel):
     planhat_analytics_url: values.Url = _setting(
         "https://analytics.planhat.com", "Base URL of the host that takes activities."
     )
+    planhat_segment_url: values.Url = _setting(
+        "https://analytics.planhat.com",
+        "Base URL of the host with Planhat's Segment endpoint, `/dock/segment`; in `passthrough` mode alone.",
+    )
     planhat_calls_per_minute: int = _setting(
         160,
         "Calls a minute to the main API that the group's replicas may make together: each has what goes "
@@ -158,9 +174,21 @@ class Settings(BaseModel):
         60, "Seconds one request to the main API may take in all, reply included.", low=1, high=600
     )
     http_analytics_seconds: float = _setting(
-        20, "Seconds one request to the analytics host may take in all.", low=1, high=600
+        20,
+        "Seconds one request to the analytics host, or to the Segment endpoint, may take in all.",
+        low=1,
+        high=600,
     )
-    activity_workers: int = _setting(4, "Requests to the analytics host at one time.", low=1, high=64)
+    activity_workers: int = _setting(
+        4, "Requests with activities at one time, and as many with metrics.", low=1, high=64
+    )
+    segment_workers: int = _setting(
+        64,
+        "Calls on their way to the Segment endpoint at one time, each over a connection of its own; in "
+        "`passthrough` mode alone.",
+        low=1,
+        high=512,
+    )
 
     # --- batches and back-pressure ---------------------------------------------------------------
     bulk_items: int = _setting(
@@ -171,12 +199,12 @@ class Settings(BaseModel):
     )
     activity_bulk_items: int = _setting(
         1000,
-        "Activities in one request. A lost answer counts all of them twice, so fewer is safer.",
+        "Activities, or metrics, in one request. A lost answer counts all of them twice, so fewer is safer.",
         low=1,
         high=50_000,
     )
     activity_bulk_bytes: values.Bytes = _setting(
-        4 * MIB, "Bytes of activities in one request.", low=64 * 1024, high=32 * MIB
+        4 * MIB, "Bytes of activities, or metrics, in one request.", low=64 * 1024, high=32 * MIB
     )
     linger_seconds: float = _setting(
         0.25, "Seconds a request may wait to be filled while there is room to send it.", low=0, high=60

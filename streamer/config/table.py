@@ -12,8 +12,18 @@ from pydantic.fields import FieldInfo
 
 from streamer.config.masking import masked_address, masked_addresses, masked_path, masked_text
 from streamer.config.settings import Settings, variable_name
-from streamer.config.values import Allowed, is_secret_property
+from streamer.config.values import Allowed, PlanhatMode, is_secret_property
 from streamer.errors import MASK
+
+ONLY_IN_PASSTHROUGH_MODE = ("planhat_segment_url", "segment_workers")
+ONLY_IN_API_MODE = (
+    "planhat_api_token", "planhat_subdomain", "planhat_api_url", "planhat_analytics_url",
+    "planhat_calls_per_minute", "http_main_seconds", "activity_workers", "bulk_items", "bulk_bytes",
+    "activity_bulk_items", "activity_bulk_bytes", "linger_seconds", "throttled_longest_seconds",
+    "extra_calls_ratio", "isolation_calls", "duplicated_tries", "duplicated_seconds", "unassigned",
+    "unchanged_ttl", "unchanged_endusers", "revived_endusers", "link",
+)  # fmt: skip
+"""Settings that nobody asks for in the other mode: whoever sets one there is told so."""
 
 
 class SettingRow(NamedTuple):
@@ -32,14 +42,20 @@ def settings_table(settings: Settings) -> list[SettingRow]:
     for field, declared in Settings.model_fields.items():
         source = settings.sources.get(field, "not set" if declared.is_required() else "default")
         value = "(required)" if source == "not set" else _shown_value(field, getattr(settings, field))
+        if source == "default" and is_secret(field):
+            value = "(none)"  # none has a default: what stands there is for commands that need none
         rows.append(SettingRow(variable_name(field), value, source, declared.description or ""))
     return rows
 
 
 def settings_warnings(settings: Settings) -> list[str]:
-    """What is allowed and still unwise: credentials over plain http to another machine."""
-    warnings = []
-    for field in ("planhat_api_url", "planhat_analytics_url", "schema_registry_url"):
+    """What is allowed and still unwise: credentials over plain http to another machine, words for nobody."""
+    is_forwarding = settings.planhat_mode is PlanhatMode.PASSTHROUGH
+    mode = f"in {settings.planhat_mode.value} mode this says nothing"
+    unheard = ONLY_IN_API_MODE if is_forwarding else ONLY_IN_PASSTHROUGH_MODE
+    warnings = [f"{variable_name(field)}: {mode}" for field in unheard if field in settings.sources]
+    heard = ("planhat_segment_url",) if is_forwarding else ("planhat_api_url", "planhat_analytics_url")
+    for field in (*heard, "schema_registry_url"):
         url = getattr(settings, field)
         if url is None:
             continue

@@ -27,6 +27,7 @@ class PlanhatMode(StrEnum):
     """How calls become requests to Planhat."""
 
     API = "api"
+    PASSTHROUGH = "passthrough"
 
 
 class StartAt(StrEnum):

@@ -21,7 +21,6 @@ from streamer.outcomes import (
     Answer,
     Answered,
     Endpoint,
-    Host,
     InvalidReason,
     Misconfigured,
     RefusedWhole,
@@ -30,6 +29,7 @@ from streamer.outcomes import (
     TransientReason,
     Verdict,
 )
+from streamer.transform.operations import UpsertEnduser
 
 TOO_MUCH = frozenset({TransientReason.TIMEOUT, TransientReason.GATEWAY_TIMEOUT, TransientReason.TOO_LARGE})
 """Evidence that a bulk is too large."""
@@ -77,7 +77,9 @@ class Answers:
                 part.entry.http_status = delivery.status
         if outbox.endpoint is Endpoint.ENDUSERS:
             self._forget_unsure(flight, delivery.answer, now)
-        if outbox.endpoint.host is Host.MAIN and isinstance(delivery.answer, Answered | RefusedWhole):
+        if outbox.endpoint is Endpoint.DELETIONS:
+            self._forget_deleted(flight, now)
+        if outbox.endpoint.is_metered and isinstance(delivery.answer, Answered | RefusedWhole):
             self._dispatch.quota.answered(now, flight.sent_at, delivery.remaining_calls)
         match delivery.answer:
             case Answered(verdicts):
@@ -103,6 +105,12 @@ class Answers:
         for ticket, verdict in zip_longest(flight.tickets, verdicts):
             if verdict is not Verdict.ACCEPTED:
                 self._dispatch.unchanged.forget(ticket.keys, now)
+
+    def _forget_deleted(self, flight: Flight, now: float) -> None:
+        """Whatever was answered they may be gone: nothing that was said of them is there, or to be told."""
+        for ticket in flight.tickets:
+            self._dispatch.unchanged.forget(ticket.keys, now)
+            self._dispatch.revived.forget(ticket.keys)
 
     # --- the four treatments ----------------------------------------------------------------------
 
@@ -142,7 +150,7 @@ class Answers:
         retry_after: float | None,
         now: float,
     ) -> None:
-        if reason is TransientReason.THROTTLED and outbox.endpoint.host is Host.MAIN:
+        if reason is TransientReason.THROTTLED and outbox.endpoint.is_metered:
             self._dispatch.quota.throttled(now, retry_after, flight.sent_at)
             outbox.gate.is_probing = False
         elif reason is TransientReason.TOO_LARGE:
@@ -266,7 +274,7 @@ class Answers:
 
     def _name_missing(self, outbox: Outbox, ticket: Ticket, now: float) -> None:
         """Only now a name may be made up: the reply proves there is none to overwrite."""
-        if ticket.is_named or ticket.endpoint is Endpoint.ACTIVITIES:
+        if ticket.is_named or not ticket.endpoint.is_upsert:
             self._endings.refuse(ticket, InvalidReason.REFUSED, now)
             return
         self._dispatch.say_differently(ticket, is_named=True)
@@ -276,7 +284,6 @@ class Answers:
         self, outbox: Outbox, ticket: Ticket, sent: int, *, is_missing: bool, now: float
     ) -> None:
         """Not saved, or perhaps not: ask once more among fewer; what stays missing has no company."""
-        holding = self._limits.unassigned_company
         verdict = Verdict.MISSING if is_missing else Verdict.UNCLEAR
         ticket.looks += 1
         ticket.group_limit = sent if ticket.looks == 1 else max(1, sent // 2)
@@ -285,11 +292,24 @@ class Answers:
             self._again(outbox, ticket, due, Kind.LOOK, verdict)
         elif not is_missing:
             self._endings.skip(ticket, SkipReason.UNCONFIRMED, now)
-        elif holding is not None and not ticket.company_instead and ticket.endpoint is Endpoint.ENDUSERS:
-            self._dispatch.say_differently(ticket, company=holding)
+        elif (company := self._company_instead(ticket)) is not None:
+            self._dispatch.say_differently(ticket, company=company)
             self._again(outbox, ticket, now, Kind.BULK, verdict)
         else:
             self._endings.skip(ticket, SkipReason.NO_COMPANY, now)
+
+    def _company_instead(self, ticket: Ticket) -> str | None:
+        """Where to put an enduser that Planhat has found no company for, if there is a place left to try.
+
+        First where its call says for that case, then into the holding company.
+        """
+        tried, said = ticket.company_instead, ticket.operation
+        if not isinstance(said, UpsertEnduser):
+            return None
+        fallback, holding = said.fallback_company, self._limits.unassigned_company
+        if tried is None and fallback is not None:
+            return fallback
+        return holding if tried != holding else None
 
     def _again(self, outbox: Outbox, ticket: Ticket, due: float, kind: Kind, why: Verdict) -> None:
         self._endings.retry(outbox, ticket, due, kind)

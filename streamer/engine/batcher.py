@@ -2,8 +2,8 @@
 
 A batch is formed at the moment it is sent, so batches grow while they wait for a token, a gate or a
 free worker. On the main API every ticket in the pool is the first of all its lanes, so no two of
-one batch are about one object. An activity batch may also carry what waits only for activities of
-the same batch, behind them: several of one user, in order.
+one batch are about one object. A batch of activities, or of metrics, may also carry what waits only
+for others of the same batch, behind them: several of one user, in order.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ class Pool:
     """Ready tickets of one endpoint, oldest first."""
 
     def __init__(self, endpoint: Endpoint, limits: BulkLimits) -> None:
-        self._carries_followers = endpoint is Endpoint.ACTIVITIES
+        self._carries_followers = endpoint.is_in_line
         self._limits = limits
         self._ready: deque[Ticket] = deque()
         self.count = 0
@@ -107,6 +107,8 @@ class Pool:
         line = deque([first])
         while line:
             for follower in line.popleft().followers:
+                if follower.endpoint is not first.endpoint:
+                    continue  # a deletion waits for what is under way here, and goes elsewhere
                 if len(taken) >= most or follower.size_bytes >= room - used:
                     return used
                 if follower.place is Place.WAITING and all(

@@ -20,7 +20,7 @@ def merged(operations: Sequence[Operation]) -> Operation:
         return last
     fields: dict[str, Any] = {}
     custom: dict[str, Any] = {}
-    external_id = email = company = None
+    external_id = email = company = fallback = None
     for operation in operations:
         if not isinstance(operation, UpsertEnduser | UpsertCompany):
             raise TypeError(f"{operation!r} is no upsert: it cannot be told together with others")
@@ -31,6 +31,8 @@ def merged(operations: Sequence[Operation]) -> Operation:
             email = operation.email if operation.email is not None else email
             named = operation.company_external_id
             company = named if named is not None else company
+            named = operation.fallback_company
+            fallback = named if named is not None else fallback
     if isinstance(last, UpsertCompany):
         return UpsertCompany(last.external_id, fields, custom)
-    return UpsertEnduser(external_id, email, company, fields, custom)
+    return UpsertEnduser(external_id, email, company, fields, custom, fallback)

@@ -16,17 +16,20 @@ from streamer.engine.revived import Revived
 from streamer.engine.turns import Turns
 from streamer.engine.unchanged import Unchanged
 from streamer.errors import LedgerError
-from streamer.outcomes import Endpoint, Host
-from streamer.transform.operations import Operation
+from streamer.outcomes import Endpoint
+from streamer.transform.operations import Operation, calls_of
 
 TAKEN_APART = "taken_apart"
 """Why operations are tried again, beside the words of the answers."""
 PARENTS = {
     Endpoint.COMPANIES: (),
-    Endpoint.ENDUSERS: (Endpoint.COMPANIES,),
-    Endpoint.ACTIVITIES: (Endpoint.COMPANIES, Endpoint.ENDUSERS),
+    Endpoint.ENDUSERS: (Endpoint.COMPANIES, Endpoint.DELETIONS),
+    Endpoint.ACTIVITIES: (Endpoint.COMPANIES, Endpoint.ENDUSERS, Endpoint.DELETIONS),
+    Endpoint.METRICS: (Endpoint.COMPANIES, Endpoint.ENDUSERS, Endpoint.DELETIONS),
+    Endpoint.DELETIONS: (Endpoint.COMPANIES, Endpoint.ENDUSERS, Endpoint.ACTIVITIES, Endpoint.METRICS),
+    Endpoint.SEGMENT: (),
 }
-"""Where the upserts go that operations of an endpoint wait for."""
+"""Where that goes which operations of an endpoint wait for."""
 FULL_POLL_SECONDS = 0.5
 """How long a full poll says that more comes: Kafka's answers may be that far apart."""
 
@@ -54,7 +57,7 @@ class Dispatch:
         self.revived = Revived(limits)
         self.quota = Quota(limits)
         self.outboxes = {endpoint: Outbox(endpoint, limits) for endpoint in Endpoint}
-        self.loads = Loads(limits.bulks[Endpoint.ENDUSERS].operations)
+        self.loads = Loads(limits.bulk(Endpoint.ENDUSERS).operations)
         self._turns = Turns()
         self._full_poll_at = -FULL_POLL_SECONDS
         self._was_extra = False
@@ -79,13 +82,11 @@ class Dispatch:
             entry.book.grow(entry, len(encoded))
             endpoint = operation.endpoint
             self._made += 1
-            if endpoint.host is Host.MAIN:
+            if endpoint.is_metered:
                 self.loads.made()
             self._waiting[endpoint] += 1
             self._observer.operations_made(endpoint, 1)
-            host = (
-                self._open_to(operation, keys, len(encoded)) if endpoint is not Endpoint.ACTIVITIES else None
-            )
+            host = self._open_to(operation, keys, len(encoded)) if endpoint.is_upsert else None
             if host is None:
                 ticket = Ticket(next(self._arrivals), operation, encoded, entry, keys)
                 entry.parts.append(ticket.parts[0])
@@ -135,7 +136,7 @@ class Dispatch:
             outbox.more_comes = now - self._full_poll_at < FULL_POLL_SECONDS
         extras = self._may_call_extra(now)
         return {
-            endpoint: outbox.fill(now, extras=extras or endpoint.host is not Host.MAIN)
+            endpoint: outbox.fill(now, extras=extras or not endpoint.is_metered)
             for endpoint, outbox in self.outboxes.items()
         }
 
@@ -150,13 +151,13 @@ class Dispatch:
         """
         if self.quota.may_call_extra(now):
             return True
-        main = [outbox for endpoint, outbox in self.outboxes.items() if endpoint.host is Host.MAIN]
+        main = [outbox for endpoint, outbox in self.outboxes.items() if endpoint.is_metered]
         if any(outbox.has_due_bulk(now) for outbox in main):
             return not self._was_extra and not any(outbox.has_full_bulk(now) for outbox in main)
         return self.quota.has_spare_call(now)
 
     def _send_one(self, outbox: Outbox, now: float) -> bool:
-        is_metered = outbox.endpoint.host is Host.MAIN
+        is_metered = outbox.endpoint.is_metered
         if is_metered and not self.quota.may_call(now):
             return False
         extras = not is_metered or self._may_call_extra(now)
@@ -167,14 +168,14 @@ class Dispatch:
     def probe(self, endpoint: Endpoint, most: int, now: float) -> int | None:
         """On hold: send a few operations there, to see whether things are well; their batch's number."""
         outbox = self.outboxes[endpoint]
-        if outbox.flights or (endpoint.host is Host.MAIN and not self.quota.may_call(now)):
+        if outbox.flights or (endpoint.is_metered and not self.quota.may_call(now)):
             return None
         outbox.wake(now)
         number = next(self._numbers)
         if outbox.gate.failures:
             # As at any gate: of the same few, one that makes requests fail must not spoil every probe.
             most = min(most, outbox.gate.probe_size())
-        tickets = outbox.pool.take(most, number)
+        tickets = outbox.pool.take(min(most, outbox.bulk.operations), number)
         chosen = (Kind.PROBE, tickets) if tickets else outbox.choose(now, number, extras=True)
         if chosen is None or not self._submit(outbox, number, *chosen, now):
             return None
@@ -209,8 +210,9 @@ class Dispatch:
         for ticket in tickets:
             for part in ticket.told:
                 part.entry.was_sent = True
-        if endpoint.host is Host.MAIN:
-            self.quota.called(now, is_extra=kind.is_extra)
+        if endpoint.is_metered:
+            for _ in range(sum(map(calls_of, operations))) if endpoint.is_single else range(1):
+                self.quota.called(now, is_extra=kind.is_extra)
             self._was_extra = kind.is_extra
             if kind is Kind.BULK:
                 self.loads.sent(len(tickets))

@@ -94,12 +94,12 @@ class Endings:
     def _finish(self, ticket: Ticket, parts: list[Part], fate: OperationFate, now: float) -> None:
         parts = list(parts)
         self._dispatch.finish(ticket, parts, fate, now)
-        is_upsert = ticket.endpoint is not Endpoint.ACTIVITIES
+        changes_objects = ticket.endpoint.changes_objects
         for part in parts:
             entry = part.entry
             if entry.book.is_closed:
                 continue
-            if is_upsert:
+            if changes_objects:
                 entry.upserted += ticket.keys
             if entry.parts:
                 entry.book.would_overwrite(entry)

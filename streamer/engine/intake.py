@@ -14,7 +14,7 @@ from streamer.engine.ledger import Entry
 from streamer.engine.ports import AwaitingSchema, Decoder, Observer
 from streamer.errors import InvalidEvent, LedgerError
 from streamer.events.parse import call_type_of, parse
-from streamer.outcomes import CallType, Endpoint, Fate, InvalidReason, SkipReason
+from streamer.outcomes import CallType, Fate, InvalidReason, SkipReason
 from streamer.records import Record, TopicPartition
 from streamer.transform import Skipped, transform
 from streamer.transform.operations import Operation
@@ -137,9 +137,9 @@ class Intake:
         return True
 
     def _enter(self, entry: Entry, result: Interpreted, now: float) -> None:
-        upserts_alone = all(each.endpoint is not Endpoint.ACTIVITIES for each in result.operations)
+        changes_alone = all(each.endpoint.changes_objects for each in result.operations)
         duplicates = self._streamer.duplicates
-        meeting = duplicates.meet(entry, result.message_id, now, upserts_alone=upserts_alone)
+        meeting = duplicates.meet(entry, result.message_id, now, changes_alone=changes_alone)
         if meeting is Meeting.WAITS:
             return
         if meeting is Meeting.KNOWN:

@@ -1,10 +1,11 @@
 """Lanes: who waits for whom, by keys alone.
 
 Every operation gets a ticket with an arrival number. Its only waits are:
-(i) same object, same kind: first in, first out;
-(ii) an activity waits for earlier upserts of its enduser and of its company;
-(iii) an enduser upsert waits for earlier upserts of its company.
-An upsert never waits for an activity, so there is no cycle.
+(i) same object, same kind: first in, first out; upserts and deletions are of one kind;
+(ii) an activity or metric waits for earlier upserts and deletions of its object and of its company;
+(iii) an enduser upsert waits for earlier upserts of its company;
+(iv) a deletion waits for earlier activities and metrics of its enduser.
+Each waits for earlier ones alone, so there is no cycle.
 
 A lane is the line of tickets that share a key. Only its tail is kept: because a lane is first in,
 first out, a ticket that waits for the tail waits for the whole lane. So a ticket waits for at most
@@ -242,13 +243,16 @@ class Lanes:
     """The lanes of all keys. Methods return the tickets that have just become free to go."""
 
     def __init__(self) -> None:
-        self._upserts: dict[str, Ticket] = {}
-        self._activities: dict[str, Ticket] = {}
+        self._changes: dict[str, Ticket] = {}
+        """Tails of the lanes of upserts and deletions."""
+        self._others: dict[Endpoint, dict[str, Ticket]] = {
+            endpoint: {} for endpoint in Endpoint if not endpoint.changes_objects
+        }
         self.size = 0
         """Operations that are in line, parked or sent."""
 
     def _tails(self, ticket: Ticket) -> dict[str, Ticket]:
-        return self._activities if ticket.endpoint is Endpoint.ACTIVITIES else self._upserts
+        return self._changes if ticket.endpoint.changes_objects else self._others[ticket.endpoint]
 
     def add(self, ticket: Ticket) -> bool:
         """Put a ticket at the end of its lanes; True when nothing is before it."""
@@ -260,15 +264,22 @@ class Lanes:
             if tail is not None and tail not in before:
                 before.append(tail)
             tails[key] = ticket
-        upserts = self._upserts
+        changes = self._changes
         for key in ticket.parents:
-            tail = upserts.get(key)
+            tail = changes.get(key)
             if tail is not None and tail not in before:
                 before.append(tail)
+        if ticket.endpoint is Endpoint.DELETIONS:
+            before += self._said_of(ticket.keys)
         for earlier in before:
             earlier.followers[ticket] = None
         ticket.waits_for = before
         return not before
+
+    def _said_of(self, keys: Iterable[str]) -> list[Ticket]:
+        """The last of each kind that would be said of nobody, or bring them back, after a deletion."""
+        found = [tails[key] for key in keys for tails in self._others.values() if key in tails]
+        return list(dict.fromkeys(found))
 
     def open_to(self, operation: Operation, keys: tuple[str, ...]) -> Ticket | None:
         """The upsert, waiting and never sent, that this one may be told with; None when there is none.
@@ -279,9 +290,9 @@ class Lanes:
         company, or one of them names none: of two companies one would be lost. And it waits for whatever the
         newcomer has to wait for: a company that came in between would not be there yet.
         """
-        tails = self._upserts
+        tails = self._changes
         ticket = tails.get(keys[0])
-        if ticket is None or ticket.flight:
+        if ticket is None or ticket.flight or ticket.endpoint is not operation.endpoint:
             return None
         for key in ticket.keys:
             if tails.get(key) is not ticket:
@@ -299,8 +310,8 @@ class Lanes:
         return ticket
 
     def are_free(self, keys: Iterable[str]) -> bool:
-        """Whether no upsert of these is in line, parked or sent."""
-        return not any(key in self._upserts for key in keys)
+        """Whether no upsert or deletion of these is in line, parked or sent."""
+        return not any(key in self._changes for key in keys)
 
     def join(self, ticket: Ticket, operation: Operation, encoded: bytes, entry: "Entry") -> Part:
         """Let an upsert be told with this one."""

@@ -1,7 +1,7 @@
 """The engine's numbers, each with its unit. Defaults are the design's; `app` fills them from settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streamer.outcomes import Endpoint
 
@@ -22,6 +22,9 @@ DEFAULT_BULKS: Mapping[Endpoint, BulkLimits] = {
     Endpoint.COMPANIES: BulkLimits(5_000, 8 << 20, 0.25, 1),
     Endpoint.ENDUSERS: BulkLimits(5_000, 8 << 20, 0.25, 1),
     Endpoint.ACTIVITIES: BulkLimits(1_000, 4 << 20, 0.25, 4),
+    Endpoint.METRICS: BulkLimits(1_000, 4 << 20, 0.25, 4),
+    Endpoint.DELETIONS: BulkLimits(1, 8 << 20, 0.0, 1),
+    Endpoint.SEGMENT: BulkLimits(1, 32 << 20, 0.0, 64),
 }
 
 
@@ -75,6 +78,7 @@ class Limits:
     extra_calls_ratio: float = 0.2
     """Share of the quota that isolating and second looks may use."""
     bulks: Mapping[Endpoint, BulkLimits] = field(default_factory=lambda: DEFAULT_BULKS)
+    """Endpoints that are not in it have their defaults: ask `bulk`."""
     coalesced_parts: int = 500
     """Upserts of one object that may be told as one; refused, they are told one by one."""
     coalesced_bytes: int = 512 << 10
@@ -129,3 +133,8 @@ class Limits:
     unassigned_company: str | None = None
     """External id of the holding company for endusers without one; None discards them."""
     gauges_seconds: float = 1.0
+
+    def bulk(self, endpoint: Endpoint) -> BulkLimits:
+        """How large its requests get."""
+        limits = self.bulks.get(endpoint, DEFAULT_BULKS[endpoint])
+        return replace(limits, operations=1) if endpoint.is_single else limits

@@ -15,7 +15,8 @@ from streamer.engine.gate import BulkSize, Gate, Permit
 from streamer.engine.isolation import Isolation
 from streamer.engine.lanes import Place, Ticket
 from streamer.engine.limits import Limits
-from streamer.outcomes import Endpoint, Host
+from streamer.outcomes import Endpoint
+from streamer.transform.operations import names_company
 
 
 class Kind(Enum):
@@ -51,7 +52,7 @@ class Outbox:
     def __init__(self, endpoint: Endpoint, limits: Limits) -> None:
         self.endpoint = endpoint
         self.limits = limits
-        self.bulk = limits.bulks[endpoint]
+        self.bulk = limits.bulk(endpoint)
         self.pool = Pool(endpoint, self.bulk)
         self.gate = Gate(limits)
         self.size = BulkSize(self.bulk.operations)
@@ -108,7 +109,7 @@ class Outbox:
             if kind is Kind.ALONE:
                 self._alone.append(aside)
             elif kind is Kind.LOOK:
-                self._looks[bool(aside.ticket.operation.parents)].append(aside)
+                self._looks[names_company(aside.ticket.operation)].append(aside)
             else:
                 self.pool.put_back([aside.ticket], at_head=False)
                 self._tried_again.append(aside.ticket)
@@ -134,7 +135,14 @@ class Outbox:
         may_extra = has_extras and self.gate.permit(now) is not Permit.NOTHING
         if not (may_extra or self.has_due_bulk(now)):
             return 0.0
-        return min(1.0, max(1, self.pool.count) / self.size.operations)
+        return min(1.0, max(1, self.pool.count) / self._full)
+
+    @property
+    def _full(self) -> int:
+        """What a call can carry: one for one operation leaves the others' bulks their turns."""
+        if self.endpoint.is_single and self.endpoint.is_metered:
+            return self.limits.bulk(Endpoint.ENDUSERS).operations
+        return self.size.operations
 
     def choose(self, now: float, flight: int, *, extras: bool) -> tuple[Kind, list[Ticket]] | None:
         """What to send now, marked as sent in `flight`; None when nothing is due or may go."""
@@ -206,7 +214,7 @@ class Outbox:
 
     def _is_due(self, now: float) -> bool:
         linger = self.bulk.linger_seconds
-        if self.more_comes and self.endpoint.host is Host.MAIN:
+        if self.more_comes and self.endpoint.is_metered and not self.endpoint.is_single:
             linger = max(linger, self.limits.backlog_linger_seconds)
         return self.pool.is_due(now, self.size.operations, linger)
 

@@ -7,6 +7,7 @@ ALL_PROXY and NO_PROXY are honoured; redirects are not followed and cookies not 
 import logging
 import socket
 import ssl
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -85,12 +86,18 @@ class Client:
         self._line = Line()
         self._http = _open(tls, deadline_seconds)
 
-    def send(self, request: Request, *, bearer: str | None = None) -> Reply | Failure:
+    def send(
+        self, request: Request, *, bearer: str | None = None, tenant: str | None = None
+    ) -> Reply | Failure:
         """The reply to this request, whatever its status.
+
+        `bearer` is the API token; `tenant` the tenant token, where it is the name of Basic authorization.
 
         Raises PlanhatMisconfigured where the address or the token can be part of no request.
         """
         headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+        if tenant is not None:
+            headers = {"Authorization": f"Basic {b64encode(f'{tenant}:'.encode()).decode()}"}
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise _unsendable(request)
         with self._line.cut_after(self._deadline_seconds):

@@ -7,5 +7,6 @@ from dataclasses import dataclass, field
 class Credentials:
     """What authorises the main API (Bearer) and what names the tenant on the analytics host (its path)."""
 
-    api_token: str = field(repr=False)
+    api_token: str | None = field(repr=False)
+    """None where calls are only forwarded, which takes the tenant token alone."""
     tenant_token: str = field(repr=False)

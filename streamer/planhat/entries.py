@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from streamer.outcomes import Verdict
-from streamer.transform.operations import LogActivity, Operation, UpsertEnduser
+from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser
 
 MOST_TEXTS = 2_000
 LONGEST_TEXT = 16_384
@@ -92,7 +92,7 @@ class Nature(NamedTuple):
 
 def nature_of(operation: Operation) -> Nature:
     """The nature of one operation."""
-    nameless = not isinstance(operation, LogActivity) and not operation.fields.get("name")
+    nameless = isinstance(operation, UpsertCompany | UpsertEnduser) and not operation.fields.get("name")
     return Nature(nameless, isinstance(operation, UpsertEnduser))
 
 

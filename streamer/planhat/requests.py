@@ -9,9 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 from urllib.parse import quote
 
-from streamer.outcomes import Endpoint
+from streamer.outcomes import Endpoint, Host
 from streamer.transform.encoding import to_json
-from streamer.transform.operations import LogActivity, Operation, UpsertCompany, UpsertEnduser
+from streamer.transform.operations import (
+    DeleteEnduser,
+    ForwardCall,
+    LogActivity,
+    Operation,
+    PushMetric,
+    UpsertCompany,
+    UpsertEnduser,
+)
 
 # Segment's page: "all calls get Segment as source". It stands at the top of every item, beside
 # Planhat's own fields, and never in `custom` or `info`: those belong to the sender, whose own trait
@@ -20,6 +28,8 @@ from streamer.transform.operations import LogActivity, Operation, UpsertCompany,
 SOURCE = "Segment"
 
 _MASK = "***"
+_LOOK_UP = b"?email="
+_ANALYTICS_PATHS = {Endpoint.ACTIVITIES: "analytics/bulk", Endpoint.METRICS: "dimensiondata"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,8 @@ class Addresses:
     """Main API, such as `https://api.planhat.com`."""
     analytics_url: str
     tenant_token: str = field(repr=False)
+    segment_url: str = "https://analytics.planhat.com"
+    """Where Segment's own destination sends to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +67,57 @@ def encode_operation(operation: Operation) -> bytes:
             return to_json(_activity(operation))
         case UpsertCompany():
             return to_json(_company(operation))
+        case PushMetric():
+            return to_json(_metric(operation))
+        case DeleteEnduser():
+            return _deleted(operation)
+        case ForwardCall():
+            return to_json(operation.call)
         case _:
             assert_never(operation)
 
 
 def request_for(endpoint: Endpoint, items: Sequence[bytes], addresses: Addresses) -> Request:
-    """The request that carries these items, as encoded by `encode_operation`, in their order."""
+    """The request that carries these items, as encoded by `encode_operation`, in their order.
+
+    Of a deletion by e-mail it is the look-up; `deletion_of` makes the request that follows.
+    """
+    if endpoint is Endpoint.DELETIONS:
+        return _deletion(items[0], addresses)
+    if endpoint is Endpoint.SEGMENT:
+        url = f"{addresses.segment_url.rstrip('/')}/dock/segment"
+        return Request("POST", url, items[0], url)
     body = b"[" + b",".join(items) + b"]"
-    if endpoint is Endpoint.ACTIVITIES:
-        url = f"{addresses.analytics_url.rstrip('/')}/analytics/bulk/"
+    if endpoint.host is Host.ANALYTICS:
+        url = f"{addresses.analytics_url.rstrip('/')}/{_ANALYTICS_PATHS[endpoint]}/"
         return Request("POST", url + quote(addresses.tenant_token, safe=""), body, url + _MASK)
     url = f"{addresses.api_url.rstrip('/')}/{endpoint.value}"
     return Request("PUT", url, body, url)
+
+
+def deletion_of(planhat_id: str, addresses: Addresses) -> Request:
+    """The request that deletes the enduser with this id of Planhat's own."""
+    return _deletion(quote(planhat_id, safe="").encode(), addresses)
+
+
+def _deletion(item: bytes, addresses: Addresses) -> Request:
+    url = f"{addresses.api_url.rstrip('/')}/{Endpoint.ENDUSERS.value}"
+    if item.startswith(_LOOK_UP):
+        # The address of a person must not stand in a log.
+        return Request("GET", url + item.decode(), b"", f"{url}{_LOOK_UP.decode()}{_MASK}")
+    return Request("DELETE", f"{url}/{item.decode()}", b"", f"{url}/{item.decode()}")
+
+
+def _deleted(operation: DeleteEnduser) -> bytes:
+    """What follows `/endusers`: the id, or the question whom an address means. Planhat deletes by id."""
+    if operation.external_id is not None:
+        return f"extid-{_quoted(operation.external_id)}".encode()
+    return _LOOK_UP + _quoted(operation.email or "").encode()
+
+
+def _quoted(text: str) -> str:
+    # Lone surrogates, which UTF-8 cannot hold, become question marks, as in every body.
+    return quote(text.encode("utf-8", "replace"), safe="")
 
 
 def _enduser(operation: UpsertEnduser) -> dict[str, Any]:
@@ -106,6 +157,19 @@ def _activity(operation: LogActivity) -> dict[str, Any]:
     spelled["weight"] = operation.weight
     spelled["info"] = operation.info
     spelled["source"] = SOURCE
+    return spelled
+
+
+def _metric(operation: PushMetric) -> dict[str, Any]:
+    """`POST /dimensiondata/{tenant}`. Without `source`: an error repeats the item, field by field."""
+    spelled: dict[str, Any] = {
+        "dimensionId": operation.dimension,
+        "value": operation.value,
+        "externalId": operation.external_id,
+        "model": operation.model.value,
+    }
+    if operation.date is not None:
+        spelled["date"] = operation.date
     return spelled
 
 

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from streamer.planhat.entries import Text
-from streamer.transform.operations import Operation, UpsertCompany
+from streamer.transform.operations import LogActivity, Operation, UpsertCompany, UpsertEnduser
 
 _EXTERNAL_ID_FIELDS = frozenset({"externalid", "external_id", "euextid"})
 _EMAIL_FIELDS = frozenset({"email"})
@@ -51,6 +51,8 @@ class Roster:
         self._email: Places = defaultdict(list)
         self._company: Places = defaultdict(list)
         for place, operation in enumerate(operations):
+            if not isinstance(operation, UpsertCompany | UpsertEnduser | LogActivity):
+                continue  # no summary speaks of these
             if operation.external_id is not None:
                 self._external[operation.external_id].append(place)
             if isinstance(operation, UpsertCompany):

@@ -1,19 +1,20 @@
 """The engine's `Sink` at Planhat: worker threads that send batches and hand back deliveries.
 
-One worker for each model of the main API (Planhat asks for its bulks one after another), a few for
-activities. A batch is taken only when a worker of its endpoint is free, so nothing queues here.
+One worker for each endpoint of the main API (Planhat asks for its bulks one after another), a few for
+activities and for metrics; in passthrough mode many for forwarded calls, and no others. A batch is taken
+only when a worker of its endpoint is free, so nothing queues here.
 """
 
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from streamer.errors import StreamerError
-from streamer.outcomes import Answer, Endpoint, Host, Transient, TransientReason
+from streamer.outcomes import Answer, Endpoint, Transient, TransientReason
 from streamer.planhat.client import Client, Failure, trusted_authorities
 from streamer.planhat.credentials import Credentials
 from streamer.planhat.headers import remaining_calls
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 MakeDelivery = Callable[["Batch", Answer, float, int | None, int | None], "Delivery"]
 """`ports.Delivery` itself, handed in by `app`: edges do not import the engine."""
 
+API_WORKERS: Mapping[Endpoint, int] = {
+    Endpoint.COMPANIES: 1,
+    Endpoint.ENDUSERS: 1,
+    Endpoint.ACTIVITIES: 4,
+    Endpoint.METRICS: 4,
+    Endpoint.DELETIONS: 1,
+}
 _SENDING_STOPPED = Transient(TransientReason.CONNECTION)
 
 
@@ -37,20 +45,21 @@ class PlanhatSink:
         *,
         api_url: str,
         analytics_url: str,
+        segment_url: str = "https://analytics.planhat.com",
         read_credentials: Callable[[], Credentials],
         may_send: Callable[[], bool],
         make_delivery: MakeDelivery,
         main_deadline_seconds: float = 60.0,
         analytics_deadline_seconds: float = 20.0,
-        activity_workers: int = 4,
+        workers: Mapping[Endpoint, int] = API_WORKERS,
     ) -> None:
-        """Workers start at once, and stay idle until the first batch.
+        """`workers`: for each endpoint that batches will come for. They start at once, and idle until then.
 
         `may_send` is asked before each request, on a worker's thread: False (this replica may have
         lost its partitions) gives the batch back as a transient failure, unsent. Raises SettingsError
         where the environment's proxy or certificates cannot be used.
         """
-        self._urls = api_url, analytics_url
+        self._urls = api_url, analytics_url, segment_url
         self._read_credentials = read_credentials
         self._may_send = may_send
         self._make_delivery = make_delivery
@@ -60,13 +69,11 @@ class PlanhatSink:
         self.refresh_credentials()
         tls = trusted_authorities()
         self._crews: dict[Endpoint, _Crew] = {}
-        for endpoint in Endpoint:
-            on_main = endpoint.host is Host.MAIN
-            deadline_seconds = main_deadline_seconds if on_main else analytics_deadline_seconds
-            clients = [
-                Client(tls, deadline_seconds=deadline_seconds)
-                for _ in range(1 if on_main else activity_workers)
-            ]
+        for endpoint, count in workers.items():
+            seconds = main_deadline_seconds if endpoint.is_metered else analytics_deadline_seconds
+            if endpoint is Endpoint.DELETIONS:
+                seconds /= 2  # one by e-mail takes two requests
+            clients = [Client(tls, deadline_seconds=seconds) for _ in range(count)]
             self._crews[endpoint] = _Crew(endpoint, clients, self._deliver, self._finished)
 
     def submit(self, batch: "Batch") -> bool:
@@ -101,9 +108,10 @@ class PlanhatSink:
     def refresh_credentials(self) -> None:
         """Read the tokens again; what is sent from now on carries them."""
         credentials = self._read_credentials()
-        api_url, analytics_url = self._urls
+        api_url, analytics_url, segment_url = self._urls
         # One assignment: a worker sees the old pair of tokens or the new, never a mixture.
-        self._access = Addresses(api_url, analytics_url, credentials.tenant_token), credentials.api_token
+        addresses = Addresses(api_url, analytics_url, credentials.tenant_token, segment_url)
+        self._access = addresses, credentials
 
     def close(self, timeout_seconds: float) -> bool:
         """Take nothing more, and wait for requests under way; False when some outlast the time-out.
@@ -122,9 +130,9 @@ class PlanhatSink:
         began = time.monotonic()
         if not self._may_send():
             return self._make_delivery(batch, _SENDING_STOPPED, 0.0, None, None)
-        addresses, api_token = self._access
+        addresses, credentials = self._access
         request = request_for(batch.endpoint, batch.items, addresses)
-        reply = client.send(request, bearer=api_token if batch.endpoint.host is Host.MAIN else None)
+        reply = client.send(request, **_authorization(batch.endpoint, credentials))
         seconds = time.monotonic() - began
         if isinstance(reply, Failure):
             return self._make_delivery(batch, Transient(reply.reason), seconds, None, None)
@@ -132,6 +140,13 @@ class PlanhatSink:
             batch.endpoint, batch.operations, reply.status, reply.headers, reply.body, now=time.time()
         )
         return self._make_delivery(batch, answer, seconds, reply.status, remaining_calls(reply.headers))
+
+
+def _authorization(endpoint: Endpoint, credentials: Credentials) -> dict[str, str | None]:
+    """Activities are open to whoever names the tenant; metrics are not, say all who push them."""
+    if endpoint is Endpoint.SEGMENT:
+        return {"tenant": credentials.tenant_token}
+    return {} if endpoint is Endpoint.ACTIVITIES else {"bearer": credentials.api_token}
 
 
 class _Crew:

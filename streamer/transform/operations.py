@@ -7,6 +7,7 @@ Its repr shows external ids, and nothing else of what an event says.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 from streamer.outcomes import Endpoint, SkipReason
@@ -65,6 +66,9 @@ class UpsertEnduser:
     company_external_id: str | None = None
     fields: JsonObject = field(default_factory=dict, repr=False)
     custom: JsonObject = field(default_factory=dict, repr=False)
+    fallback_company: str | None = None
+    """External id of the company to put the enduser into only where Planhat has found none: it is sent
+    without a company first. Means nothing beside `company_external_id`."""
 
     endpoint = Endpoint.ENDUSERS
 
@@ -76,7 +80,8 @@ class UpsertEnduser:
     @property
     def parents(self) -> tuple[str, ...]:
         """Objects whose earlier upserts come first."""
-        return company_keys(self.company_external_id)
+        named = self.company_external_id
+        return company_keys(named if named is not None else self.fallback_company)
 
     def named_by_id(self) -> "UpsertEnduser":
         """The same with its id as name: only for a create that Planhat refused for want of one."""
@@ -84,7 +89,7 @@ class UpsertEnduser:
         return replace(self, fields={**self.fields, "name": name})
 
     def with_company(self, external_id: str) -> "UpsertEnduser":
-        """The same in another company: the holding company of the `unassigned` rule."""
+        """The same in another company: its fallback, or the holding company of the `unassigned` rule."""
         return replace(self, company_external_id=external_id)
 
 
@@ -114,7 +119,96 @@ class LogActivity:
         return self.keys + company_keys(self.company_external_id)
 
 
-Operation = UpsertCompany | UpsertEnduser | LogActivity
+class MetricModel(StrEnum):
+    """What a metric is of, in Planhat's words."""
+
+    COMPANY = "Company"
+    ENDUSER = "EndUser"
+
+
+@dataclass(frozen=True, slots=True)
+class PushMetric:
+    """One value of a metric of a company or an enduser (`POST /dimensiondata/{tenant}`)."""
+
+    external_id: str
+    """Of the object."""
+    model: MetricModel
+    dimension: str
+    """Planhat's id of the metric: no blanks or special characters."""
+    value: float = field(repr=False)
+    date: str | None
+    """ISO 8601, or None for "when Planhat receives it"."""
+
+    endpoint = Endpoint.METRICS
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Objects this is about."""
+        if self.model is MetricModel.COMPANY:
+            return company_keys(self.external_id)
+        return user_keys(self.external_id, None)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Objects whose earlier upserts come first."""
+        return self.keys
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteEnduser:
+    """Delete the enduser with this external id, else with this e-mail (`DELETE /endusers/{id}`)."""
+
+    external_id: str | None
+    email: str | None = field(repr=False)
+
+    endpoint = Endpoint.DELETIONS
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Objects this is about."""
+        return user_keys(self.external_id, self.email)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """None: that all that was said of its enduser before comes first is the lanes' rule."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardCall:
+    """One call, forwarded to Planhat's Segment endpoint as it came (`POST /dock/segment`)."""
+
+    external_id: str | None
+    email: str | None = field(repr=False)
+    company_external_id: str | None
+    """Of a group call that names no user; such calls of one company go in order."""
+    call: JsonObject = field(repr=False)
+    """The whole body."""
+
+    endpoint = Endpoint.SEGMENT
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Objects this is about."""
+        return user_keys(self.external_id, self.email) or company_keys(self.company_external_id)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Objects whose earlier upserts come first: none, all that is forwarded goes one way."""
+        return ()
+
+
+Operation = UpsertCompany | UpsertEnduser | LogActivity | PushMetric | DeleteEnduser | ForwardCall
+
+
+def calls_of(operation: Operation) -> int:
+    """Requests that telling it takes: a deletion by e-mail looks up whom it means first."""
+    return 2 if isinstance(operation, DeleteEnduser) and operation.external_id is None else 1
+
+
+def names_company(operation: Operation) -> bool:
+    """Whether an enduser's upsert says which company it goes to."""
+    return isinstance(operation, UpsertEnduser) and operation.company_external_id is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,7 @@ def test_sandbox_takes_its_command_line_and_the_tokens_of_streamer() -> None:
 
     assert services["sandbox"]["command"][0] == "sandbox"
     assert arguments.tenant_token == settings.planhat_tenant_token.get_secret_value()
+    assert settings.planhat_api_token is not None
     assert arguments.api_token == settings.planhat_api_token.get_secret_value()
     assert settings.planhat_api_url == f"http://sandbox:{arguments.port}"
 

@@ -176,6 +176,7 @@ def test_tokens_of_dev_are_in_its_secret(tmp_path: Path) -> None:
     (sandbox,) = pod_of(documents, "streamer-sandbox")["spec"]["containers"]
 
     assert f"--tenant-token={settings.planhat_tenant_token.get_secret_value()}" in sandbox["args"]
+    assert settings.planhat_api_token is not None
     assert f"--api-token={settings.planhat_api_token.get_secret_value()}" in sandbox["args"]
 
 

@@ -168,5 +168,5 @@ def test_free_are_exactly_those_with_nothing_to_wait_for(made: list[Operation], 
         assert has_withdrawn or line.free == expected
         assert bool(line.free) == bool(alive)
     assert line.lanes.size == 0
-    assert not line.lanes._upserts
-    assert not line.lanes._activities
+    assert not line.lanes._changes
+    assert not any(line.lanes._others.values())

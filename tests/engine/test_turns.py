@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from streamer.engine.limits import DEFAULT_BULKS, BulkLimits, Limits
 from streamer.engine.turns import Turns, urgency
-from streamer.outcomes import Endpoint, Host
+from streamer.outcomes import Endpoint
 from tests.engine.fakes import Bench, group, identify
 
-MAIN = [endpoint for endpoint in Endpoint if endpoint.host is Host.MAIN]
+MAIN = [endpoint for endpoint in Endpoint if endpoint.is_upsert]
 FULL, NOTHING = 1.0, 0.0
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from streamer.outcomes import Endpoint
 from streamer.planhat.requests import Addresses, encode_operation, request_for
-from streamer.transform.operations import LogActivity, Operation, UpsertCompany, UpsertEnduser
+from streamer.transform.operations import DeleteEnduser, LogActivity, Operation, UpsertCompany, UpsertEnduser
 
 TOKEN = "3e3a5e42-9b7a-4f4e-8c53-1d6a7a1f0001"
 ADDRESSES = Addresses("https://api-eu.planhat.com", "https://analytics.planhat.com", TOKEN)
@@ -81,12 +81,16 @@ def test_no_field_may_change_whom_an_item_is_about() -> None:
         (Endpoint.ENDUSERS, "PUT", "https://api-eu.planhat.com/endusers"),
         (Endpoint.COMPANIES, "PUT", "https://api-eu.planhat.com/companies"),
         (Endpoint.ACTIVITIES, "POST", f"https://analytics.planhat.com/analytics/bulk/{TOKEN}"),
+        (Endpoint.METRICS, "POST", f"https://analytics.planhat.com/dimensiondata/{TOKEN}"),
+        (Endpoint.SEGMENT, "POST", "https://segment.example/dock/segment"),
     ],
 )
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_each_endpoint_has_its_address(endpoint: Endpoint, method: str, url: str, slash: str) -> None:
     """Upserts go to the main API, activities to the analytics host; a slash at the end is no matter."""
-    addresses = Addresses(ADDRESSES.api_url + slash, ADDRESSES.analytics_url + slash, TOKEN)
+    addresses = Addresses(
+        ADDRESSES.api_url + slash, ADDRESSES.analytics_url + slash, TOKEN, f"https://segment.example{slash}"
+    )
     request = request_for(endpoint, [b"{}"], addresses)
     assert (request.method, request.url) == (method, url)
 
@@ -109,7 +113,8 @@ def test_a_token_cannot_reach_another_path() -> None:
 @pytest.mark.parametrize("endpoint", Endpoint)
 def test_nothing_secret_is_shown(endpoint: Endpoint) -> None:
     """Neither the token nor a person's data is in the repr of a request or of the addresses."""
-    request = request_for(endpoint, [encode_operation(UpsertEnduser("u-1", "a@b.co"))], ADDRESSES)
+    said = DeleteEnduser(None, "a@b.co") if endpoint is Endpoint.DELETIONS else UpsertEnduser("u-1", "a@b.co")
+    request = request_for(endpoint, [encode_operation(said)], ADDRESSES)
     for shown in (repr(request), str(request), request.shown_url, repr(ADDRESSES), str(ADDRESSES)):
         assert TOKEN not in shown
         assert "a@b.co" not in shown

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -21,8 +22,17 @@ from streamer.outcomes import (
 )
 from streamer.planhat.credentials import Credentials
 from streamer.planhat.requests import encode_operation
-from streamer.planhat.sink import PlanhatSink
-from streamer.transform.operations import LogActivity, Operation, UpsertCompany, UpsertEnduser
+from streamer.planhat.sink import API_WORKERS, PlanhatSink
+from streamer.transform.operations import (
+    DeleteEnduser,
+    ForwardCall,
+    LogActivity,
+    MetricModel,
+    Operation,
+    PushMetric,
+    UpsertCompany,
+    UpsertEnduser,
+)
 from tests.planhat.scripted import Act, ScriptedServer, drip, raw, reply, serving
 
 pytestmark = pytest.mark.timeout(60)
@@ -31,6 +41,9 @@ OPERATIONS: dict[Endpoint, Operation] = {
     Endpoint.COMPANIES: UpsertCompany("acme", {"name": "Acme"}),
     Endpoint.ENDUSERS: UpsertEnduser("u-1", "u-1@acme.example", "acme"),
     Endpoint.ACTIVITIES: LogActivity("u-1", None, None, "Signed Up", None, 1.0),
+    Endpoint.METRICS: PushMetric("acme", MetricModel.COMPANY, "seats", 5, None),
+    Endpoint.DELETIONS: DeleteEnduser("u 1", None),
+    Endpoint.SEGMENT: ForwardCall("u-1", None, None, {"type": "track", "user_id": "u-1"}),
 }
 SAVED = json.dumps({"created": 1, "updated": 0, "nonupdates": 0}).encode()
 ACCEPTED = Answered((Verdict.ACCEPTED,))
@@ -53,16 +66,17 @@ def sink_at(
     deadline_seconds: float = 5.0,
     analytics_url: str | None = None,
 ) -> Iterator[PlanhatSink]:
-    """A sink whose two hosts are this server, closed at the end with every thread of it."""
+    """A sink all of whose hosts are this server, closed at the end with every thread of it."""
     sink = PlanhatSink(
         api_url=server.url,
         analytics_url=analytics_url or server.url,
+        segment_url=server.url,
         read_credentials=read_credentials,
         may_send=may_send,
         make_delivery=Delivery,
         main_deadline_seconds=deadline_seconds,
         analytics_deadline_seconds=deadline_seconds,
-        activity_workers=2,
+        workers={**API_WORKERS, Endpoint.ACTIVITIES: 2, Endpoint.METRICS: 2, Endpoint.SEGMENT: 3},
     )
     try:
         yield sink
@@ -86,19 +100,23 @@ def as_engine_sink(sink: Sink) -> Sink:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "line", "authorization"),
+    ("endpoint", "line", "authorization", "body"),
     [
-        (Endpoint.COMPANIES, "PUT /companies HTTP/1.1", "Bearer api-1"),
-        (Endpoint.ENDUSERS, "PUT /endusers HTTP/1.1", "Bearer api-1"),
-        (Endpoint.ACTIVITIES, "POST /analytics/bulk/tenant-1 HTTP/1.1", None),
+        (Endpoint.COMPANIES, "PUT /companies HTTP/1.1", "Bearer api-1", b"[%b]"),
+        (Endpoint.ENDUSERS, "PUT /endusers HTTP/1.1", "Bearer api-1", b"[%b]"),
+        (Endpoint.ACTIVITIES, "POST /analytics/bulk/tenant-1 HTTP/1.1", None, b"[%b]"),
+        (Endpoint.METRICS, "POST /dimensiondata/tenant-1 HTTP/1.1", "Bearer api-1", b"[%b]"),
+        (Endpoint.DELETIONS, "DELETE /endusers/extid-u%201 HTTP/1.1", "Bearer api-1", b""),
+        (Endpoint.SEGMENT, "POST /dock/segment HTTP/1.1", "Basic dGVuYW50LTE6", b"%b"),
     ],
 )
 def test_a_batch_becomes_one_request_and_one_delivery(
-    endpoint: Endpoint, line: str, authorization: str | None
+    endpoint: Endpoint, line: str, authorization: str | None, body: bytes
 ) -> None:
-    """The items arrive as one JSON array; the answer, status and quota come back beside the same batch."""
+    """The items arrive as JSON, most in an array; answer, status and quota come back beside the batch."""
     headers = "X-Rate-Limit-Remaining: 159\r\n"
-    with serving(reply(200, SAVED, headers=headers)) as server, sink_at(server) as sink:
+    text = b'{"processed":1,"errors":[]}' if endpoint is Endpoint.METRICS else SAVED
+    with serving(reply(200, text, headers=headers)) as server, sink_at(server) as sink:
         batch = batch_of(endpoint)
         assert as_engine_sink(sink).submit(batch)
         (delivery,) = sink.collect(10)
@@ -108,24 +126,27 @@ def test_a_batch_becomes_one_request_and_one_delivery(
     assert 0 < delivery.seconds < 10
     (seen,) = server.seen
     assert (seen.line, seen.headers.get("authorization")) == (line, authorization)
-    assert seen.body == b"[" + batch.items[0] + b"]"
+    assert seen.body == (body % batch.items[0] if body else b"")
 
 
 def test_a_batch_is_refused_when_every_worker_of_its_endpoint_is_busy() -> None:
-    """One bulk per model of the main API, two activity workers here; models do not block each other."""
+    """One request per endpoint of the main API, elsewhere one per worker; none blocks others."""
     released = threading.Event()
     with serving(hold_until(released, reply(200, SAVED))) as server, sink_at(server) as sink:
-        taken = {endpoint: [sink.submit(batch_of(endpoint, n)) for n in range(3)] for endpoint in Endpoint}
+        taken = {endpoint: [sink.submit(batch_of(endpoint, n)) for n in range(4)] for endpoint in Endpoint}
         assert sink.collect(0) == []
         released.set()
-        numbers = [delivery.batch.endpoint for delivery in collect_all(sink, 4)]
+        numbers = [delivery.batch.endpoint for delivery in collect_all(sink, 10)]
 
         assert taken == {
-            Endpoint.COMPANIES: [True, False, False],
-            Endpoint.ENDUSERS: [True, False, False],
-            Endpoint.ACTIVITIES: [True, True, False],
+            Endpoint.COMPANIES: [True, False, False, False],
+            Endpoint.ENDUSERS: [True, False, False, False],
+            Endpoint.ACTIVITIES: [True, True, False, False],
+            Endpoint.METRICS: [True, True, False, False],
+            Endpoint.DELETIONS: [True, False, False, False],
+            Endpoint.SEGMENT: [True, True, True, False],
         }
-        assert sorted(numbers) == sorted(["companies", "endusers", "activities", "activities"])
+        assert Counter(numbers) == {endpoint: answers.count(True) for endpoint, answers in taken.items()}
 
 
 def test_whoever_has_a_delivery_finds_its_worker_free() -> None:
@@ -260,6 +281,6 @@ def test_the_sink_still_works_after_a_hundred_failed_requests() -> None:
             assert sink.submit(batch_of(Endpoint.ACTIVITIES, number))
             assert sink.submit(batch_of(Endpoint.ENDUSERS, number))
             collect_all(sink, 2)
-        for endpoint in Endpoint:
+        for endpoint in (Endpoint.COMPANIES, Endpoint.ENDUSERS, Endpoint.ACTIVITIES):
             assert sink.submit(batch_of(endpoint))
         assert [delivery.answer for delivery in collect_all(sink, 3)] == [ACCEPTED] * 3
