@@ -68,6 +68,8 @@ def explain(settings: Settings, args: argparse.Namespace) -> int:
     since_ms = moment_ms(args.since, int(time.time() * 1000))
     if since_ms is None:
         raise UsageError(f"--since {args.since} is no time; {MOMENT}")
+    if args.ask_planhat and settings.planhat_api_token is None:
+        raise UsageError("--ask-planhat needs STREAMER_PLANHAT_API_TOKEN: the tenant token asks for nothing")
     with ProgressScreen(is_quiet=args.json) as screen:
         story = find_out(settings, wanted, since_ms, screen, asks_planhat=args.ask_planhat)
     if args.json:

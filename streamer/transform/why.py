@@ -299,6 +299,8 @@ def _cause(call: Call, number: int, name: str, paths: Sequence[Path]) -> Cause:
 
 def _rule(kind: CallType, name: str, path: Path) -> str:
     """What stands for the rule in a mapping file: its table and key, or where an id was found."""
+    if name.startswith("call."):
+        return "passthrough"
     if name in _KEYS or path[0] not in _OPEN:
         is_text = name == "action" and path[0] in _LABELS
         return f"{kind}.action" if is_text else _shown(path)

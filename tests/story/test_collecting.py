@@ -5,10 +5,12 @@ import random
 import pytest
 
 from streamer.app.story import collecting
-from streamer.app.story.collecting import MOST_CALLS
-from streamer.app.story.values import Kind, Outcome, Wanted
-from streamer.outcomes import InvalidReason, SkipReason
+from streamer.app.story.collecting import MOST_CALLS, Collector
+from streamer.app.story.values import Kind, Outcome, Story, Wanted
+from streamer.engine.intake import Interpreted
+from streamer.outcomes import CallType, InvalidReason, SkipReason
 from streamer.transform import Rules
+from streamer.transform.operations import DeleteEnduser, Operation, UpsertEnduser
 from tests.story.stories import (
     COMPANY,
     EMAIL,
@@ -122,6 +124,23 @@ def test_the_story_is_in_the_order_of_writing() -> None:
         assert story.company == "late"
         assert (story.seen_on, story.null_keys) == ({0, 1}, 1)
         random.shuffle(records)
+
+
+def test_a_deletion_ends_what_was_said() -> None:
+    """What was said before a deletion is gone, whichever is read first; what comes after it counts."""
+    story = Story(USER, "segment.events", "planhat-streamer", since_ms=0)
+    collector = Collector(story)
+    upserts = [
+        UpsertEnduser("u-1", None, None, {}, {name: 1}, fallback_company="acme")
+        for name in ("before", "after")
+    ]
+    told: list[tuple[int, Operation]] = [(3, upserts[1]), (1, upserts[0]), (2, DeleteEnduser("u-1", None))]
+    for offset, operation in told:
+        lying = record(offset, None)
+        collector.add(lying, {}, Interpreted(CallType.IDENTIFY, operations=(operation,)))
+    collector.finish()
+    assert story.fields == {"externalId": "u-1", "custom.after": 1}
+    assert story.company == "acme"
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,12 @@
 """The verdict: each cause in plain words, the gravest first, with what to do."""
 
-from streamer.app.story.values import Kind, Look, Outcome, Partition, Present, Settling, Wanted
+from streamer.app.story.values import Kind, Look, Outcome, Partition, Present, Settling, Story, Wanted
 from streamer.app.story.verdict import differences, notes, verdict
 from streamer.app.story.words import ADVICE
 from streamer.kafka.topic_reader import Stretch
 from streamer.letters.history import State
 from streamer.outcomes import SkipReason
+from streamer.transform.operations import DeleteEnduser, ForwardCall, Operation
 from tests.story.stories import (
     ABSENT,
     COMPANY,
@@ -169,6 +170,26 @@ def test_titles_go_by_both_names() -> None:
     story = story_of(USER, identify("u-1", title="CTO"))
     story.present = found(externalId="u-1", position="CTO")
     assert differences(story) == []
+
+
+def with_operations(story: Story, *operations: Operation) -> Story:
+    """The same, its latest call asking for these."""
+    story.calls[-1].operations = operations
+    return story
+
+
+def test_what_was_deleted_or_archived_is_told() -> None:
+    """An enduser that its own calls deleted, archived or only forwarded is no riddle."""
+    deleted = with_operations(story_of(USER, identify("u-1", "acme"), track()), DeleteEnduser("u-1", None))
+    assert "its latest call, at 0@1, deletes it" in verdict(deleted).text
+
+    archived = story_of(USER, group(), identify("u-1", "acme"))
+    archived.fields["archived"] = True
+    assert "it was archived by a call" in verdict(archived).text
+
+    forwarded = with_operations(story_of(USER, identify()), ForwardCall("u-1", None, None, {}))
+    assert "forwarded as they came" in verdict(forwarded).text
+    assert "no company" not in verdict(forwarded).text
 
 
 def test_a_company_without_a_group_call() -> None:

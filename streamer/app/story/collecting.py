@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from streamer.app.story.matching import names, operations_about
-from streamer.app.story.values import At, Kind, Outcome, Story, ToldCall
+from streamer.app.story.values import At, Kind, Outcome, Story, ToldCall, company_of
 from streamer.engine.intake import Interpreted
 from streamer.records import Record
-from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser
+from streamer.transform.operations import DeleteEnduser, Operation, UpsertCompany, UpsertEnduser
 from streamer.transform.why import fields_of
 
 MOST_CALLS: Final = 200
@@ -31,6 +31,8 @@ class Collector:
         self._fields: dict[str, tuple[At, Any]] = {}
         self._message_ids: dict[tuple[str, str], At] = {}
         self._company: tuple[At, str] | None = None
+        self._deleted: At | None = None
+        """Where it was deleted last: what was said before is gone."""
 
     def add(self, record: Record, value: object, found: Interpreted | None) -> None:
         """One record, what it says, and what it asks for by the rules in force (None: nobody can tell)."""
@@ -58,7 +60,10 @@ class Collector:
         story = self._story
         story.calls = [call for _, call in sorted(self._kept, key=lambda each: each[0])]
         story.grouped = None if self._grouped is None else frozenset(self._grouped)
-        story.fields = {name: value for name, (_, value) in self._fields.items()}
+        deleted = self._deleted
+        story.fields = {
+            name: value for name, (at, value) in self._fields.items() if deleted is None or at > deleted
+        }
         story.company = None if self._company is None else self._company[1]
 
     def _note_company(self, operation: Operation) -> None:
@@ -85,12 +90,16 @@ class Collector:
 
     def _fold(self, at: At, operation: Operation) -> None:
         """Later fields win, whichever partition was read first."""
+        if isinstance(operation, DeleteEnduser):
+            self._deleted = max(at, self._deleted or at)
         if not isinstance(operation, UpsertCompany | UpsertEnduser):
             return
         told = fields_of(operation)
         if isinstance(operation, UpsertEnduser):
             self._note_other_ids(operation)
-            company = told.pop("companyExternalId", None)
+            company = company_of(operation)
+            told.pop("companyExternalId", None)
+            told.pop("fallbackCompany", None)
             if company is not None and (self._company is None or at >= self._company[0]):
                 self._company = (at, company)
         for name, value in told.items():

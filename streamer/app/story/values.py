@@ -10,7 +10,14 @@ from streamer.kafka.topic_reader import Stretch
 from streamer.letters.history import State
 from streamer.letters.letter import LetterId
 from streamer.outcomes import InvalidReason, SkipReason
-from streamer.transform.operations import Operation, UpsertEnduser, company_keys, user_keys
+from streamer.transform.operations import (
+    DeleteEnduser,
+    ForwardCall,
+    Operation,
+    UpsertEnduser,
+    company_keys,
+    user_keys,
+)
 
 
 class Kind(StrEnum):
@@ -45,6 +52,12 @@ class Wanted(NamedTuple):
     def noun(self) -> str:
         """What it is to Planhat."""
         return "company" if self.kind is Kind.COMPANY else "enduser"
+
+
+def company_of(operation: UpsertEnduser) -> str | None:
+    """External id of the company that it goes to, be it only where Planhat finds no other."""
+    named = operation.company_external_id
+    return named if named is not None else operation.fallback_company
 
 
 class Settling(StrEnum):
@@ -121,12 +134,22 @@ class ToldCall:
     @property
     def upserts(self) -> bool:
         """Whether it creates or updates the object."""
-        return any(each.endpoint.value in {"companies", "endusers"} for each in self.operations)
+        return any(each.endpoint.is_upsert for each in self.operations)
+
+    @property
+    def deletes(self) -> bool:
+        """Whether it deletes the object."""
+        return any(isinstance(each, DeleteEnduser) for each in self.operations)
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether it goes to Planhat as it came."""
+        return any(isinstance(each, ForwardCall) for each in self.operations)
 
     @property
     def company(self) -> str | None:
         """The company that its upsert of an enduser names."""
-        named = (each.company_external_id for each in self.operations if isinstance(each, UpsertEnduser))
+        named = (company_of(each) for each in self.operations if isinstance(each, UpsertEnduser))
         return next((each for each in named if each is not None), None)
 
 

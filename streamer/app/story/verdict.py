@@ -118,6 +118,17 @@ def _nothing_sent(story: Story) -> Iterator[Verdict]:
 
 
 def _of_enduser(story: Story, sent: list[ToldCall]) -> Iterator[Verdict]:
+    if sent[-1].deletes:
+        yield Verdict(f"its latest call, at {sent[-1].at}, deletes it")
+        return
+    if story.fields.get("archived") is True:
+        yield Verdict("it was archived by a call, and Planhat's lists hide what is archived")
+    if any(call.is_forwarded for call in sent):
+        yield Verdict(
+            "its calls are forwarded as they came (passthrough), and what Planhat makes of them nobody tells",
+            ("see Planhat's own page of its Segment integration",),
+        )
+        return
     upserts = [call for call in sent if call.upserts]
     if not upserts:
         yield Verdict(
@@ -153,7 +164,7 @@ def _of_enduser(story: Story, sent: list[ToldCall]) -> Iterator[Verdict]:
 
 
 def _of_company(story: Story) -> Iterator[Verdict]:
-    if not any(call.upserts for call in story.calls):
+    if not any(call.upserts or call.is_forwarded for call in story.calls):
         yield Verdict("no group call makes it", ("send a group call for it",))
 
 
