@@ -11,28 +11,22 @@ from streamer.app.building import credentials_of
 from streamer.app.interpreting import Interpreter
 from streamer.app.shelf import Shelf
 from streamer.app.story.collecting import Collector
+from streamer.app.story.settling import tell_letters, tell_settled
 from streamer.app.story.values import (
     Kind,
     Look,
     Partition,
     Present,
-    Settling,
     Story,
-    ToldCall,
-    ToldLetter,
     Wanted,
 )
 from streamer.app.stretches import reader_of
 from streamer.app.verifying import missing_access, verify_access
 from streamer.config import Settings
-from streamer.engine.marks import place_text
-from streamer.engine.settled import NOTHING, Settled, decode
 from streamer.errors import PlanhatMisconfigured, SettingsError, SourceError
 from streamer.kafka.topic_reader import Stretch, TopicReader
-from streamer.letters.history import Filed, History
 from streamer.planhat.client import Client, trusted_authorities
 from streamer.planhat.look_up import Looked, LookUp
-from streamer.records import Found, TopicPartition
 
 COMMAND: Final = "explain"
 _LOST: Final = {"group": "whether its calls are finished with", "topic": "what dead letters it has"}
@@ -75,7 +69,7 @@ def explain(
         }
         _read(settings, reader, interpreter, wanted_stretches, story, screen)
         if "group" not in kinds:
-            _tell_settled(story, reader.committed())
+            tell_settled(story, reader.committed())
     if "topic" not in kinds:
         _tell_letters(settings, story, screen)
     if asks_planhat:
@@ -103,93 +97,16 @@ def _read(
     collector.finish()
 
 
-# --- whether they are finished with ------------------------------------------------------------------------
-
-
-def _tell_settled(story: Story, commits: Mapping[TopicPartition, Found | None]) -> None:
-    ahead: dict[int, Settled] = {}
-    for source, found in commits.items():
-        looked_at = story.partitions.get(source.partition)
-        if found is None or looked_at is None:
-            continue
-        looked_at.committed = 0 if found.committed is None else found.committed.offset
-        decoded = decode(found, place_text(source, found.topic_id))
-        ahead[source.partition] = decoded if isinstance(decoded, Settled) else NOTHING
-    for call in story.calls:
-        call.settling = _settling(call, story.partitions[call.at.partition].committed, ahead)
-    if commits and not ahead:
-        story.unknown.append(f"What group {story.group} has committed was not told: see the line above.")
-    elif all(found is None or found.committed is None for found in commits.values()):
-        story.unknown.append(
-            f"Group {story.group} has committed nothing of {story.topic}: nobody reads it yet."
-        )
-
-
-def _settling(call: ToldCall, committed: int | None, ahead: Mapping[int, Settled]) -> Settling:
-    if committed is None:
-        return Settling.UNKNOWN
-    if call.at.offset < committed:
-        return Settling.COMMITTED
-    return Settling.AHEAD if ahead[call.at.partition].has(call.at.offset) else Settling.OPEN
-
-
-# --- dead letters ----------------------------------------------------------------------------------------
-
-
 def _tell_letters(settings: Settings, story: Story, screen: Screen) -> None:
+    topic = settings.kafka_dead_letter_topic
     try:
         with Shelf(settings, COMMAND) as shelf:
-            screen.show(f"reading {settings.kafka_dead_letter_topic}", 0, 1)
+            screen.say(f"reading {topic}")
             history = shelf.history()
-            screen.show(f"reading {settings.kafka_dead_letter_topic}", 1, 1)
     except SourceError as error:
         story.unknown.append(f"Dead letters of it are not known: {error}")
         return
-    calls = {(call.at.partition, call.at.offset): call for call in story.calls}
-    for filed in _in_order(history):
-        record = filed.letter.record
-        call = calls.get((record.partition, record.offset)) if record.topic == story.topic else None
-        if call is not None and call.at.written_ms != record.timestamp_ms:
-            call = None  # the topic was made anew: another record stands there
-        if call is None and not _is_of(story, filed):
-            continue
-        told = _told(filed)
-        story.letters.append(told)
-        if call is not None:
-            call.letter = told
-
-
-def _in_order(history: History) -> list[Filed]:
-    return sorted(history, key=lambda filed: filed.letter.place)
-
-
-def _is_of(story: Story, filed: Filed) -> bool:
-    """Whether a letter whose call was not met is about the object: by the names it bears."""
-    record = filed.letter.record
-    looked_at = story.partitions.get(record.partition) if record.topic == story.topic else None
-    if looked_at is not None and looked_at.read.low <= record.offset < looked_at.read.high:
-        # Its call was read, and is about another, unless it came before those that are kept.
-        oldest = story.calls[0].at.written_ms if story.count > len(story.calls) else -1
-        if record.timestamp_ms >= oldest:
-            return False
-    if story.wanted.kind is Kind.COMPANY and filed.subject.call != "group":
-        return False
-    return filed.subject.is_named(story.wanted.name)
-
-
-def _told(filed: Filed) -> ToldLetter:
-    letter = filed.letter
-    return ToldLetter(
-        letter.id,
-        letter.record.partition,
-        letter.record.offset,
-        letter.written_ms,
-        filed.reason,
-        filed.detail,
-        filed.state,
-        filed.attempts,
-        filed.subject.call,
-    )
+    tell_letters(story, history)
 
 
 # --- Planhat ---------------------------------------------------------------------------------------------
