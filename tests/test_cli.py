@@ -651,6 +651,44 @@ def test_publish_needs_a_broker_only(lines: Lines, capsys: Capture) -> None:
     assert "STREAMER_KAFKA_BOOTSTRAP_SERVERS is required" in problems[0]
 
 
+# --- explain ---------------------------------------------------------------------------------------
+
+
+def test_explain_works_beside_the_demo(
+    broker: EmbeddedBroker, lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the stand-in broker, which knows neither times nor rights, the whole topic is read and told."""
+    broker.create_topic("explained")
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
+    monkeypatch.setenv("STREAMER_KAFKA_TOPIC", "explained")
+    assert main(["publish", lines(IDENTIFY, TRACK, {**TRACK, "userId": "u-2"})]) == 0
+    capsys.readouterr()
+
+    assert main(["explain", "--user", "u-1", "--json"]) == 0
+    (told_story,) = told(capsys)
+    assert [call["type"] for call in told_story["calls"]] == ["identify", "track"]
+    assert (told_story["records"], told_story["planhat"]) == (3, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "usage: streamer explain"),
+        (["--user", "u-1", "--company", "acme"], "not allowed with argument"),
+        (["--email", "  "], "--email names nobody"),
+        (["--user", "u-1", "--since", "noon"], "--since noon is no time"),
+        (["--user", "u-1", "--ask-planhat"], "STREAMER_PLANHAT_API_TOKEN"),
+    ],
+)
+def test_explain_refuses_what_makes_no_sense(
+    words: list[str], said: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One object, by a name that is one, and a token where Planhat is to be asked: else the exit is 2."""
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    assert main(["explain", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
 # --- dead-letters ----------------------------------------------------------------------------------
 
 
