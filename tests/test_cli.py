@@ -16,6 +16,7 @@ import pytest
 from confluent_kafka import Consumer
 
 from streamer import __version__
+from streamer.app import interpreting
 from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import Schema, load_schemas
@@ -668,6 +669,26 @@ def test_explain_works_beside_the_demo(
     (told_story,) = told(capsys)
     assert [call["type"] for call in told_story["calls"]] == ["identify", "track"]
     assert (told_story["records"], told_story["planhat"]) == (3, None)
+
+
+def test_a_registry_that_is_away_is_told(
+    broker: EmbeddedBroker, lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only a registry can open ends `transform` with 3, and is a line of the story of its key."""
+    broker.create_topic("registered")
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
+    monkeypatch.setenv("STREAMER_KAFKA_TOPIC", "registered")
+    assert main(["publish", "--framing", "confluent:7", lines(TRACK, TRACK)]) == 0
+    capsys.readouterr()
+    monkeypatch.setenv("STREAMER_SCHEMA_REGISTRY_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr(interpreting, "SCHEMA_SECONDS", 0.1)
+
+    assert main(["transform", "--topic", "--json"]) == 3
+    assert "the schema registry does not give schema 7, which wrote registered[" in capsys.readouterr().err
+    assert main(["explain", "--user", "u-1", "--json"]) == 0
+    (story,) = told(capsys)
+    assert [call["outcome"] for call in story["calls"]] == ["unread", "unread"]
+    assert "2 calls of it cannot be read" in story["verdict"]
 
 
 @pytest.mark.parametrize(

@@ -63,18 +63,23 @@ class Interpreter:
         found = self._waited(lambda: interpret(record, self.decoder, rules))
         return found if isinstance(found, Interpreted) else None
 
-    def read(self, record: Record, rules: Rules) -> tuple[object, Interpreted | None]:
-        """What a record says (None where nobody can tell), and what it asks for as above; decoded once."""
+    def opened(self, record: Record) -> Decoded | AwaitingSchema | None:
+        """What a record says, as `decoded`; None where it says nothing, or nothing that can be read."""
         try:
-            decoded = None if record.value is None else self.decoded(record.value)
+            return None if record.value is None else self.decoded(record.value)
         except InvalidEvent:
-            return None, self.interpreted(record, rules)
-        if isinstance(decoded, AwaitingSchema):
-            return None, None
-        if decoded is None:
-            return None, self.interpreted(record, rules)
-        found = interpret(record, _Known(decoded), rules)
-        return decoded.value, found if isinstance(found, Interpreted) else None
+            return None
+
+    def interpreted_of(
+        self, record: Record, opened: Decoded | AwaitingSchema | None, rules: Rules
+    ) -> Interpreted | None:
+        """As `interpreted`, of a record that is opened already: nothing is decoded twice."""
+        if isinstance(opened, AwaitingSchema):
+            return None
+        if opened is None:
+            return self.interpreted(record, rules)
+        found = interpret(record, _Known(opened), rules)
+        return found if isinstance(found, Interpreted) else None
 
     def _waited(self, ask: Callable[[], Found | AwaitingSchema]) -> Found | AwaitingSchema:
         deadline = time.monotonic() + SCHEMA_SECONDS

@@ -11,6 +11,7 @@ from streamer.app.building import credentials_of
 from streamer.app.interpreting import Interpreter
 from streamer.app.shelf import Shelf
 from streamer.app.story.collecting import Collector
+from streamer.app.story.matching import Sieve
 from streamer.app.story.settling import tell_letters, tell_settled
 from streamer.app.story.values import (
     Kind,
@@ -23,6 +24,7 @@ from streamer.app.story.values import (
 from streamer.app.stretches import reader_of
 from streamer.app.verifying import missing_access, verify_access
 from streamer.config import Settings
+from streamer.engine.ports import Decoded
 from streamer.errors import PlanhatMisconfigured, SettingsError, SourceError
 from streamer.kafka.topic_reader import Stretch, TopicReader
 from streamer.planhat.client import Client, trusted_authorities
@@ -85,13 +87,17 @@ def _read(
     story: Story,
     screen: Screen,
 ) -> None:
-    collector = Collector(story)
+    collector, sieve = Collector(story), Sieve(story.wanted)
     rules, total = settings.rules, sum(each.high - each.low for each in stretches.values())
     done = 0
     for records in reader.read(stretches):
         for record in records:
-            value, found = interpreter.read(record, rules)
-            collector.add(record, value, found)
+            opened = interpreter.opened(record)
+            value = opened.value if isinstance(opened, Decoded) else None
+            if sieve.lets_through(record, value):
+                collector.add(record, value, interpreter.interpreted_of(record, opened, rules))
+            else:
+                story.records += 1
         done += len(records)
         screen.show(f"reading {story.topic}", min(done, total), total)
     collector.finish()
