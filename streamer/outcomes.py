@@ -111,6 +111,8 @@ class InvalidReason(StrEnum):
     """Refused on its own, repeatedly, while others succeeded."""
     DUPLICATED = "duplicated"
     """Planhat kept calling it a duplicate of another enduser or company."""
+    AMBIGUOUS = "ambiguous"
+    """An enduser to be deleted is named by an e-mail address that several, or others, have at Planhat."""
     INTERNAL = "internal"
     """Our code failed on this record: a bug worth a report."""
 
@@ -185,6 +187,8 @@ class Verdict(StrEnum):
     """A create lacks a name; sent again with the id as name."""
     MISSING = "missing"
     """Counted nowhere and certainly not saved, or said to lack a company."""
+    AMBIGUOUS = "ambiguous"
+    """Planhat has several endusers, or others, where one is meant: a person decides."""
     UNCLEAR = "unclear"
     """Either unchanged or not saved: the counts do not say which. To be asked again."""
 

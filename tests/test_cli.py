@@ -187,6 +187,7 @@ def test_transform_obeys_the_settings(lines: Lines, capsys: Capture, monkeypatch
     """Addresses and rules come from the environment; the tenant token is not printed."""
     monkeypatch.setenv("STREAMER_PLANHAT_SUBDOMAIN", "api-us2")
     monkeypatch.setenv("STREAMER_PLANHAT_TENANT_TOKEN", TENANT)
+    monkeypatch.setenv("STREAMER_PLANHAT_MODE", "api")
     monkeypatch.setenv("STREAMER_LINK", "never")
     monkeypatch.setenv("STREAMER_CONSENT_CATEGORIES", "crm")
     refused = {**TRACK, "context": {"consent": {"categoryPreferences": {"crm": False}}}}
@@ -198,6 +199,22 @@ def test_transform_obeys_the_settings(lines: Lines, capsys: Capture, monkeypatch
     first, second = map(json.loads, output.splitlines())
     assert [request["url"] for request in first["requests"]] == ["https://api-us2.planhat.com/companies"]
     assert second["reason"] == "consent"
+
+
+def test_transform_shows_what_is_forwarded(
+    lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the tenant token alone each call is its own request, as it came and with `user_id`."""
+    monkeypatch.setenv("STREAMER_PLANHAT_TENANT_TOKEN", TENANT)
+    assert main(["transform", "--json", lines(TRACK, ALIAS)]) == 0
+
+    output = capsys.readouterr().out
+    assert TENANT not in output
+    first, second = map(json.loads, output.splitlines())
+    body = {**TRACK, "user_id": TRACK["userId"], "source": "Segment"}
+    url = "https://analytics.planhat.com/dock/segment"
+    assert first["requests"] == [{"method": "POST", "url": url, "body": body}]
+    assert second["reason"] == "unsupported_type"
 
 
 def test_transform_is_readable_without_json(lines: Lines, capsys: Capture) -> None:
@@ -425,7 +442,7 @@ def test_run_and_check_judge_librdkafka_properties(
 
     problems = capsys.readouterr().err
     assert "streamer: STREAMER_KAFKA_PROPERTIES: enable.auto.commit cannot be set" in problems
-    assert "streamer: STREAMER_PLANHAT_API_TOKEN is required and not set" in problems
+    assert "streamer: STREAMER_PLANHAT_TENANT_TOKEN is required and not set" in problems
 
 
 def test_settings_are_listed_with_their_origin(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

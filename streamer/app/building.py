@@ -129,6 +129,7 @@ def limits_of(settings: Settings) -> Limits:
             Endpoint.ENDUSERS: main,
             Endpoint.ACTIVITIES: activities,
             Endpoint.METRICS: activities,
+            Endpoint.DELETIONS: DEFAULT_BULKS[Endpoint.DELETIONS],
             Endpoint.SEGMENT: replace(DEFAULT_BULKS[Endpoint.SEGMENT], flights=settings.segment_workers),
         },
         unchanged_seconds=settings.unchanged_ttl,

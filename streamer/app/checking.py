@@ -12,7 +12,7 @@ from streamer.app.verifying import (
     verify_access,
 )
 from streamer.avro.schemas import load_schemas
-from streamer.config import Settings, settings_table, settings_warnings
+from streamer.config import PlanhatMode, Settings, settings_table, settings_warnings
 from streamer.outcomes import Answered
 
 EXIT_CLEAN: Final = 0
@@ -42,13 +42,17 @@ def check(settings: Settings) -> int:
     else:
         _say("start", f"{group} is new and begins at {settings.start}")
     answered = probe_planhat(settings)
-    if isinstance(answered.answer, Answered):
+    is_forwarding = settings.planhat_mode is PlanhatMode.PASSTHROUGH
+    if isinstance(answered.answer, Answered) and is_forwarding:
+        _say("planhat", f"requests taken by {settings.planhat_segment_url}/dock/segment ({answered.detail})")
+    elif isinstance(answered.answer, Answered):
         _say("planhat", f"API token accepted by {settings.planhat_api_url}")
     elif ends_start(answered):
         raise refused(settings, answered)
     else:
         _say("planhat", f"not verified: {answered.detail}", well=False)
-    _say("tenant", "cannot be verified: Planhat's analytics host answers 200 to any tenant token", well=False)
+    host = "Segment endpoint may answer" if is_forwarding else "analytics host answers"
+    _say("tenant", f"cannot be verified: Planhat's {host} 200 to any tenant token", well=False)
     return EXIT_CLEAN
 
 

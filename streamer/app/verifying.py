@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 from streamer.app.building import credentials_of
-from streamer.config import Settings, StartAt
+from streamer.config import PlanhatMode, Settings, StartAt
 from streamer.errors import PlanhatMisconfigured
 from streamer.kafka.access import check_access, missing_needs
 from streamer.kafka.permissions import Need, Resource, needs_of, wishes_of
 from streamer.kafka.start import check_start, check_topics, resolve_start
 from streamer.outcomes import Misconfigured, MisconfiguredReason
 from streamer.planhat.client import Client, trusted_authorities
-from streamer.planhat.probe import Probed, probe
+from streamer.planhat.probe import Probed, probe, probe_segment
 
 
 def verify_access(settings: Settings, command: str = "run") -> None:
@@ -81,9 +81,13 @@ def _start_text(settings: Settings) -> str | None:
 
 
 def probe_planhat(settings: Settings) -> Probed:
-    """Ask the main API one cheap question with our token."""
-    client = Client(trusted_authorities(), deadline_seconds=settings.http_main_seconds)
+    """Ask Planhat one cheap question with the token of our mode."""
+    is_forwarding = settings.planhat_mode is PlanhatMode.PASSTHROUGH
+    seconds = settings.http_analytics_seconds if is_forwarding else settings.http_main_seconds
+    client = Client(trusted_authorities(), deadline_seconds=seconds)
     try:
+        if is_forwarding:
+            return probe_segment(client, settings.planhat_segment_url, credentials_of(settings))
         return probe(client, settings.planhat_api_url, credentials_of(settings))
     finally:
         client.close()
@@ -99,6 +103,12 @@ def ends_start(answered: Probed) -> bool:
 
 def refused(settings: Settings, answered: Probed) -> PlanhatMisconfigured:
     """The error that says what Planhat refused, and where to look."""
+    if settings.planhat_mode is PlanhatMode.PASSTHROUGH:
+        return PlanhatMisconfigured(
+            f"{settings.planhat_segment_url} refused us ({answered.detail}). Nothing was read or sent. Check "
+            "STREAMER_PLANHAT_TENANT_TOKEN, and that STREAMER_PLANHAT_SEGMENT_URL is the host with Planhat's "
+            "Segment endpoint: it may be the main API of the tenant's region."
+        )
     return PlanhatMisconfigured(
         f"{settings.planhat_api_url} refused us ({answered.detail}). Nothing was read or sent. Check "
         "STREAMER_PLANHAT_API_TOKEN, and that STREAMER_PLANHAT_SUBDOMAIN is the tenant's region: a wrong "

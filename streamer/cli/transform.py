@@ -122,7 +122,9 @@ def asking(settings: Settings) -> "Callable[[Operation], ShownRequest]":
     from streamer.planhat.requests import Addresses, encode_operation, request_for  # noqa: PLC0415 - as above
 
     token = settings.planhat_tenant_token.get_secret_value()
-    addresses = Addresses(settings.planhat_api_url, settings.planhat_analytics_url, token)
+    addresses = Addresses(
+        settings.planhat_api_url, settings.planhat_analytics_url, token, settings.planhat_segment_url
+    )
 
     def ask(operation: "Operation") -> ShownRequest:
         request = request_for(operation.endpoint, [encode_operation(operation)], addresses)

@@ -335,7 +335,11 @@ class Settings(BaseModel):
         low=0,
         high=1_000_000,
     )
-    link: Link = _setting(Link.ALWAYS, "Whether a group call also attaches its user to the company.")
+    link: Link = _setting(
+        Link.ALWAYS,
+        "Whether a group call also attaches its user to the company: `always`, `if_absent` (only a user for "
+        "whom Planhat finds no company), or `never`.",
+    )
     consent_categories: values.Names = _setting(
         (), "Consent categories that Planhat stands under; a call that refuses one of them is skipped."
     )
@@ -368,6 +372,7 @@ class Settings(BaseModel):
             consent_categories=frozenset(self.consent_categories),
             transport_aliases=self.integration_aliases,
             link=self.link,
+            forwards=self.planhat_mode is values.PlanhatMode.PASSTHROUGH,
         )
 
     @property

@@ -252,6 +252,8 @@ class Answers:
             self._dispatch.resend(ticket, now)  # it was refused with what went back: perhaps for that
         elif verdict is Verdict.REFUSED:
             self.suspects.refused_by_name(outbox, ticket, sent, now, is_all=is_all)
+        elif verdict is Verdict.AMBIGUOUS:
+            self._endings.refuse(ticket, InvalidReason.AMBIGUOUS, now)
         elif verdict is Verdict.DUPLICATED:
             self._duplicated(outbox, ticket, now)
         elif verdict is Verdict.NAME_MISSING:

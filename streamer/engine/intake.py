@@ -16,7 +16,7 @@ from streamer.errors import InvalidEvent, LedgerError
 from streamer.events.parse import call_type_of, parse
 from streamer.outcomes import CallType, Fate, InvalidReason, SkipReason
 from streamer.records import Record, TopicPartition
-from streamer.transform import Skipped, transform
+from streamer.transform import Skipped, told_of
 from streamer.transform.operations import Operation
 from streamer.transform.rules import Rules
 
@@ -53,7 +53,7 @@ def interpret(record: Record, decoder: Decoder, rules: Rules) -> Interpreted | A
         # Before it is parsed: what is wrong with a track call is counted with the track calls.
         call_type = call_type_of(decoded.value)
         call = parse(decoded.value)
-        result = transform(call, rules)
+        result = told_of(call, decoded.value, rules)
     except InvalidEvent as invalid:
         return Interpreted(call_type, schema_id, invalid=invalid.reason, detail=invalid.detail)
     except MemoryError:

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from streamer.errors import InvalidEvent
-from streamer.events.calls import Call
+from streamer.events.calls import Call, JsonDict
 from streamer.events.parse import call_type_of, parse
 from streamer.local.transform import Given
-from streamer.transform import Rules, Skipped, Transformed, transform
+from streamer.transform import Rules, Skipped, Transformed, told_of
 from streamer.transform.why import fields_of, is_same
 
 MOST_EXAMPLES: Final = 3
@@ -89,9 +89,9 @@ class Changes:
     examples: dict[Kind, list[Example]] = field(default_factory=lambda: defaultdict(list))
 
 
-def compare(call: Call, old: Rules, new: Rules) -> Change:
-    """What becomes of one call by the new rules that did not by the old ones. Pure."""
-    before, after = transform(call, old), transform(call, new)
+def compare(call: Call, decoded: JsonDict, old: Rules, new: Rules) -> Change:
+    """What becomes of one call, decoded from that event, by new rules and not by the old ones. Pure."""
+    before, after = told_of(call, decoded, old), told_of(call, decoded, new)
     if isinstance(before, Skipped):
         if isinstance(after, Skipped):
             kind = Kind.UNCHANGED if before.reason is after.reason else Kind.OTHER_REASON
@@ -118,7 +118,8 @@ def compare_all(events: Iterable[Given], old: Rules, new: Rules) -> Changes:
         except InvalidEvent as invalid:
             change = Change(Kind.INVALID, invalid.reason.value, invalid.reason.value)
         else:
-            change, message_id = compare(call, old, new), call.message_id
+            event = given.value if isinstance(given.value, dict) else {}
+            change, message_id = compare(call, event, old, new), call.message_id
         _count(found, Example(index, kind_of_call, message_id, given.place, change))
     return found
 

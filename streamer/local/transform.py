@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streamer.errors import InvalidEvent
-from streamer.events.calls import Call
+from streamer.events.calls import Call, JsonDict
 from streamer.events.parse import parse
 from streamer.local.lines import Parse
 from streamer.outcomes import SkipReason
-from streamer.transform import Rules, Skipped, transform
+from streamer.transform import Rules, Skipped, told_of
 from streamer.transform.operations import Operation
 from streamer.transform.why import Why
 
@@ -42,12 +42,12 @@ class ShownRequest(NamedTuple):
     method: str
     url: str
     body: bytes
-    """JSON."""
+    """JSON; empty where the request has none."""
 
 
 Ask = Callable[[Operation], ShownRequest]
 """The request that would carry one operation; lives in planhat/, which this room may not import."""
-Explain = Callable[[Call, Rules], Why]
+Explain = Callable[[Call, JsonDict, Rules], Why]
 """`why`, for whoever wants to know."""
 
 
@@ -96,11 +96,13 @@ def _tell(index: int, given: Given, rules: Rules, ask: Ask, explain: Explain | N
         if given.problem is not None:
             raise given.problem
         call = parse(given.value)
-        result = transform(call, rules)
     except InvalidEvent as error:
         told = (Outcome.INVALID, error.reason.value, error.detail)
         return Told(index, kind, message_id, *told, (), given.place)
-    why = None if explain is None else explain(call, rules)
+    # What could be parsed is an object.
+    event = given.value if isinstance(given.value, dict) else {}
+    result = told_of(call, event, rules)
+    why = None if explain is None else explain(call, event, rules)
     if isinstance(result, Skipped):
         reason = result.reason.value
         return Told(index, kind, message_id, Outcome.SKIPPED, reason, "", (), given.place, why)
@@ -119,7 +121,7 @@ def as_json(told: Told) -> str:
         "outcome": told.outcome,
         "reason": told.reason,
         "requests": [
-            {"method": request.method, "url": request.url, "body": msgspec.Raw(request.body)}
+            {"method": request.method, "url": request.url, "body": msgspec.Raw(request.body or b"null")}
             for request in told.requests
         ],
     }
@@ -156,7 +158,9 @@ def as_text(told: Told) -> str:
         head += f" {told.outcome} ({told.reason})" + (f": {told.detail}" if told.detail else "")
     parts = [head]
     for request in told.requests:
-        parts += [f"{request.method} {request.url}", msgspec.json.format(request.body, indent=2).decode()]
+        parts.append(f"{request.method} {request.url}")
+        if request.body:
+            parts.append(msgspec.json.format(request.body, indent=2).decode())
     if told.why is not None:
         parts += _why_lines(told.why, len(told.requests))
     return "\n".join(parts)

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from streamer.records import MarkIgnored
 
 ADVICE = {
-    "credentials": "Planhat refuses the API token: put a valid one into STREAMER_PLANHAT_API_TOKEN (its "
-    "file is read again every minute) and see that STREAMER_PLANHAT_SUBDOMAIN names the tenant's region",
-    "permission": "the API token's service account may not write companies and endusers: allow it in Planhat",
-    "not_found": "the address is not Planhat's: see STREAMER_PLANHAT_API_URL, STREAMER_PLANHAT_SUBDOMAIN and "
-    "STREAMER_PLANHAT_ANALYTICS_URL",
+    "credentials": "Planhat refuses the token: put a valid one into STREAMER_PLANHAT_API_TOKEN, or, in "
+    "passthrough mode, into STREAMER_PLANHAT_TENANT_TOKEN (its file is read again every minute), and see "
+    "that STREAMER_PLANHAT_SUBDOMAIN names the tenant's region",
+    "permission": "the API token's service account may not write companies or endusers, or not delete "
+    "endusers: allow it in Planhat",
+    "not_found": "the address is not Planhat's: see STREAMER_PLANHAT_API_URL, STREAMER_PLANHAT_SUBDOMAIN, "
+    "STREAMER_PLANHAT_ANALYTICS_URL and, in passthrough mode, STREAMER_PLANHAT_SEGMENT_URL",
     "everything_refused": "Planhat refuses every operation alike, so the fault is not in one event: see what "
     "changed in Planhat's model or in what is sent",
     "dead_letters": "too many records are bad, so the fault is not in the records: see the newest dead "

@@ -1,15 +1,18 @@
 """One cheap authenticated call that says whether Planhat knows us: for `check` and the start of `run`."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
-from streamer.outcomes import Answer, Answered, Transient, TransientReason
-from streamer.planhat.client import Client, Failure
+from streamer.outcomes import Answer, Answered, Endpoint, Transient, TransientReason
+from streamer.planhat.client import Client, Failure, Reply
 from streamer.planhat.credentials import Credentials
-from streamer.planhat.requests import Request
+from streamer.planhat.requests import Addresses, Request, request_for
 from streamer.planhat.responses import answer_to_status, is_success
+
+_IGNORED = b'{"type":"alias"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +33,26 @@ def probe(client: Client, api_url: str, credentials: Credentials) -> Probed:
     the analytics host answers 200 to any.
     """
     url = f"{api_url.rstrip('/')}/endusers?limit=1"
-    reply = client.send(Request("GET", url, b"", url), bearer=credentials.api_token)
+    return _probed(client.send(Request("GET", url, b"", url), bearer=credentials.api_token), _is_list)
+
+
+def probe_segment(client: Client, segment_url: str, credentials: Credentials) -> Probed:
+    """Send Planhat's Segment endpoint a call of a type that it ignores, and of nobody: it changes nothing.
+
+    Shows that the endpoint is there and takes our requests; not that it knows the tenant token, since the
+    analytics host may answer 200 to any.
+    """
+    request = request_for(Endpoint.SEGMENT, [_IGNORED], Addresses("", "", "", segment_url))
+    return _probed(client.send(request, tenant=credentials.tenant_token), lambda body: True)
+
+
+def _probed(reply: Reply | Failure, is_planhats: Callable[[bytes], bool]) -> Probed:
     if isinstance(reply, Failure):
         return Probed(Transient(reply.reason), str(reply.cause))
     detail = f"HTTP {reply.status}"
     if not is_success(reply.status):
         return Probed(answer_to_status(reply.status, reply.headers, now=time.time()), detail)
-    if not _is_list(reply.body):
+    if not is_planhats(reply.body):
         return Probed(
             Transient(TransientReason.UNREADABLE), f"{detail}, but the body is not Planhat's: a proxy's page?"
         )

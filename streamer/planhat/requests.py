@@ -28,7 +28,8 @@ from streamer.transform.operations import (
 SOURCE = "Segment"
 
 _MASK = "***"
-_LOOK_UP = b"?email="
+# Without `select` Planhat's lists need not hold the address, by which the answer is judged.
+_LOOK_UP = b"?select=_id,email&email="
 _ANALYTICS_PATHS = {Endpoint.ACTIVITIES: "analytics/bulk", Endpoint.METRICS: "dimensiondata"}
 
 
@@ -100,12 +101,12 @@ def deletion_of(planhat_id: str, addresses: Addresses) -> Request:
     return _deletion(quote(planhat_id, safe="").encode(), addresses)
 
 
-def _deletion(item: bytes, addresses: Addresses) -> Request:
+def _deletion(whom: bytes, addresses: Addresses) -> Request:
     url = f"{addresses.api_url.rstrip('/')}/{Endpoint.ENDUSERS.value}"
-    if item.startswith(_LOOK_UP):
+    if whom.startswith(_LOOK_UP):
         # The address of a person must not stand in a log.
-        return Request("GET", url + item.decode(), b"", f"{url}{_LOOK_UP.decode()}{_MASK}")
-    return Request("DELETE", f"{url}/{item.decode()}", b"", f"{url}/{item.decode()}")
+        return Request("GET", url + whom.decode(), b"", f"{url}{_LOOK_UP.decode()}{_MASK}")
+    return Request("DELETE", f"{url}/{whom.decode()}", b"", f"{url}/{whom.decode()}")
 
 
 def _deleted(operation: DeleteEnduser) -> bytes:

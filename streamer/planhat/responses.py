@@ -13,11 +13,17 @@
 | other 4xx | `RefusedWhole` | same |
 | other 5xx (and beyond) | transient `5xx`, whatever the body, be it text or HTML | same |
 
+Of the two hosts' endpoints two differ: a push of metrics is answered metric by metric (`pushed`), and
+a deletion has no summary: 2xx with JSON, or with nothing, and 404 and 410, which say that nobody is there,
+are accepted. Planhat's Segment endpoint is read as the analytics host is.
+
 Redirects are never followed: the token, or the tenant in the path, would go where nobody sent it.
 A 2xx whose counts contradict the items sent is `unreadable`; a 400 like that is `RefusedWhole`.
 """
 
 from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from streamer.outcomes import (
     Answer,
@@ -33,6 +39,7 @@ from streamer.outcomes import (
 )
 from streamer.planhat.accounts import verdicts
 from streamer.planhat.headers import asked_wait_seconds, retry_after_seconds
+from streamer.planhat.pushed import read_push
 from streamer.planhat.summary import read_summary
 from streamer.transform.operations import Operation
 
@@ -69,7 +76,11 @@ def read_answer(
 
     `now` is seconds since 1970, for replies that name a point in time to wait for.
     """
+    if endpoint is Endpoint.DELETIONS:
+        return _read_deletion(operations, status, headers, body, now=now)
     if is_success(status):
+        if endpoint is Endpoint.METRICS:
+            return read_push(operations, body)
         if endpoint.host is not Host.MAIN:
             return Answered((Verdict.ACCEPTED,) * len(operations))
         return _read_success(operations, body)
@@ -98,6 +109,24 @@ def answer_to_status(status: int, headers: Mapping[str, str], *, now: float) -> 
 def is_success(status: int) -> bool:
     """Whether the status is 2xx."""
     return 200 <= status < 300
+
+
+def _read_deletion(
+    operations: Sequence[Operation], status: int, headers: Mapping[str, str], body: bytes, *, now: float
+) -> Answer:
+    if status in {404, 410} or (is_success(status) and _is_json_or_nothing(body)):
+        return Answered((Verdict.ACCEPTED,) * len(operations))
+    if is_success(status):
+        return Transient(TransientReason.UNREADABLE)
+    return answer_to_status(status, headers, now=now)
+
+
+def _is_json_or_nothing(body: bytes) -> bool:
+    """A proxy's page is neither."""
+    try:
+        return not body.strip() or isinstance(msgspec.json.decode(body), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _read_success(operations: Sequence[Operation], body: bytes) -> Answer:

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 from streamer.errors import StreamerError
 from streamer.outcomes import Answer, Endpoint, Transient, TransientReason
-from streamer.planhat.client import Client, Failure, trusted_authorities
+from streamer.planhat.client import Client, Failure, Reply, trusted_authorities
 from streamer.planhat.credentials import Credentials
+from streamer.planhat.deletion import looked_up
 from streamer.planhat.headers import remaining_calls
-from streamer.planhat.requests import Addresses, request_for
+from streamer.planhat.requests import Addresses, deletion_of, request_for
 from streamer.planhat.responses import read_answer
+from streamer.transform.operations import DeleteEnduser, calls_of
 
 if TYPE_CHECKING:
     from streamer.engine.ports import Batch, Delivery
@@ -132,7 +134,14 @@ class PlanhatSink:
             return self._make_delivery(batch, _SENDING_STOPPED, 0.0, None, None)
         addresses, credentials = self._access
         request = request_for(batch.endpoint, batch.items, addresses)
-        reply = client.send(request, **_authorization(batch.endpoint, credentials))
+        authorization = _authorization(batch.endpoint, credentials)
+        reply = client.send(request, **authorization)
+        if isinstance(reply, Reply) and calls_of(batch.operations[0]) > 1:
+            followed = _look_up(batch, reply)
+            if not isinstance(followed, str):
+                seconds, left = time.monotonic() - began, remaining_calls(reply.headers)
+                return self._make_delivery(batch, followed, seconds, reply.status, left)
+            reply = client.send(deletion_of(followed, addresses), **authorization)
         seconds = time.monotonic() - began
         if isinstance(reply, Failure):
             return self._make_delivery(batch, Transient(reply.reason), seconds, None, None)
@@ -147,6 +156,13 @@ def _authorization(endpoint: Endpoint, credentials: Credentials) -> dict[str, st
     if endpoint is Endpoint.SEGMENT:
         return {"tenant": credentials.tenant_token}
     return {} if endpoint is Endpoint.ACTIVITIES else {"bearer": credentials.api_token}
+
+
+def _look_up(batch: "Batch", reply: Reply) -> Answer | str:
+    """What the look-up says whom a deletion by e-mail means: Planhat's id, or how it ends."""
+    (operation,) = batch.operations
+    email = operation.email if isinstance(operation, DeleteEnduser) else None
+    return looked_up(reply.status, reply.headers, reply.body, email or "", now=time.time())
 
 
 class _Crew:

@@ -5,23 +5,32 @@ Pure and total: no call makes it fail, and it knows nothing of time, networks or
 
 from typing import assert_never
 
-from streamer.events.calls import Alias, Call, Delete, Group, Identify, Page, Screen, Track
+from streamer.events.calls import Alias, Call, Delete, Group, Identify, JsonDict, Page, Screen, Track
 from streamer.outcomes import SkipReason
 from streamer.transform.consent import opted_out
 from streamer.transform.group import group
 from streamer.transform.identify import identify
 from streamer.transform.operations import Skipped, Transformed
 from streamer.transform.page import page, screen
+from streamer.transform.passthrough import forwarded
 from streamer.transform.rules import Link, Rules
 from streamer.transform.track import track
 
-__all__ = ["Link", "Rules", "Skipped", "Transformed", "transform"]
+__all__ = ["Link", "Rules", "Skipped", "Transformed", "told_of", "transform"]
 
 
 def transform(call: Call, rules: Rules) -> Transformed | Skipped:
     """What becomes of one call under these rules. Opt-outs come first, whatever the type."""
     reason = opted_out(call, rules)
     return Skipped(reason) if reason is not None else _operations_of(call, rules)
+
+
+def told_of(call: Call, decoded: JsonDict, rules: Rules) -> Transformed | Skipped:
+    """What becomes of one call in the mode the rules say; `decoded` is the event it was parsed from."""
+    if not rules.forwards:
+        return transform(call, rules)
+    reason = opted_out(call, rules)
+    return Skipped(reason) if reason is not None else forwarded(call, decoded)
 
 
 def _operations_of(call: Call, rules: Rules) -> Transformed | Skipped:

@@ -40,10 +40,12 @@ def group(call: Group, rules: Rules) -> Transformed:
     if number is not None and id_text(number) != call.group_id:
         put_custom(custom, "id", number)
     company = UpsertCompany(call.group_id, fields, custom)
-    if rules.link is Link.ALWAYS:
-        who = grouped_user(call)
-        if not who.is_anonymous:
-            return Transformed((company, UpsertEnduser(who.external_id, who.email, call.group_id)))
+    who = grouped_user(call)
+    if rules.link is not Link.NEVER and not who.is_anonymous:
+        always = call.group_id if rules.link is Link.ALWAYS else None
+        fallback = call.group_id if rules.link is Link.IF_ABSENT else None
+        member = UpsertEnduser(who.external_id, who.email, always, fallback_company=fallback)
+        return Transformed((company, member))
     return Transformed((company,))
 
 

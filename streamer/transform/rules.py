@@ -7,12 +7,13 @@ from enum import StrEnum
 class Link(StrEnum):
     """Whether a group call that names a user also puts that user into the company.
 
-    "Only if the user has no company yet" is no choice here: a call alone does not tell, and
-    Planhat's upsert has no condition. The reply to an upsert without a company does tell (what
-    Planhat can find no company for is not saved), so that choice belongs to whoever reads replies.
+    "Only if the user has no company yet" cannot be decided here: a call alone does not tell, and Planhat's
+    upsert has no condition. The reply to an upsert without a company does tell (what Planhat can find no
+    company for is not saved), so the operation says what to do then.
     """
 
     ALWAYS = "always"
+    IF_ABSENT = "if_absent"
     NEVER = "never"
 
 
@@ -31,5 +32,7 @@ class Rules:
     for replayed calls to be delivered.
     """
     link: Link = Link.ALWAYS
+    forwards: bool = False
+    """Passthrough mode: calls are sent on as they are."""
     deliver_screens: bool = False
     """Whether screen calls become activities, as page calls do. Segment's destination ignores them."""

@@ -5,17 +5,17 @@ one part of the call changed each time, and sees which fields change with it. Th
 each part, so it is for whoever looks at a few calls; no event on its way to Planhat comes here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from streamer.events.calls import Call
+from streamer.events.calls import Call, JsonDict
 from streamer.events.values import iso_timestamp
 from streamer.outcomes import CallType, SkipReason
-from streamer.transform import Rules, Skipped, Transformed, transform
+from streamer.transform import Rules, Skipped, Transformed, told_of
 from streamer.transform.fields import legal_key
 from streamer.transform.operations import Operation
 
@@ -30,6 +30,8 @@ _KEYS: Final = frozenset({"externalId", "email", "companyExternalId", "fallbackC
 """Fields that are named by where they come from, not by a rule for a trait."""
 DEFAULT: Final = "default"
 """The rule of a field that nothing in the call decides."""
+PASSTHROUGH: Final = "passthrough"
+"""The rule of what is forwarded as it came."""
 
 _SKIP_RULES: Final[Mapping[SkipReason, str]] = {
     SkipReason.CONSENT: "STREAMER_CONSENT_CATEGORIES",
@@ -41,6 +43,8 @@ Path = tuple[str | int, ...]
 """A part of a call: an attribute of it, then the keys and places within."""
 Found = dict[tuple[int, str], list[Path]]
 """By operation and field: the parts it comes from."""
+Ask = Callable[[Call], Transformed | Skipped]
+"""What becomes of a call by the rules in question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +73,30 @@ class Why(NamedTuple):
     """Of a skip."""
 
 
-def why(call: Call, rules: Rules) -> Why:
-    """Why `transform(call, rules)` is what it is: a cause for each field of each operation."""
-    result = transform(call, rules)
+def why(call: Call, decoded: JsonDict, rules: Rules) -> Why:
+    """Why `told_of(call, decoded, rules)` is what it is: a cause for each field of each operation."""
+
+    def ask(other: Call) -> Transformed | Skipped:
+        return told_of(other, decoded, rules)
+
+    result = ask(call)
     parts = _parts(call)
     if isinstance(result, Skipped):
-        sources = tuple(_shown(path) for path in parts if _ends_skip(call, path, rules, result))
+        sources = tuple(_shown(path) for path in parts if _ends_skip(call, path, ask, result))
         return Why(skipped=result.reason, sources=sources, rule=_skip_rule(call, result.reason))
     told = [fields_of(each) for each in result.operations]
     found: Found = {(number, name): [] for number, each in enumerate(told) for name in each}
     for path in parts:
-        for place in _changed(told, result, transform(_with_other(call, path), rules)):
+        for place in _changed(told, result, ask(_with_other(call, path))):
             found[place].append(path)
     used = {path for paths in found.values() for path in paths}
-    _decide_the_rest(call, rules, parts, told, result, found)
+    _decide_the_rest(call, ask, parts, told, result, found)
     causes = tuple(
         _cause(call, number, name, _data_first(call, told[number][name], paths))
         for (number, name), paths in found.items()
     )
+    if rules.forwards:
+        return Why(tuple(_forwarded(cause, decoded) for cause in causes))
     unsent = tuple(_shown(path) for path in parts if path[0] in _OPEN and path not in used)
     return Why(causes, unsent)
 
@@ -225,16 +235,16 @@ def _other_text(text: str) -> str:
 # --- what changed with it -----------------------------------------------------------------------------------
 
 
-def _ends_skip(call: Call, path: Path, rules: Rules, result: Skipped) -> bool:
+def _ends_skip(call: Call, path: Path, ask: Ask, result: Skipped) -> bool:
     others = [_with_other(call, path)]
     if path[0] not in _ALWAYS_THERE:
         others.append(_without(call, path))
-    return any(transform(each, rules) != result for each in others)
+    return any(ask(each) != result for each in others)
 
 
 def _decide_the_rest(
     call: Call,
-    rules: Rules,
+    ask: Ask,
     parts: Sequence[Path],
     told: Sequence[Mapping[str, Any]],
     result: Transformed,
@@ -245,7 +255,7 @@ def _decide_the_rest(
     for path in parts if undecided else ():
         if path[0] in _ALWAYS_THERE:
             continue
-        changed = _changed(told, result, transform(_without(call, path), rules))
+        changed = _changed(told, result, ask(_without(call, path)))
         for place in undecided:
             if place in changed:
                 found[place].append(path)
@@ -297,10 +307,17 @@ def _cause(call: Call, number: int, name: str, paths: Sequence[Path]) -> Cause:
     return Cause(number, name, tuple(map(_shown, paths)), " + ".join(rules) or DEFAULT)
 
 
+def _forwarded(cause: Cause, decoded: JsonDict) -> Cause:
+    """In passthrough mode the event goes as it is; only what is added to it has other sources."""
+    holder, dot, key = cause.field.partition(".")
+    if not dot or holder != "call":
+        return cause
+    sources = cause.sources or ((key,) if key in decoded else ())
+    return replace(cause, sources=sources, rule=PASSTHROUGH if sources else DEFAULT)
+
+
 def _rule(kind: CallType, name: str, path: Path) -> str:
     """What stands for the rule in a mapping file: its table and key, or where an id was found."""
-    if name.startswith("call."):
-        return "passthrough"
     if name in _KEYS or path[0] not in _OPEN:
         is_text = name == "action" and path[0] in _LABELS
         return f"{kind}.action" if is_text else _shown(path)

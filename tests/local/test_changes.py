@@ -26,7 +26,7 @@ CRM = Rules(consent_categories=frozenset({"crm"}))
 
 def change_of(event: dict[str, Any], old: Rules, new: Rules) -> Change:
     """What becomes of one event."""
-    return compare(parse(event), old, new)
+    return compare(parse(event), event, old, new)
 
 
 def test_every_kind_of_change_is_told() -> None:
@@ -61,8 +61,8 @@ def test_unchanged_means_the_same_operations(event: dict[str, Any], old: Rules, 
     """Whatever the event: it is unchanged exactly where both rules make the same of it."""
     call = parse(event)
     before, after = transform(call, old), transform(call, new)
-    assert (compare(call, old, new).kind is Kind.UNCHANGED) == (repr_of(before) == repr_of(after))
-    assert compare(call, old, old).kind is Kind.UNCHANGED
+    assert (compare(call, event, old, new).kind is Kind.UNCHANGED) == (repr_of(before) == repr_of(after))
+    assert compare(call, event, old, old).kind is Kind.UNCHANGED
 
 
 def repr_of(result: Any) -> str:

@@ -129,7 +129,7 @@ def test_items_are_told_by_nested_fields() -> None:
         ({"kind": "status", "times": 0}, "times"),
         ({"kind": "status", "status": 42}, "status"),
         ({"kind": "drip", "bytes_per_second": 0}, "bytes_per_second"),
-        ({"kind": "status", "endpoint": "metrics"}, "metrics"),
+        ({"kind": "status", "endpoint": "leads"}, "leads"),
         (7, "object"),
     ],
 )

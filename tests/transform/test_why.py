@@ -12,7 +12,7 @@ from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
 from streamer.outcomes import SkipReason
 from streamer.planhat.requests import encode_operation
-from streamer.transform import Rules, Skipped, Transformed, transform
+from streamer.transform import Rules, Skipped, Transformed, told_of, transform
 from streamer.transform.encoding import to_json
 from streamer.transform.operations import Operation
 from streamer.transform.why import DEFAULT, MOST_PARTS, Cause, Why, why
@@ -40,7 +40,7 @@ def named_fields(told: Why, operation: int) -> list[str]:
 
 def causes_of(event: dict[str, Any], chosen: Rules | None = None) -> dict[str, Cause]:
     """The causes of an event's only operation, by field."""
-    return {each.field: each for each in why(parse(event), chosen or Rules()).causes}
+    return {each.field: each for each in why(parse(event), event, chosen or Rules()).causes}
 
 
 @unhurried
@@ -49,7 +49,7 @@ def test_exactly_what_is_sent_is_named(event: dict[str, Any], chosen: Rules) -> 
     """Whatever an event holds: a cause for each field of each operation, and for nothing else."""
     call = parse(event)
     before = to_json(event)
-    result, told = transform(call, chosen), why(call, chosen)
+    result, told = told_of(call, event, chosen), why(call, event, chosen)
     assert to_json(event) == before
     if isinstance(result, Skipped):
         assert (told.skipped, told.causes) == (result.reason, ())
@@ -66,10 +66,11 @@ def test_exactly_what_is_sent_is_named(event: dict[str, Any], chosen: Rules) -> 
 def test_every_field_of_a_fixture_has_its_source(file: Path) -> None:
     """Of real events nothing is unexplained: only weights and unnamed pages come from no part of the call."""
     try:
-        call = parse(json.loads(file.read_text()))
+        event = json.loads(file.read_text())
+        call = parse(event)
     except InvalidEvent:
         return
-    told = why(call, rules_of(file))
+    told = why(call, event, rules_of(file))
     unexplained = {each.field for each in told.causes if not each.sources}
     assert unexplained <= {"weight", "action"}
     assert all((each.rule == DEFAULT) == (not each.sources) for each in told.causes)
@@ -112,7 +113,8 @@ def test_rules_and_places_are_named() -> None:
 
 def test_what_is_not_sent_is_told() -> None:
     """A trait that reaches no field is named, so that nobody looks for it at Planhat."""
-    told = why(parse({"type": "identify", "userId": "u-1", "traits": {"id": "u-1", "name": " "}}), Rules())
+    event = {"type": "identify", "userId": "u-1", "traits": {"id": "u-1", "name": " "}}
+    told = why(parse(event), event, Rules())
     assert told.unsent == ("traits.id", "traits.name")
 
 
@@ -134,14 +136,33 @@ def test_a_skip_has_its_rule(
     event: dict[str, Any], reason: SkipReason, sources: tuple[str, ...], rule: str
 ) -> None:
     """A skip is told by its reason, its rule and the part of the call that makes it one."""
-    call = parse({"type": "track", "userId": "u-1", "event": "Opened", **event})
-    told = why(call, Rules(consent_categories=frozenset({"crm"})))
+    event = {"type": "track", "userId": "u-1", "event": "Opened", **event}
+    told = why(parse(event), event, Rules(consent_categories=frozenset({"crm"})))
     assert (told.skipped, told.sources, told.rule) == (reason, sources, rule)
 
 
 def test_an_event_of_many_parts_is_told_in_bounded_time() -> None:
     """Of thousands of traits each field is still named; what was not looked at has no source."""
     traits = {f"t{number}": {"a": number, "b": number} for number in range(4 * MOST_PARTS)}
-    told = why(parse({"type": "identify", "userId": "u-1", "traits": traits}), Rules())
+    event = {"type": "identify", "userId": "u-1", "traits": traits}
+    told = why(parse(event), event, Rules())
     assert len(told.causes) == 8 * MOST_PARTS + 1
     assert sum(bool(each.sources) for each in told.causes) >= MOST_PARTS
+
+
+@unhurried
+@given(good_events)
+def test_what_is_forwarded_is_named_too(event: dict[str, Any]) -> None:
+    """In passthrough mode each part of the event that goes on is a field, which comes from itself."""
+    chosen = Rules(forwards=True)
+    told = why(parse(event), event, chosen)
+    result = told_of(parse(event), event, chosen)
+    if isinstance(result, Skipped):
+        assert told.skipped is result.reason
+        return
+    named = {each.field: each for each in told.causes}
+    sent = {f"call.{key}" for key in msgspec.json.decode(encode_operation(result.operations[0]))}
+    assert {name for name in named if name.startswith("call.")} == sent
+    assert named["call.type"].sources == ("type",)
+    assert named["call.source"].rule == DEFAULT
+    assert named["call.user_id"].sources == named["externalId"].sources

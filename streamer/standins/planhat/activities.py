@@ -83,6 +83,16 @@ class Activities:
                 reason, fields.get("externalId"), fields.get("email"), fields.get("companyExternalId")
             )
 
+    def meet(self, sent: JsonObject) -> None:
+        """Find or create the enduser that this names, and log nothing."""
+        external_id, email = _first_text(sent, ("externalId",)), _first_text(sent, ("email",))
+        company_id = _first_text(sent, ("companyExternalId",))
+        company = self._companies.by_external_id(company_id) if company_id is not None else None
+        if self._endusers.find(external_id, email, company, self._stamps.arrivals) is not None:
+            return
+        if self._created(sent, external_id, email, company, self._stamps.now()) is None:
+            self._ignore("no_enduser", external_id, email, company_id)
+
     def _log_one(
         self, sent: JsonObject, now: str, id_names: Sequence[str], company_names: Sequence[str]
     ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from streamer.standins.planhat.choices import ActivityReply
 from streamer.standins.planhat.models import Screen
-from streamer.standins.planhat.replies import Reply, Request, text
+from streamer.standins.planhat.replies import Reply, Request, json, text
 from streamer.standins.planhat.store import Store
 
 
@@ -23,6 +23,11 @@ class AnalyticsApi:
         if request.method != "POST":
             return text(404, "Not Found")
         activities = self._store.activities
+        if request.route.endpoint == "metrics":
+            return self._pushed(request, sent_items, screen)
+        if request.route.endpoint == "segment":
+            self._store.dock.receive(sent_items or [None], self._store.stamps.request)
+            return self._reply()._replace(items=len(sent_items or ()))
         if sent_items is None:
             activities.ignore_all([None], "not_json")
         elif request.route.target != self._tenant_token:
@@ -32,6 +37,15 @@ class AnalyticsApi:
         else:
             activities.log(sent_items, bulk=request.route.is_bulk, screen=screen)
         return self._reply()._replace(items=len(sent_items or ()))
+
+    def _pushed(self, request: Request, sent_items: Sequence[object] | None, screen: Screen | None) -> Reply:
+        """Metrics are answered item by item, with 200 whatever becomes of them (C)."""
+        if sent_items is None:
+            return text(400, "Bad Request: the body is not JSON")
+        if request.route.target != self._tenant_token:
+            return text(401, "Unauthorized")
+        pushed = self._store.metrics.push(sent_items, screen)
+        return json(200, pushed._asdict(), len(sent_items))
 
     def _reply(self) -> Reply:
         match self._store.board.now.activity_reply:

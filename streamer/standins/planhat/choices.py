@@ -152,6 +152,24 @@ class ActivityKeys(StrEnum):
     """`euExtId`, `companyExternalId`"""
 
 
+class UnknownParent(StrEnum):
+    """What is said of a metric whose company or enduser is not there."""
+
+    IGNORED = "ignored"
+    ERROR = "error"
+
+
+class DeleteReply(StrEnum):
+    """The reply to a deletion."""
+
+    COUNTED = "counted"
+    """200 and `{n, ok, deletedCount}`."""
+    NO_CONTENT = "no-content"
+    """204."""
+    EMPTY = "empty"
+    """200 without a body."""
+
+
 class ActivityReply(StrEnum):
     """The reply of the analytics host."""
 

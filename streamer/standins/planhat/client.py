@@ -9,9 +9,9 @@ import msgspec
 
 from streamer.errors import StreamerError
 from streamer.standins.planhat.faults import Fault
-from streamer.standins.planhat.rows import ActivityRow, EntryRow, IgnoredRow, RequestRow
+from streamer.standins.planhat.rows import ActivityRow, CallRow, EntryRow, IgnoredRow, MetricRow, RequestRow
 
-Row = TypeVar("Row", ActivityRow, EntryRow, IgnoredRow, RequestRow)
+Row = TypeVar("Row", ActivityRow, CallRow, EntryRow, IgnoredRow, MetricRow, RequestRow)
 
 PAGE = 5_000
 
@@ -28,7 +28,7 @@ class SandboxClient:
         self._timeout_seconds = timeout_seconds
 
     def view(self) -> dict[str, Any]:
-        """Counts: `companies`, `endusers`, `activities`, `ignored`, `requests`, `arrivals`, `faults`."""
+        """Counts: `companies`, `endusers`, `activities`, `metrics`, `calls`, `ignored`, `requests`, ..."""
         return msgspec.json.decode(self._ask("GET", "/sandbox/view"), type=dict[str, Any])
 
     def endusers(self) -> Iterator[EntryRow]:
@@ -42,6 +42,14 @@ class SandboxClient:
     def activities(self) -> Iterator[ActivityRow]:
         """The activities kept, in arrival order."""
         return self._rows("activities", ActivityRow)
+
+    def metrics(self) -> Iterator[MetricRow]:
+        """The values of metrics kept, in arrival order."""
+        return self._rows("metrics", MetricRow)
+
+    def calls(self) -> Iterator[CallRow]:
+        """The calls kept that the Segment endpoint took, in arrival order."""
+        return self._rows("calls", CallRow)
 
     def ignored(self) -> Iterator[IgnoredRow]:
         """What was taken and not stored, in arrival order."""

@@ -12,14 +12,14 @@ from streamer.standins.planhat.activities import Activity
 from streamer.standins.planhat.entries import Entry
 from streamer.standins.planhat.faults import faults_of
 from streamer.standins.planhat.page import page_of
-from streamer.standins.planhat.rows import ActivityRow, EntryRow, IgnoredRow, RequestRow
+from streamer.standins.planhat.rows import ActivityRow, CallRow, EntryRow, IgnoredRow, MetricRow, RequestRow
 from streamer.standins.planhat.sandbox import Sandbox
 from streamer.standins.planhat.switches import notes
 
 DEFAULT_PAGE = 1_000
 MAX_PAGE = 20_000
 
-Row = EntryRow | ActivityRow | IgnoredRow | RequestRow
+Row = EntryRow | ActivityRow | MetricRow | CallRow | IgnoredRow | RequestRow
 
 
 def add_control_routes(app: web.Application, sandbox: Sandbox) -> None:
@@ -28,7 +28,7 @@ def add_control_routes(app: web.Application, sandbox: Sandbox) -> None:
     app.router.add_get("/", control.page)
     app.router.add_get("/sandbox/healthz", control.health)
     app.router.add_get("/sandbox/view", control.view)
-    for name in ("endusers", "companies", "activities", "ignored", "requests"):
+    for name in ("endusers", "companies", "activities", "metrics", "calls", "ignored", "requests"):
         app.router.add_get(f"/sandbox/{name}", control.rows(name))
     app.router.add_get("/sandbox/faults", control.faults)
     app.router.add_post("/sandbox/faults", control.add_faults)
@@ -62,6 +62,8 @@ def view_of(sandbox: Sandbox) -> dict[str, Any]:
             "without_message_id": activities.without_message_id,
             "without_action": activities.without_action,
         },
+        "metrics": {"stored": store.metrics.stored, "refused": store.metrics.refused},
+        "calls": {"received": store.dock.received},
         "ignored": ignored,
         "requests": {**sandbox.journal.view(), "over_quota": sandbox.quota.refused},
         "arrivals": store.stamps.arrivals,
@@ -115,7 +117,13 @@ class Control:
         if name == "activities":
             kept = store.activities.kept
             return len(kept), [activity_row(each) for each in islice(kept, offset, offset + limit)]
-        rows: Sequence[Row] = store.ignored.rows if name == "ignored" else self._sandbox.journal.rows
+        others: dict[str, Sequence[Row]] = {
+            "metrics": store.metrics.kept,
+            "calls": store.dock.kept,
+            "ignored": store.ignored.rows,
+            "requests": self._sandbox.journal.rows,
+        }
+        rows = others[name]
         return len(rows), list(islice(rows, offset, offset + limit))
 
     async def faults(self, _: web.Request) -> web.Response:

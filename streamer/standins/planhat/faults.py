@@ -63,7 +63,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """One scripted fault."""
 
     kind: FaultKind
-    endpoint: Literal["any", "companies", "endusers", "activities"] = "any"
+    endpoint: Literal["any", "companies", "endusers", "activities", "metrics", "segment"] = "any"
     method: str = ""
     """Empty: any method."""
     items: ItemMatch | None = None

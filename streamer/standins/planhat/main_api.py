@@ -5,7 +5,7 @@ from operator import itemgetter
 from typing import Any
 
 from streamer.standins.planhat.bulk import Claims
-from streamer.standins.planhat.choices import ErrorBody
+from streamer.standins.planhat.choices import DeleteReply, ErrorBody
 from streamer.standins.planhat.drafts import ItemRefused, draft_of
 from streamer.standins.planhat.entries import Entry
 from streamer.standins.planhat.models import ItemIgnored, Model, NotPermitted, Screen
@@ -33,6 +33,8 @@ class MainApi:
         screen: Screen | None,
     ) -> Reply:
         """One request, answered at once. `sent_items` is the parsed body; None when it is not JSON."""
+        if request.route.endpoint == "metrics":
+            return self._metrics(request)
         if request.route.endpoint == "other":
             return text(404, "Not Found")
         model = self._store.model(request.route.endpoint)
@@ -113,7 +115,7 @@ class MainApi:
         if request.method == "GET":
             return json(200, model.document(entry))
         model.delete(entry)
-        return json(200, {"n": 1, "ok": 1, "deletedCount": 1})
+        return self._deleted()
 
     def _list(self, request: Request, model: Model) -> Reply:
         query = request.query
@@ -138,6 +140,33 @@ class MainApi:
             names = {"_id", *select.split(",")}
             documents = [{name: each[name] for name in each if name in names} for each in documents]
         return json(200, documents)
+
+    def _deleted(self) -> Reply:
+        match self._store.board.now.delete_reply:
+            case DeleteReply.COUNTED:
+                return json(200, {"n": 1, "ok": 1, "deletedCount": 1})
+            case DeleteReply.NO_CONTENT:
+                return Reply(204)
+            case DeleteReply.EMPTY:
+                return Reply(200)
+
+    def _metrics(self, request: Request) -> Reply:
+        """`GET /dimensiondata?dimid&limit&offset` (C)."""
+        if request.method != "GET":
+            return text(404, "Not Found")
+        wanted = request.query.get("dimid")
+        kept = [row for row in self._store.metrics.kept if wanted is None or row.dimension_id == wanted]
+        try:
+            offset, limit = int(request.query.get("offset", "0")), int(request.query.get("limit", "100"))
+        except ValueError:
+            return text(400, "Bad Request: limit and offset are numbers")
+        rows = kept[offset : offset + limit]
+        shown = [
+            {"_id": f"{row.arrival:024x}", "dimensionId": row.dimension_id, "time": row.date}
+            | {"value": row.value, "model": row.model, "externalId": row.external_id}
+            for row in rows
+        ]
+        return json(200, shown)
 
     def _lean(self, request: Request) -> Reply:
         names = ("externalId", "sourceId", "status")

@@ -14,7 +14,7 @@ class Route(NamedTuple):
     """What a path is about."""
 
     endpoint: str
-    """companies, endusers, activities, or `other` for a path Planhat does not have."""
+    """companies, endusers, activities, metrics, segment, or `other` for a path Planhat does not have."""
     is_main: bool
     """Whether the main API serves it, with credentials and quota."""
     target: str = ""
@@ -59,19 +59,36 @@ def json(status: int, value: Any, items: int = 0, claims: Claims | None = None) 
 
 def route_of(path: str) -> Route:
     """Both hosts are served together: their paths do not clash."""
-    match path.strip("/").split("/"):
+    parts = path.strip("/").split("/")
+    return _analytics_route(parts) or _main_route(parts)
+
+
+def _main_route(parts: list[str]) -> Route:
+    match parts:
         case ["companies" | "endusers" as name]:
             return Route(name, is_main=True)
         case ["companies" | "endusers" as name, target]:
             return Route(name, is_main=True, target=target)
         case ["leancompanies"]:
             return Route("companies", is_main=True, target="lean")
+        case ["dimensiondata"]:
+            return Route("metrics", is_main=True)
+        case _:
+            return Route("other", is_main=True)
+
+
+def _analytics_route(parts: list[str]) -> Route | None:
+    match parts:
+        case ["dimensiondata", tenant]:
+            return Route("metrics", is_main=False, target=tenant)
+        case ["dock", "segment"]:
+            return Route("segment", is_main=False)
         case ["analytics", "bulk", tenant]:
             return Route("activities", is_main=False, target=tenant, is_bulk=True)
         case ["analytics", tenant]:
             return Route("activities", is_main=False, target=tenant)
         case _:
-            return Route("other", is_main=True)
+            return None
 
 
 def caller_of(path: str) -> tuple[str, str]:

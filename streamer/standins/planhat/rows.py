@@ -53,6 +53,28 @@ class ActivityRow(msgspec.Struct, frozen=True):
     info: Any
 
 
+class MetricRow(msgspec.Struct, frozen=True):
+    """One value of a metric as stored, in arrival order."""
+
+    arrival: int
+    request: int
+    model: str
+    external_id: str
+    dimension_id: Any
+    value: Any
+    date: Any
+
+
+class CallRow(msgspec.Struct, frozen=True):
+    """One call that the Segment endpoint took, in the order of arrival, whatever became of it."""
+
+    request: int
+    type: str | None
+    user_id: str | None
+    message_id: str | None
+    sent: Mapping[str, Any]
+
+
 class IgnoredRow(msgspec.Struct, frozen=True):
     """Something taken and not stored, without an error, and why."""
 

@@ -72,14 +72,25 @@ class Sandbox:
         self._started()
 
     def admit(self, route: Route, authorization: str | None) -> Admission:
-        """Credentials, then quota. The analytics host asks for neither."""
+        """Credentials, then quota. The analytics host meters nothing, and activities are open to all (D)."""
         if not route.is_main:
-            return Admission(None, {}, is_counted=False)
+            is_known = self._is_known(route, authorization)
+            return Admission(None if is_known else self._unauthorized(), {}, is_counted=False)
         if _token_of(authorization) != self.api_token:
             return Admission(self._unauthorized(), {}, is_counted=False)
         decision = self.quota.enter(self.api_token)
         refusal = None if decision.may_pass else text(429, "Too many requests")
         return Admission(refusal, decision.headers, is_counted=decision.may_pass)
+
+    def _is_known(self, route: Route, authorization: str | None) -> bool:
+        """Metrics take the API token (C), the Segment endpoint the tenant token as a user's name (D)."""
+        switches = self.board.now
+        if route.endpoint == "metrics":
+            return not switches.metric_token or _token_of(authorization) == self.api_token
+        if route.endpoint == "segment":
+            is_basic = (authorization or "").lower().startswith("basic ")
+            return is_basic and (not switches.dock_token or _token_of(authorization) == self.tenant_token)
+        return True
 
     def serve(self, request: Request, number: int) -> Served:
         """Apply an admitted request, unless a fault forbids. Bulks hold their keys until `release`."""

@@ -5,14 +5,16 @@ from collections.abc import Callable
 
 from streamer.standins.planhat.activities import Activities
 from streamer.standins.planhat.companies import Companies
+from streamer.standins.planhat.dock import Dock
 from streamer.standins.planhat.endusers import Endusers
 from streamer.standins.planhat.entries import IgnoredLog, Stamps
+from streamer.standins.planhat.metrics import Metrics
 from streamer.standins.planhat.models import Model
 from streamer.standins.planhat.switches import Board
 
 
 class Store:
-    """One tenant: its companies, endusers and activities, and what was ignored."""
+    """One tenant: its companies, endusers, activities and metrics, and what was ignored."""
 
     def __init__(self, board: Board, clock: Callable[[], float] = time.time) -> None:
         self.board = board
@@ -21,6 +23,8 @@ class Store:
         self.companies = Companies(board, self.stamps, self.ignored)
         self.endusers = Endusers(board, self.stamps, self.ignored, self.companies)
         self.activities = Activities(board, self.stamps, self.ignored, self.companies, self.endusers)
+        self.metrics = Metrics(board, self.stamps, self.ignored, self.companies, self.endusers)
+        self.dock = Dock(board, self.activities, self.companies, self.metrics)
 
     def model(self, name: str) -> Model:
         """The model of a collection path."""

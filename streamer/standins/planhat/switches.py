@@ -16,6 +16,7 @@ from streamer.standins.planhat.choices import (
     ActivityReply,
     AmbiguousMatch,
     CustomMerge,
+    DeleteReply,
     DuplicatesInRequest,
     EmailCase,
     EnduserName,
@@ -32,6 +33,7 @@ from streamer.standins.planhat.choices import (
     RetryAfter,
     Unknown,
     UnknownCompany,
+    UnknownParent,
 )
 
 T = TypeVar("T")
@@ -94,10 +96,22 @@ class Switches:
     activity_keys: ActivityKeys = _switch(ActivityKeys.ANY, "I", "the ids the bulk activity path reads")
     activity_reply: ActivityReply = _switch(ActivityReply.EMPTY, "C", "the reply of the analytics host")
     activity_creates: bool = _switch(default=True, tag="D", about="an activity creates its unknown enduser")
+    metric_error_shape: ErrorShape = _switch(
+        ErrorShape.ITEM_ERROR, "C", "an entry of `errors` in the reply to metrics"
+    )
+    unknown_parent: UnknownParent = _switch(
+        UnknownParent.IGNORED, "I", "a metric of a company or enduser that is not there"
+    )
+    metric_token: bool = _switch(default=True, tag="C", about="metrics ask for the API token")
+    delete_reply: DeleteReply = _switch(DeleteReply.COUNTED, "C", "the reply to a deletion")
+    dock_token: bool = _switch(default=True, tag="I", about="the Segment endpoint refuses another tenant")
+    dock_pages: bool = _switch(default=False, tag="I", about="the Segment endpoint logs page calls")
     service_seconds: float = _switch(0.0, "S", "how long the main API works on a request")
     analytics_seconds: float = _switch(0.0, "S", "how long the analytics host works on a request")
     history: int = _switch(0, "S", "writes remembered for each enduser and company")
-    keep_activities: int = _switch(500_000, "S", "activities kept for the view; 0: counted only")
+    keep_activities: int = _switch(
+        500_000, "S", "activities, metrics and forwarded calls kept for the view; 0: counted only"
+    )
     keep_requests: int = _switch(100_000, "S", "requests kept for the view; totals are always kept")
     keep_ignored: int = _switch(100_000, "S", "ignored things kept for the view; totals are always kept")
     duplicate_view: bool = _switch(default=True, tag="S", about="count messageIds that arrived before")
