@@ -25,6 +25,8 @@ def check(settings: Settings) -> int:
     _say("settings", f"{chosen} set, {len(rows) - chosen} defaulted, mode {settings.planhat_mode.value}")
     for doubt in settings_warnings(settings):
         _say("settings", doubt, well=False)
+    if settings.suppression_file is not None:
+        _say("suppressed", str(settings.suppression_file))
     decoder = decoder_of(settings)
     try:
         _say("schemas", f"{len(load_schemas())} bundled")

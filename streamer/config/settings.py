@@ -349,6 +349,11 @@ class Settings(BaseModel):
         "replay, such as Kafka.",
     )
 
+    suppression_file: values.Suppression | None = _setting(
+        None,
+        "Path of a list of users of whom Planhat is told nothing, read at start: user ids, e-mail addresses.",
+    )
+
     # --- watching --------------------------------------------------------------------------------
     http_host: values.Text = _setting(
         "0.0.0.0",  # noqa: S104 - a probe comes from outside the container, and nothing secret is served
@@ -372,6 +377,7 @@ class Settings(BaseModel):
             consent_categories=frozenset(self.consent_categories),
             transport_aliases=self.integration_aliases,
             link=self.link,
+            suppressed=None if self.suppression_file is None else self.suppression_file.suppressed,
             forwards=self.planhat_mode is values.PlanhatMode.PASSTHROUGH,
         )
 

@@ -121,7 +121,7 @@ def shown(field: str, text: str) -> str:
         return masked_addresses(text)
     if field.endswith("_url"):
         return masked_address(text)
-    return masked_path(text) if field == "schema_registry_ca" else masked_text(text)
+    return masked_path(text) if field in {"schema_registry_ca", "suppression_file"} else masked_text(text)
 
 
 def is_secret(field: str) -> bool:

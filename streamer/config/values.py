@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from streamer.config.suppression import SuppressionFile, read_suppression_file
+
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
@@ -195,6 +197,10 @@ def _pem_path(value: str) -> str:
     return value
 
 
+def _suppression(value: object) -> object:
+    return read_suppression_file(value) if isinstance(value, str) else value
+
+
 def _printable(value: str) -> str:
     if not value or not value.isprintable():
         raise ValueError("holds a character that cannot be printed")
@@ -240,3 +246,8 @@ ApiToken = Annotated[
 Text = Annotated[str, AfterValidator(_printable), Allowed("one line of printable text")]
 PemPath = Annotated[str, AfterValidator(_pem_path), Allowed("the path of a PEM file")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names), Allowed("names joined by commas")]
+Suppression = Annotated[
+    SuppressionFile,
+    BeforeValidator(_suppression),
+    Allowed("the path of a UTF-8 file: one user id or e-mail address a line; # begins a line of comment"),
+]

@@ -27,11 +27,12 @@ class _Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     user_id: str | None
     anonymous_id: str | None
     timestamp: str | None
-    """When it happened, ISO 8601 with a zone; None where the event has no usable one."""
+    """When it happened, ISO 8601 with a zone; None where none of the event's times is usable."""
     context: JsonDict
     """`context.traits` and `context.consent`, where present as JSON text, are already objects."""
     integrations: JsonDict | None
-    """None where the event has no `integrations` object: consent reads that apart from an empty one."""
+    """What is said of destinations, `All` among them, wherever the event says it; None where it does not:
+    consent reads that apart from an empty object."""
 
     def __repr__(self) -> str:
         ids = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())

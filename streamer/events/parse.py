@@ -6,17 +6,14 @@ allows (odd timestamps, extra fields, stray types in optional places) is never a
 
 from collections.abc import Callable
 
-import msgspec
-
 from streamer.errors import InvalidEvent
 from streamer.events.calls import Alias, Call, Delete, Group, Identify, JsonDict, Page, Screen, Track
-from streamer.events.values import id_text, iso_timestamp
+from streamer.events.engage import with_answers
+from streamer.events.integrations import stated
+from streamer.events.json_text import from_json_text
+from streamer.events.moments import happened_at
+from streamer.events.values import id_text
 from streamer.outcomes import CallType, InvalidReason
-
-_decode_json = msgspec.json.Decoder().decode
-
-# RudderStack's reading, and the careful one: an opt-out we cannot read is an opt-out.
-_NOTHING_ENABLED: JsonDict = {"All": False}
 
 
 def call_type_of(value: object) -> CallType:
@@ -45,28 +42,30 @@ def parse(value: object) -> Call:
 
 def _identify(event: JsonDict) -> Identify:
     user_id, anonymous_id = _who(event)
+    context = _context(event)
     return Identify(
         message_id=id_text(event.get("messageId")),
         user_id=user_id,
         anonymous_id=anonymous_id,
-        timestamp=iso_timestamp(event.get("timestamp")),
-        context=_context(event),
-        integrations=_integrations(event),
-        traits=_open_part(event, "traits", InvalidReason.TRAITS_NOT_OBJECT),
+        timestamp=happened_at(event),
+        context=context,
+        integrations=stated(event, context),
+        traits=_open_part(event, "traits", InvalidReason.TRAITS_NOT_OBJECT, context),
     )
 
 
 def _group(event: JsonDict) -> Group:
     user_id, anonymous_id = _who(event)
+    context = _context(event)
     return Group(
         message_id=id_text(event.get("messageId")),
         user_id=user_id,
         anonymous_id=anonymous_id,
-        timestamp=iso_timestamp(event.get("timestamp")),
-        context=_context(event),
-        integrations=_integrations(event),
+        timestamp=happened_at(event),
+        context=context,
+        integrations=stated(event, context),
         group_id=_required_id(event, "groupId"),
-        traits=_open_part(event, "traits", InvalidReason.TRAITS_NOT_OBJECT),
+        traits=_open_part(event, "traits", InvalidReason.TRAITS_NOT_OBJECT, context),
     )
 
 
@@ -79,27 +78,29 @@ def _track(event: JsonDict) -> Track:
         raise InvalidEvent(InvalidReason.EVENT_NOT_STRING, "event")
     if not name or name.isspace():
         raise InvalidEvent(InvalidReason.EVENT_NOT_DEFINED, "event")
+    context = _context(event)
     return Track(
         message_id=id_text(event.get("messageId")),
         user_id=user_id,
         anonymous_id=anonymous_id,
-        timestamp=iso_timestamp(event.get("timestamp")),
-        context=_context(event),
-        integrations=_integrations(event),
+        timestamp=happened_at(event),
+        context=context,
+        integrations=stated(event, context),
         event=name,
-        properties=_open_part(event, "properties", InvalidReason.PROPERTIES_NOT_OBJECT),
+        properties=_open_part(event, "properties", InvalidReason.PROPERTIES_NOT_OBJECT, context),
     )
 
 
 def _page(event: JsonDict) -> Page:
     user_id, anonymous_id = _who(event)
+    context = _context(event)
     return Page(
         message_id=id_text(event.get("messageId")),
         user_id=user_id,
         anonymous_id=anonymous_id,
-        timestamp=iso_timestamp(event.get("timestamp")),
-        context=_context(event),
-        integrations=_integrations(event),
+        timestamp=happened_at(event),
+        context=context,
+        integrations=stated(event, context),
         name=_page_name(event),
         category=_page_category(event),
         properties=_open_part(event, "properties", InvalidReason.PROPERTIES_NOT_OBJECT),
@@ -108,13 +109,14 @@ def _page(event: JsonDict) -> Page:
 
 def _screen(event: JsonDict) -> Screen:
     user_id, anonymous_id = _who(event)
+    context = _context(event)
     return Screen(
         message_id=id_text(event.get("messageId")),
         user_id=user_id,
         anonymous_id=anonymous_id,
-        timestamp=iso_timestamp(event.get("timestamp")),
-        context=_context(event),
-        integrations=_integrations(event),
+        timestamp=happened_at(event),
+        context=context,
+        integrations=stated(event, context),
         name=_page_name(event),
         category=_page_category(event),
         properties=_open_part(event, "properties", InvalidReason.PROPERTIES_NOT_OBJECT),
@@ -123,25 +125,27 @@ def _screen(event: JsonDict) -> Screen:
 
 def _alias(event: JsonDict) -> Alias:
     # Segment's field table calls previousId required (HTTP) and optional (JavaScript): we do not insist.
+    context = _context(event)
     return Alias(
         message_id=id_text(event.get("messageId")),
         user_id=_required_id(event, "userId"),
         anonymous_id=_optional_id(event, "anonymousId"),
-        timestamp=iso_timestamp(event.get("timestamp")),
-        context=_context(event),
-        integrations=_integrations(event),
+        timestamp=happened_at(event),
+        context=context,
+        integrations=stated(event, context),
         previous_id=_optional_id(event, "previousId"),
     )
 
 
 def _delete(event: JsonDict) -> Delete:
+    context = _context(event)
     return Delete(
         message_id=id_text(event.get("messageId")),
         user_id=_required_id(event, "userId"),
         anonymous_id=_optional_id(event, "anonymousId"),
-        timestamp=iso_timestamp(event.get("timestamp")),
-        context=_context(event),
-        integrations=_integrations(event),
+        timestamp=happened_at(event),
+        context=context,
+        integrations=stated(event, context),
     )
 
 
@@ -160,17 +164,24 @@ _BUILDERS: dict[str, Callable[[JsonDict], Call]] = {
 
 
 def _who(event: JsonDict) -> tuple[str | None, str | None]:
-    user_id = _optional_id(event, "userId")
-    anonymous_id = _optional_id(event, "anonymousId")
-    if user_id is None and anonymous_id is None:
+    user_id, anonymous_id = event.get("userId"), event.get("anonymousId")
+    if user_id is not None:
+        user_id = _id(user_id, "userId")
+    if anonymous_id is not None:
+        anonymous_id = _id(anonymous_id, "anonymousId")
+    elif user_id is None:
         raise InvalidEvent(InvalidReason.NO_USER_ANON_ID, "userId, anonymousId")
     return user_id, anonymous_id
 
 
 def _optional_id(event: JsonDict, field: str) -> str | None:
     value = event.get(field)
-    if value is None:
-        return None
+    return None if value is None else _id(value, field)
+
+
+def _id(value: object, field: str) -> str:
+    if type(value) is str and value and not value.isspace():
+        return value  # as id_text would say: nearly all of them are
     text = id_text(value)
     if text is None:
         raise InvalidEvent(InvalidReason.ID_NOT_STRING, field)
@@ -203,32 +214,30 @@ def _page_category(event: JsonDict) -> str | None:
     return category if category and not category.isspace() else None
 
 
-def _open_part(event: JsonDict, field: str, reason: InvalidReason) -> JsonDict:
-    """An object of any shape, or JSON text of one; absent and null are empty."""
+def _open_part(
+    event: JsonDict, field: str, reason: InvalidReason, context: JsonDict | None = None
+) -> JsonDict:
+    """An object of any shape, or JSON text of one; absent and null are empty.
+
+    `context`: of a call that may tell who is in an audience.
+    """
     value = event.get(field)
     if type(value) is str:
-        value = _from_json_text(value)
+        value = from_json_text(value)
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise InvalidEvent(reason, field)
-    return value
-
-
-def _integrations(event: JsonDict) -> JsonDict | None:
-    value = event.get("integrations")
-    if type(value) is str:
-        value = _from_json_text(value)
-    if value is None or isinstance(value, dict):
-        return value
-    return _NOTHING_ENABLED
+    return with_answers(context, value) if context is not None and "personas" in context else value
 
 
 def _context(event: JsonDict) -> JsonDict:
-    context = _open_part(event, "context", InvalidReason.CONTEXT_NOT_OBJECT)
+    context = event.get("context")
+    if type(context) is not dict:
+        context = _open_part(event, "context", InvalidReason.CONTEXT_NOT_OBJECT)
     traits = context.get("traits")
     if type(traits) is str:
-        context = {**context, "traits": _from_json_text(traits)}
+        context = {**context, "traits": from_json_text(traits)}
     consent = context.get("consent")
     if consent is not None:
         context = {**context, "consent": _consent(consent)}
@@ -243,7 +252,7 @@ def _consent(consent: object) -> JsonDict | None:
     all its fields) is no preference.
     """
     if type(consent) is str:
-        consent = _from_json_text(consent)
+        consent = from_json_text(consent)
     if consent is None:
         return None
     if not isinstance(consent, dict):
@@ -257,15 +266,3 @@ def _consent(consent: object) -> JsonDict | None:
         if granted is not None and not isinstance(granted, bool):
             raise InvalidEvent(InvalidReason.CONSENT_NOT_BOOLEAN, "context.consent.categoryPreferences")
     return consent
-
-
-def _from_json_text(text: str) -> object:
-    """What JSON text says; the text itself where it says nothing, so that its type is what is wrong.
-
-    RecursionError is msgspec's own guard against deep nesting (about a thousand levels);
-    ValueError covers its decoding errors and text that is no Unicode.
-    """
-    try:
-        return _decode_json(text)
-    except (ValueError, RecursionError):
-        return text

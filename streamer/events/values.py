@@ -40,13 +40,13 @@ def iso_timestamp(value: object) -> str | None:
     zone is given, it is UTC.
     """
     if type(value) is str:
-        return _from_text(value)
+        return iso_of_text(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _from_epoch(value)
     return None
 
 
-def _utc_text(moment: datetime) -> str | None:
+def utc_text(moment: datetime) -> str | None:
     """`2026-01-05T10:00:00.000Z`; a datetime without a zone is taken as UTC.
 
     None for the first and last hours of the calendar, where changing the zone leaves it.
@@ -60,7 +60,8 @@ def _utc_text(moment: datetime) -> str | None:
     return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def _from_text(text: str) -> str | None:
+def iso_of_text(text: str) -> str | None:
+    """As `iso_timestamp`, of what is known to be text."""
     # Digits first: to Python 1736071200123 is a moment of the year 1736.
     if text.isdecimal() and len(text) in _EPOCH_DIGITS:
         return _from_epoch(int(text))
@@ -74,7 +75,7 @@ def _from_text(text: str) -> str | None:
         zoned = text[-1] == "Z" or (text[-3] == ":" and text[-6] in "+-")
         if zoned and "," not in text:
             return text
-    return _utc_text(moment)
+    return utc_text(moment)
 
 
 def _from_odd_text(text: str) -> str | None:
@@ -82,7 +83,7 @@ def _from_odd_text(text: str) -> str | None:
     if text.endswith((" UTC", " GMT")):
         text = text[:-4] + "Z"
     try:
-        return _utc_text(datetime.fromisoformat(text.upper()))
+        return utc_text(datetime.fromisoformat(text.upper()))
     except ValueError:
         return None
 
@@ -98,4 +99,4 @@ def _from_epoch(number: float) -> str | None:
     seconds = float(number)
     while seconds >= 1e11:
         seconds /= 1000
-    return _utc_text(_EPOCH + timedelta(seconds=seconds))
+    return utc_text(_EPOCH + timedelta(seconds=seconds))

@@ -8,6 +8,7 @@ from typing import assert_never
 from streamer.events.calls import Alias, Call, Delete, Group, Identify, JsonDict, Page, Screen, Track
 from streamer.outcomes import SkipReason
 from streamer.transform.consent import opted_out
+from streamer.transform.deletion import delete
 from streamer.transform.group import group
 from streamer.transform.identify import identify
 from streamer.transform.operations import Skipped, Transformed
@@ -33,19 +34,21 @@ def told_of(call: Call, decoded: JsonDict, rules: Rules) -> Transformed | Skippe
     return Skipped(reason) if reason is not None else forwarded(call, decoded)
 
 
-def _operations_of(call: Call, rules: Rules) -> Transformed | Skipped:
+def _operations_of(call: Call, rules: Rules) -> Transformed | Skipped:  # noqa: PLR0911 - one for each type
     match call:
         case Track():
-            return track(call)
+            return track(call, rules)
         case Identify():
-            return identify(call)
+            return identify(call, rules)
         case Page():
-            return page(call)
+            return page(call, rules)
         case Group():
             return group(call, rules)
         case Screen():
             return screen(call, rules)
-        case Alias() | Delete():
+        case Delete():
+            return delete(call, rules)
+        case Alias():
             return Skipped(SkipReason.UNSUPPORTED_TYPE)
         case _:
             assert_never(call)

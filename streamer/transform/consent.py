@@ -1,10 +1,14 @@
-"""Whether a call may go to Planhat at all: consent first, then `integrations`.
+"""Whether a call may go to Planhat at all.
 
-Sources: Segment's consent documentation for connections, and its integrations object as
-documented and as its own library reads it.
+The order is Segment's: suppressed users are dropped at its door; then consent, then `integrations`, and
+destination filters last. It decides which reason is counted where several hold.
+
+Sources: Segment's documentation of suppression, of consent for connections and of destination filters, and
+its integrations object as documented and as its own library reads it.
 """
 
-from streamer.events.calls import Call, JsonDict, Track
+from streamer.events.calls import Call, Delete, JsonDict, Track
+from streamer.events.integrations import all_enabled
 from streamer.outcomes import SkipReason
 from streamer.transform.rules import Rules
 
@@ -15,13 +19,22 @@ CONSENT_UPDATED = "Segment Consent Preference Updated"
 def opted_out(call: Call, rules: Rules) -> SkipReason | None:
     """Why this call must not be delivered, or None.
 
-    Refused consent cannot be overridden by `integrations`; granted consent can.
+    Refused consent cannot be overridden by `integrations`; granted consent can. A request to forget somebody
+    is no use of their data: neither the list nor consent holds it back.
     """
+    if rules.suppressed is not None and rules.suppressed.holds(call) and not isinstance(call, Delete):
+        return SkipReason.SUPPRESSED
     if rules.consent_categories and not _consents(call, rules.consent_categories):
         return SkipReason.CONSENT
     integrations = call.integrations
-    if integrations and not is_enabled(integrations, rules):
+    if integrations:
+        if not is_enabled(integrations, rules):
+            return SkipReason.INTEGRATIONS
+    elif integrations is None and call.context.get(rules.destination) is False:
+        # Where the object is missing Segment's library looks for the destination here.
         return SkipReason.INTEGRATIONS
+    if rules.events is not None and isinstance(call, Track):
+        return rules.events.refusal(call.event)
     return None
 
 
@@ -29,7 +42,7 @@ def _consents(call: Call, categories: frozenset[str]) -> bool:
     consent = call.context.get("consent")
     if consent is None:
         return True
-    if isinstance(call, Track) and call.event == CONSENT_UPDATED:
+    if isinstance(call, Delete) or (isinstance(call, Track) and call.event == CONSENT_UPDATED):
         return True
     preferences = consent.get("categoryPreferences")
     if preferences is None:
@@ -48,20 +61,9 @@ def is_enabled(integrations: JsonDict, rules: Rules) -> bool:
         stated = _choice(integrations.get(alias))
         if stated is not None:
             return stated
-    return _all_enabled(integrations)
+    return all_enabled(integrations) is not False
 
 
 def _choice(value: object) -> bool | None:
     """A boolean is meant; options, or anything else, mean "on"; null (Avro's absent) says nothing."""
     return value if value is None or isinstance(value, bool) else True
-
-
-def _all_enabled(integrations: JsonDict) -> bool:
-    """`All`, in any case (as in Segment's own library); what is no boolean there says nothing."""
-    value = integrations.get("All")
-    if isinstance(value, bool):
-        return value
-    for key, value in integrations.items():
-        if isinstance(value, bool) and key.lower() == "all":
-            return value
-    return True

@@ -1,10 +1,9 @@
-"""How traits become Planhat's fields: the small rules that identify and group share.
+"""What Planhat's fields hold: flat keys in `custom`, text in its own.
 
 `custom` is flat, and its keys are what Planhat's database can hold: no dots, no leading `$`, not
 empty. Nested keys are joined by `_`. Two traits that come to the same key: the later one wins.
 """
 
-from collections.abc import Collection, Mapping
 from typing import Any
 
 from streamer.events.values import id_text
@@ -17,15 +16,6 @@ _DEEPEST = 8
 _AS_THEY_ARE = frozenset({str, bool, type(None)})
 
 JsonDict = dict[str, Any]
-Targets = Mapping[str, tuple[str, ...]]
-"""Which fields of Planhat's a trait goes to, by its key."""
-
-
-def put_others(custom: JsonDict, traits: JsonDict, taken: Collection[str]) -> None:
-    """Write every trait but the taken ones into `custom`."""
-    for key, value in traits.items():
-        if key not in taken:
-            put_custom(custom, key, value)
 
 
 def put_custom(custom: JsonDict, key: str, value: object, depth: int = 0) -> None:
@@ -63,34 +53,6 @@ def legal_key(key: str) -> str:
     """
     key = key.replace(".", "_").replace("\0", "").lstrip("$")
     return "" if key.isspace() else key
-
-
-def put_fields(
-    fields: JsonDict, custom: JsonDict, table: Targets, traits: JsonDict, prefix: str = ""
-) -> None:
-    """Write the traits that Planhat has fields of its own for.
-
-    A null clears exactly these fields; a value they cannot hold goes to `custom` like any other.
-    """
-    for key, targets in table.items():
-        if key not in traits:
-            continue
-        value = traits[key]
-        text = plain_text(value)
-        if text is None and value is not None:
-            put_custom(custom, prefix + key, value)
-            continue
-        for target in targets:
-            fields[target] = text
-
-
-def put_name(fields: JsonDict, custom: JsonDict, value: object) -> None:
-    """Write a name, if it is one: a blank or a null would wipe out a real name at Planhat."""
-    name = name_text(value)
-    if name is not None:
-        fields["name"] = name
-    elif isinstance(value, (dict, list)):
-        put_custom(custom, "name", value)
 
 
 def name_text(value: object) -> str | None:

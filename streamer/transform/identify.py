@@ -3,30 +3,29 @@
 from streamer.events.calls import Identify, JsonDict
 from streamer.events.values import id_text
 from streamer.outcomes import SkipReason
-from streamer.transform.fields import name_text, put_custom, put_fields, put_name, put_others
-from streamer.transform.identity import Who, company_of, email_text, identified_user
-from streamer.transform.operations import Skipped, Transformed, UpsertEnduser
+from streamer.transform.fields import name_text, put_custom
+from streamer.transform.identity import (
+    Who,
+    companies_of,
+    company_of,
+    email_text,
+    identified_user,
+    is_removal,
+)
+from streamer.transform.operations import MetricModel, Operation, Skipped, Transformed, UpsertEnduser
+from streamer.transform.pushed import metrics_of
+from streamer.transform.ruled import Metrics, apply_rules, rest_of
+from streamer.transform.rules import Companies, Rules
+from streamer.transform.trait_rules import TraitRules
 
-# Segment's reserved traits that Planhat has fields for. Segment accepts both spellings of names;
-# where an event has both, the later row wins. Job title: Segment's page calls Planhat's field
-# `title`, Planhat's own model `position`.
-_FIELDS = {
-    "first_name": ("firstName",),
-    "firstName": ("firstName",),
-    "last_name": ("lastName",),
-    "lastName": ("lastName",),
-    "phone": ("phone",),
-    "title": ("title", "position"),
-}
 _OF_THE_USER = ("id", "user_id")
 _OF_THE_COMPANY = ("companyId", "company_id")
-_NOT_CUSTOM = frozenset({*_FIELDS, *_OF_THE_USER, *_OF_THE_COMPANY, "name", "email", "company"})
 
 
-def identify(call: Identify) -> Transformed | Skipped:
-    """One upsert of the enduser, in the company the call names, if it names one.
+def identify(call: Identify, rules: Rules) -> Transformed | Skipped:
+    """One upsert of the enduser, in the company the call names, if it names one; by rule one in each.
 
-    Never creates a company: traits of a user are no good source for one.
+    Its metrics come last. Never creates a company: traits of a user are no good source for one.
     """
     who = identified_user(call)
     if who.is_anonymous:
@@ -35,14 +34,22 @@ def identify(call: Identify) -> Transformed | Skipped:
     company = company_of(call.context, traits)
     fields: JsonDict = {}
     custom: JsonDict = {}
-    put_others(custom, traits, _NOT_CUSTOM)
-    put_fields(fields, custom, _FIELDS, traits)
-    put_name(fields, custom, traits.get("name"))
+    metrics: Metrics | None = None if who.external_id is None else []
+    apply_rules(rules.identify, traits, fields, custom, metrics)
     if "name" not in fields:
         _put_full_name(fields)
+    if rules.identify.touches_references:
+        traits = _unruled(rules.identify, traits)
     _put_unusable_email(custom, traits.get("email"))
     _put_other_references(custom, traits, who, company)
-    return Transformed((UpsertEnduser(who.external_id, who.email, company, fields, custom),))
+    upsert = UpsertEnduser(who.external_id, who.email, company, fields, custom)
+    operations: tuple[Operation, ...] = (upsert,)
+    if rules.companies is Companies.ALL and "companies" in call.traits:
+        others = companies_of(call.context, call.traits)[1:]
+        operations += tuple(map(upsert.with_company, others))
+    if metrics and who.external_id is not None:
+        operations += metrics_of(MetricModel.ENDUSER, who.external_id, metrics, call)
+    return Transformed(operations)
 
 
 def _put_full_name(fields: JsonDict) -> None:
@@ -51,6 +58,15 @@ def _put_full_name(fields: JsonDict) -> None:
     last = name_text(fields.get("lastName"))
     if first and last:
         fields["name"] = f"{first} {last}"
+
+
+def _unruled(rules: TraitRules, traits: JsonDict) -> JsonDict:
+    """What names the user or the company, as far as no rule says where it goes."""
+    told = {key: value for key, value in traits.items() if key in rules.references - rules.ruled}
+    for key, parts in rules.parts.items():
+        if isinstance(told.get(key), dict):
+            told[key] = rest_of(told[key], parts)
+    return told
 
 
 def _put_unusable_email(custom: JsonDict, value: object) -> None:
@@ -74,8 +90,8 @@ def _put_other_references(custom: JsonDict, traits: JsonDict, who: Who, company:
     for key in _OF_THE_COMPANY:
         if key in traits:
             _put_unless_same(custom, key, traits[key], company)
-    if "company" in traits:
-        described = traits["company"]
+    # What is said of a company the user leaves is no property of theirs.
+    if "company" in traits and not is_removal(described := traits["company"]):
         if isinstance(described, dict) and "id" in described:
             _put_unless_same(custom, "company_id", described["id"], company)
             described = {key: value for key, value in described.items() if key != "id"}

@@ -1,6 +1,7 @@
 """Whom a call is about, and which company they belong to."""
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from streamer.events.calls import Group, Identify, JsonDict, Page, Screen, Track
@@ -54,14 +55,55 @@ def grouped_user(call: Group) -> Who:
 
 
 def company_of(context: JsonDict, traits: JsonDict) -> str | None:
-    """External id of the user's company: `context.groupId`, else what the user's traits name."""
+    """External id of the user's company: `context.groupId`, else what the user's traits name.
+
+    Among the traits: `company.id`, `companyId`, `company_id`, then the first of `companies`. A company that
+    the user is said to leave (`remove`) is none of them, wherever else the call names it.
+    """
+    described = traits.get("company")
+    # Apart, as few calls have either, and every call comes here.
+    if "companies" in traits or (type(described) is dict and "remove" in described):
+        return next(_companies(context, traits), None)
     group_id = context.get("groupId")
+    if group_id is None:
+        group_id = context.get("group_id")  # documented nowhere, but Segment's own library reads it
     if group_id is not None and (company := id_text(group_id)) is not None:
         return company
-    nested = traits.get("company")
-    if type(nested) is dict and (company := id_text(nested.get("id"))) is not None:
+    if not traits:
+        return None
+    if type(described) is dict and (company := id_text(described.get("id"))) is not None:
         return company
     return id_text(traits.get("companyId")) or id_text(traits.get("company_id"))
+
+
+def companies_of(context: JsonDict, traits: JsonDict) -> tuple[str, ...]:
+    """External ids of all companies of the user, each once: that of `company_of`, then all of `companies`."""
+    return tuple(dict.fromkeys(_companies(context, traits)))
+
+
+def is_removal(described: object) -> bool:
+    """Whether what a trait says of a company is that the user leaves it."""
+    return isinstance(described, dict) and described.get("remove") in (True, "true")
+
+
+def _companies(context: JsonDict, traits: JsonDict) -> Iterator[str]:
+    described, listed = traits.get("company"), traits.get("companies")
+    entries = listed if isinstance(listed, list) else []
+    left = {_id_of(entry) for entry in (described, *entries) if is_removal(entry)}
+    one_of = (
+        id_text(context.get("groupId")) or id_text(context.get("group_id")),
+        _id_of(described),
+        id_text(traits.get("companyId")),
+        id_text(traits.get("company_id")),
+    )
+    primary = next((company for company in one_of if company is not None and company not in left), None)
+    for company in (primary, *map(_id_of, entries)):
+        if company is not None and company not in left:
+            yield company
+
+
+def _id_of(described: object) -> str | None:
+    return id_text(described.get("id")) if isinstance(described, dict) else None
 
 
 def context_traits(context: JsonDict) -> JsonDict:

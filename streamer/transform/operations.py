@@ -89,7 +89,7 @@ class UpsertEnduser:
         return replace(self, fields={**self.fields, "name": name})
 
     def with_company(self, external_id: str) -> "UpsertEnduser":
-        """The same in another company: its fallback, or the holding company of the `unassigned` rule."""
+        """The same in another company: its fallback, the holding one of `unassigned`, or one of several."""
         return replace(self, company_external_id=external_id)
 
 

@@ -1,7 +1,13 @@
 """The operator's choices, as plain values. Defaults are the behaviour documented without any."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from streamer.transform import defaults
+from streamer.transform.activity_rules import ActivityRules, EventRules
+from streamer.transform.event_lists import EventLists
+from streamer.transform.suppression import Suppressed
+from streamer.transform.trait_rules import TraitRules
 
 
 class Link(StrEnum):
@@ -15,6 +21,27 @@ class Link(StrEnum):
     ALWAYS = "always"
     IF_ABSENT = "if_absent"
     NEVER = "never"
+
+
+class Companies(StrEnum):
+    """Which of the companies in an identify call's `companies` its user is put into."""
+
+    FIRST = "first"
+    """The first, and only where nothing else names a company."""
+    ALL = "all"
+    """Each of them, after the one that anything else names: one upsert of the enduser in each.
+
+    To Planhat an external id is one enduser's per company, so the same person becomes an enduser of each.
+    """
+
+
+class Deletion(StrEnum):
+    """What becomes of a delete call: Segment's request to forget a user."""
+
+    SKIP = "skip"
+    ARCHIVE = "archive"
+    """The enduser is hidden from Planhat's lists, and keeps what it holds."""
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +63,20 @@ class Rules:
     """Passthrough mode: calls are sent on as they are."""
     deliver_screens: bool = False
     """Whether screen calls become activities, as page calls do. Segment's destination ignores them."""
+
+    # --- opt-outs of the operator's, and companies -------------------------------------------------
+    suppressed: Suppressed | None = field(default=None, repr=False)
+    """Users of whom nothing is told; None where there is no list."""
+    events: EventLists | None = None
+    """Track calls that are told, by the event's name; None: all."""
+    companies: Companies = Companies.FIRST
+
+    # --- the mapping -------------------------------------------------------------------------------
+    identify: TraitRules = field(default=defaults.IDENTIFY, repr=False)
+    group: TraitRules = field(default=defaults.GROUP, repr=False)
+    track: ActivityRules = field(default=defaults.TRACK, repr=False)
+    track_events: EventRules = field(default=defaults.TRACK_EVENTS, repr=False)
+    """In the place of `track`, for the events they name."""
+    page: ActivityRules = field(default=defaults.PAGE, repr=False)
+    screen: ActivityRules = field(default=defaults.SCREEN, repr=False)
+    deletion: Deletion = Deletion.SKIP

@@ -12,35 +12,22 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from streamer.events.calls import Call, JsonDict
+from streamer.events.calls import Call, Delete, JsonDict
 from streamer.events.values import iso_timestamp
-from streamer.outcomes import CallType, SkipReason
+from streamer.outcomes import SkipReason
 from streamer.transform import Rules, Skipped, Transformed, told_of
-from streamer.transform.fields import legal_key
-from streamer.transform.operations import Operation
+from streamer.transform.operations import Operation, PushMetric
+from streamer.transform.rule_names import LABELS, OPEN, Path, camel, field_rule, shown, skip_rule
 
 MOST_PARTS: Final = 300
 """Parts of one call that are looked at. Of a call that has more, whole traits are; then the first of them."""
 _DEEPEST: Final = 40
-_OPEN: Final = ("traits", "properties")
-_LABELS: Final = frozenset({"event", "name", "category"})
-"""Parts by which rules choose: what changes with one of them need not come from it."""
 _ALWAYS_THERE: Final = frozenset({"event", "group_id"})
-_KEYS: Final = frozenset({"externalId", "email", "companyExternalId", "fallbackCompany", "date"})
-"""Fields that are named by where they come from, not by a rule for a trait."""
 DEFAULT: Final = "default"
 """The rule of a field that nothing in the call decides."""
 PASSTHROUGH: Final = "passthrough"
 """The rule of what is forwarded as it came."""
 
-_SKIP_RULES: Final[Mapping[SkipReason, str]] = {
-    SkipReason.CONSENT: "STREAMER_CONSENT_CATEGORIES",
-    SkipReason.INTEGRATIONS: "integrations",
-    SkipReason.ANONYMOUS: "identity",
-}
-
-Path = tuple[str | int, ...]
-"""A part of a call: an attribute of it, then the keys and places within."""
 Found = dict[tuple[int, str], list[Path]]
 """By operation and field: the parts it comes from."""
 Ask = Callable[[Call], Transformed | Skipped]
@@ -82,8 +69,8 @@ def why(call: Call, decoded: JsonDict, rules: Rules) -> Why:
     result = ask(call)
     parts = _parts(call)
     if isinstance(result, Skipped):
-        sources = tuple(_shown(path) for path in parts if _ends_skip(call, path, ask, result))
-        return Why(skipped=result.reason, sources=sources, rule=_skip_rule(call, result.reason))
+        sources = tuple(shown(path) for path in parts if _ends_skip(call, path, ask, result))
+        return Why(skipped=result.reason, sources=sources, rule=skip_rule(call, rules, result.reason))
     told = [fields_of(each) for each in result.operations]
     found: Found = {(number, name): [] for number, each in enumerate(told) for name in each}
     for path in parts:
@@ -91,13 +78,10 @@ def why(call: Call, decoded: JsonDict, rules: Rules) -> Why:
             found[place].append(path)
     used = {path for paths in found.values() for path in paths}
     _decide_the_rest(call, ask, parts, told, result, found)
-    causes = tuple(
-        _cause(call, number, name, _data_first(call, told[number][name], paths))
-        for (number, name), paths in found.items()
-    )
+    causes = tuple(_causes(call, rules, result, told, found))
     if rules.forwards:
         return Why(tuple(_forwarded(cause, decoded) for cause in causes))
-    unsent = tuple(_shown(path) for path in parts if path[0] in _OPEN and path not in used)
+    unsent = tuple(shown(path) for path in parts if path[0] in OPEN and path not in used)
     return Why(causes, unsent)
 
 
@@ -114,7 +98,7 @@ def fields_of(operation: Operation) -> dict[str, Any]:
             prefix = "" if each.name == "fields" else f"{each.name}."
             opened |= {f"{prefix}{key}": part for key, part in value.items()}
         elif value is not None:
-            found[_camel(each.name)] = value
+            found[camel(each.name)] = value
     return {**opened, **found}
 
 
@@ -160,18 +144,6 @@ def _value(call: Call, path: Path) -> object:
     for step in path[1:]:
         found = found[step]
     return found
-
-
-def _shown(path: Path) -> str:
-    text = _camel(str(path[0]))
-    for step in path[1:]:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return text
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(each.capitalize() for each in others)
 
 
 # --- the same call with one part changed -----------------------------------------------------------------
@@ -281,30 +253,35 @@ def _changed(
 
 def _data_first(call: Call, value: object, paths: list[Path]) -> list[Path]:
     """Without the labels that only chose the rule: those whose text is not in the field."""
-    if not any(path[0] not in _LABELS for path in paths):
+    if not any(path[0] not in LABELS for path in paths):
         return paths
-    return [path for path in paths if path[0] not in _LABELS or str(_value(call, path)) in str(value)]
+    return [path for path in paths if path[0] not in LABELS or str(_value(call, path)) in str(value)]
 
 
 def _spelled_in(call: Call, parts: Sequence[Path], value: object) -> list[Path]:
     """Labels that stand in a text: of a call that would be skipped with any other label."""
     if not isinstance(value, str):
         return []
-    return [path for path in parts if path[0] in _LABELS and str(_value(call, path)) in value]
+    return [path for path in parts if path[0] in LABELS and str(_value(call, path)) in value]
 
 
 # --- the rule ----------------------------------------------------------------------------------------
 
 
-def _skip_rule(call: Call, reason: SkipReason) -> str:
-    if reason is SkipReason.UNSUPPORTED_TYPE:
-        return f"calls.{call.type}"
-    return _SKIP_RULES.get(reason, str(reason))
+def _causes(
+    call: Call, rules: Rules, result: Transformed, told: Sequence[Mapping[str, Any]], found: Found
+) -> Iterator[Cause]:
+    for (number, name), own in found.items():
+        operation = result.operations[number]
+        # A metric is of what its value is of.
+        is_of_value = isinstance(operation, PushMetric) and not own
+        paths = _data_first(call, told[number][name], found[number, "value"] if is_of_value else own)
+        named = dict.fromkeys(field_rule(call, rules, operation, name, path) for path in paths)
+        yield Cause(number, name, tuple(map(shown, paths)), " + ".join(named) or _default(call))
 
 
-def _cause(call: Call, number: int, name: str, paths: Sequence[Path]) -> Cause:
-    rules = dict.fromkeys(_rule(call.type, name, path) for path in paths)
-    return Cause(number, name, tuple(map(_shown, paths)), " + ".join(rules) or DEFAULT)
+def _default(call: Call) -> str:
+    return f"calls.{call.type}" if isinstance(call, Delete) else DEFAULT
 
 
 def _forwarded(cause: Cause, decoded: JsonDict) -> Cause:
@@ -314,25 +291,3 @@ def _forwarded(cause: Cause, decoded: JsonDict) -> Cause:
         return cause
     sources = cause.sources or ((key,) if key in decoded else ())
     return replace(cause, sources=sources, rule=PASSTHROUGH if sources else DEFAULT)
-
-
-def _rule(kind: CallType, name: str, path: Path) -> str:
-    """What stands for the rule in a mapping file: its table and key, or where an id was found."""
-    if name in _KEYS or path[0] not in _OPEN:
-        is_text = name == "action" and path[0] in _LABELS
-        return f"{kind}.action" if is_text else _shown(path)
-    holder, dot, key = name.partition(".")
-    if dot and holder in {"custom", "info"} and _is_unlisted(path, key, holder):
-        return f"{kind}.unlisted = {holder}"
-    if name == "weight":
-        return f"{kind}.weight"
-    return f"{kind}.{path[0]}.{'.'.join(str(step) for step in path[1:] if isinstance(step, str))}"
-
-
-def _is_unlisted(path: Path, key: str, holder: str) -> bool:
-    """Whether the key is the one that a part without a rule of its own gets: its names, joined."""
-    steps = [str(step) for step in path[1:] if isinstance(step, str)]
-    if holder == "info":
-        return key == steps[0]
-    joined = (legal_key("_".join(steps[:count])) for count in range(1, len(steps) + 1))
-    return key in joined

@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from streamer.transform.encoding import json_ready, to_json
-from streamer.transform.fields import legal_key, put_custom, put_fields, put_name
+from streamer.transform.fields import legal_key, put_custom
+from streamer.transform.ruled import apply_rules
+from streamer.transform.trait_rules import Place, Target, TraitRule, TraitRules
 
 
 def custom(key: str, value: Any) -> dict[str, Any]:
@@ -102,7 +104,22 @@ def test_nesting_ten_thousand_deep_is_cut(wrap: Any) -> None:
     assert msgspec.json.decode(to_json(written)) == written
 
 
-TABLE = {"nick": ("nick",), "title": ("title", "position")}
+NAMED = TraitRules(
+    (
+        TraitRule("nick", (Target(Place.FIELD, "nick"),)),
+        TraitRule("title", (Target(Place.FIELD, "title"), Target(Place.FIELD, "position"))),
+        TraitRule("name", (Target(Place.FIELD, "name"),)),
+    ),
+    keeps_others=True,
+)
+
+
+def ruled(traits: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields and the custom fields that these traits are written to."""
+    fields: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    apply_rules(NAMED, traits, fields, others, None)
+    return fields, others
 
 
 @pytest.mark.parametrize(
@@ -116,15 +133,12 @@ TABLE = {"nick": ("nick",), "title": ("title", "position")}
         ({"nick": True}, {}, {"nick": True}),
         ({"nick": ["a"]}, {}, {"nick": ["a"]}),
         ({"nick": {"short": "a"}}, {}, {"nick_short": "a"}),
-        ({"other": 1}, {}, {}),
+        ({"other": 1}, {}, {"other": 1}),
     ],
 )
 def test_own_fields_take_text(traits: Any, fields: Any, rest: Any) -> None:
     """Own fields take text, numbers as text and null; what they cannot hold is an ordinary trait."""
-    written: dict[str, Any] = {}
-    others: dict[str, Any] = {}
-    put_fields(written, others, TABLE, traits)
-    assert (written, others) == (fields, rest)
+    assert ruled(traits) == (fields, rest)
 
 
 @pytest.mark.parametrize(
@@ -142,10 +156,7 @@ def test_own_fields_take_text(traits: Any, fields: Any, rest: Any) -> None:
 )
 def test_a_name_is_never_wiped_out(value: Any, fields: Any, rest: Any) -> None:
     """Neither a null nor a blank becomes a name."""
-    written: dict[str, Any] = {}
-    others: dict[str, Any] = {}
-    put_name(written, others, value)
-    assert (written, others) == (fields, rest)
+    assert ruled({"name": value}) == (fields, rest)
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,27 @@
 """Why: it names what transform made, no more and no less, and where each field came from."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
 from streamer.outcomes import SkipReason
 from streamer.planhat.requests import encode_operation
 from streamer.transform import Rules, Skipped, Transformed, told_of, transform
+from streamer.transform.activity_rules import ActivityRules, EventRules, Weight
 from streamer.transform.encoding import to_json
-from streamer.transform.operations import Operation
-from streamer.transform.why import DEFAULT, MOST_PARTS, Cause, Why, why
+from streamer.transform.operations import Operation, UpsertEnduser
+from streamer.transform.planhat_fields import Kind
+from streamer.transform.rules import Deletion
+from streamer.transform.trait_rules import Flatten, Place, Target, TraitRule, TraitRules
+from streamer.transform.why import DEFAULT, MOST_PARTS, Cause, Why, fields_of, why
 from tests.events.strategies import good_events, unhurried
 from tests.transform.test_fixtures import CASES, rules_of
 from tests.transform.test_properties import rules
@@ -28,6 +34,8 @@ def sent_fields(operation: Operation) -> set[str]:
     spelled.pop("euExtId", None)
     if "companyId" in spelled:
         spelled["companyExternalId"] = spelled.pop("companyId")
+    if isinstance(operation, UpsertEnduser) and operation.fallback_company is not None:
+        spelled["fallbackCompany"] = operation.fallback_company  # told if the reply asks for it
     opened = {f"{name}.{key}" for name in ("custom", "info") for key in spelled.pop(name, {})}
     return opened | set(spelled)
 
@@ -166,3 +174,95 @@ def test_what_is_forwarded_is_named_too(event: dict[str, Any]) -> None:
     assert named["call.type"].sources == ("type",)
     assert named["call.source"].rule == DEFAULT
     assert named["call.user_id"].sources == named["externalId"].sources
+
+
+# --- rules of the operator's own ------------------------------------------------------------------
+
+MAPPED = Rules(
+    identify=TraitRules(
+        (
+            TraitRule("job", (Target(Place.FIELD, "position"),)),
+            TraitRule("plan tier", (Target(Place.OTHER, "Plan"),)),
+            TraitRule("address.city", (Target(Place.OTHER, "City"),)),
+            TraitRule("score", (Target(Place.METRIC, "score"), Target(Place.OTHER, "Score")), Kind.NUMBER),
+            TraitRule("phone", (Target(Place.FIELD, "phone"),)),
+            TraitRule("internal"),
+        ),
+    ),
+    track_events=EventRules(
+        {
+            "Order *": ActivityRules(action="Bought: {event}", weight=Weight("revenue")),
+            "Noise": ActivityRules(is_skipped=True),
+        }
+    ),
+    deletion=Deletion.ARCHIVE,
+)
+
+
+def rules_by_field(event: dict[str, Any]) -> dict[str, str]:
+    """The rule behind each field of an event, by operation and field."""
+    return {f"{each.operation}.{each.field}": each.rule for each in why(parse(event), event, MAPPED).causes}
+
+
+def test_an_operators_own_rules_are_named() -> None:
+    """Renamed, routed, retyped and pushed as a metric: each by the key that the mapping file has it under."""
+    traits = {
+        "job": "CTO", "plan tier": "gold", "address": {"city": "Paris", "zip": "1"}, "score": "7",
+        "phone": {"home": "1"}, "internal": "x", "other": 1,
+    }  # fmt: skip
+    event = {"type": "identify", "userId": "u-1", "traits": traits}
+    assert rules_by_field(event) == {
+        "0.externalId": "userId",
+        "0.position": "identify.traits.job",
+        "0.custom.Plan": "identify.traits.plan tier",
+        "0.custom.City": "identify.traits.address.city",
+        "0.custom.address_zip": "identify.unlisted = custom",
+        "0.custom.Score": "identify.traits.score",
+        "0.custom.phone_home": "identify.unlisted = custom",
+        "0.custom.other": "identify.unlisted = custom",
+        "1.externalId": "userId",
+        "1.model": "identify.traits.score",
+        "1.dimension": "identify.traits.score",
+        "1.value": "identify.traits.score",
+    }
+    assert why(parse(event), event, MAPPED).unsent == ("traits.internal",)
+
+
+def test_rules_of_one_event_are_named() -> None:
+    """An activity's name, weight and skip by the event's own rules, under the pattern they stand by."""
+    bought = {"type": "track", "userId": "u-1", "event": "Order Completed", "properties": {"revenue": 5}}
+    assert rules_by_field(bought) == {
+        "0.externalId": "userId",
+        "0.action": 'track.events."Order *".action',
+        "0.weight": 'track.events."Order *".weight',
+        "0.info.revenue": 'track.events."Order *".unlisted = info',
+    }
+    noise = {"type": "track", "userId": "u-1", "event": "Noise"}
+    told = why(parse(noise), noise, MAPPED)
+    assert (told.skipped, told.rule, told.sources) == (
+        SkipReason.DENIED,
+        'track.events."Noise".skip',
+        ("event",),
+    )
+
+
+def test_a_deletion_is_named() -> None:
+    """What a delete call comes to by rule is that rule's."""
+    event = {"type": "delete", "userId": "u-1"}
+    assert rules_by_field(event) == {"0.externalId": "userId", "0.archived": "calls.delete"}
+
+
+@unhurried
+@given(good_events, st.sampled_from(Flatten), st.booleans())
+def test_exactly_what_mapped_rules_make_is_named(
+    event: dict[str, Any], flatten: Flatten, keeps_others: bool
+) -> None:
+    """Under rules of every kind, too, causes name each field of each operation, and each has a rule."""
+    traits = replace(MAPPED.identify, flatten=flatten, keeps_others=keeps_others)
+    chosen = replace(MAPPED, identify=traits, group=traits, track=ActivityRules(properties=traits))
+    result, told = told_of(parse(event), event, chosen), why(parse(event), event, chosen)
+    made = result.operations if isinstance(result, Transformed) else ()
+    assert [(each.operation, each.field) for each in told.causes] == [
+        (number, name) for number, operation in enumerate(made) for name in fields_of(operation)
+    ]
+    assert all(each.rule for each in told.causes)

@@ -5,7 +5,7 @@ from typing import Final
 
 from streamer.outcomes import InvalidReason, SkipReason
 
-ADVICE: Final[Mapping[str, tuple[str, str]]] = {
+ADVICE: Final[Mapping[SkipReason, tuple[str, str]]] = {
     SkipReason.TOMBSTONE: ("the record is empty", "nothing, if deleting was meant"),
     SkipReason.CONSENT: (
         "the user refused a consent category that stands for Planhat",
@@ -15,12 +15,15 @@ ADVICE: Final[Mapping[str, tuple[str, str]]] = {
         "the call's `integrations` switch Planhat off",
         "have its sender say Planhat: true; of a replay, STREAMER_INTEGRATION_ALIASES names its transport",
     ),
-    "suppressed": (
+    SkipReason.SUPPRESSED: (
         "the user is on the list of those of whom nothing is told",
         "nothing, or take the user off the list (STREAMER_SUPPRESSION_FILE)",
     ),
-    "denied": ("the event is on the list of denied events", "nothing, or take it off that list"),
-    "not_allowed": ("the event is not on the list of allowed events", "nothing, or put it on that list"),
+    SkipReason.DENIED: ("the event is on the list of denied events", "nothing, or take it off that list"),
+    SkipReason.NOT_ALLOWED: (
+        "the event is not on the list of allowed events",
+        "nothing, or put it on that list",
+    ),
     SkipReason.UNSUPPORTED_TYPE: (
         "calls of this type are not sent to Planhat",
         "send identify, group, track or page",

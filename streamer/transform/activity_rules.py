@@ -1,0 +1,105 @@
+"""Rules for activities, compiled once at start: what they are called, what they weigh, what they carry."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from streamer.events.calls import JsonDict, Page, Screen, Track
+from streamer.transform.encoding import scalar
+from streamer.transform.retyping import UNREADABLE, number_of
+from streamer.transform.trait_rules import Flatten, TraitRules
+from streamer.transform.wildcards import Names, has_wildcard
+
+AMOUNTS: Final = frozenset({"revenue", "value"})
+"""Properties of Segment's that hold an amount of money: text is read as one, too."""
+_ORDERED = re.compile(r"[ _]?(?:completed[ _]?order|order[ _]?completed)[ _]?", re.IGNORECASE)
+
+INFO: Final = TraitRules(flatten=Flatten.NOT)
+"""Properties stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """How much an activity counts: Planhat's default of 1, unless a property or a rule says otherwise."""
+
+    property: str | None = "weight"
+    """The property that holds it; None: it is `fixed`."""
+    fixed: float = 1
+
+    def of(self, properties: JsonDict, call: Track | Page | Screen) -> float:
+        """A finite number (0 is one). Only amounts are read from text, such as "$12.50"."""
+        if self.property is None:
+            return self.fixed
+        value = properties.get(self.property)
+        if self.property in AMOUNTS:
+            if value is None and self.property == "revenue" and _is_order(call):
+                value = properties.get("total")
+            amount = UNREADABLE if isinstance(value, bool) else number_of(value)
+            return 1 if amount is UNREADABLE else amount
+        if value is None or isinstance(value, bool) or not isinstance(value, int | float):
+            return 1
+        number = scalar(value)
+        return number if isinstance(number, int | float) else 1
+
+
+def _is_order(call: Track | Page | Screen) -> bool:
+    """Whether it is the order of Segment's commerce events, whose revenue may be called `total`."""
+    return isinstance(call, Track) and _ORDERED.fullmatch(call.event) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityRules:
+    """Everything that is ruled about one kind of activity."""
+
+    action: str = "{event}"
+    """Its name: `{event}`, or for pages `{name}` and `{category}`, stand for what the call says."""
+    action_unnamed: str = ""
+    """Of a page without a name."""
+    weight: Weight = Weight()
+    properties: TraitRules = INFO
+    is_skipped: bool = False
+
+    without_category: str = field(init=False, repr=False, compare=False)
+    """The action of a page that has no category: without the blank beside it, too."""
+    unnamed_without_category: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "without_category", _without_category(self.action))
+        object.__setattr__(self, "unnamed_without_category", _without_category(self.action_unnamed))
+
+
+def _without_category(action: str) -> str:
+    for text in ("{category} ", " {category}", "{category}"):
+        action = action.replace(text, "")
+    return action
+
+
+@dataclass(frozen=True, slots=True)
+class EventRules:
+    """Rules for track calls by the event they name; compiled once."""
+
+    by_name: Mapping[str, ActivityRules] = field(default_factory=dict)
+    """By name, or by a pattern with wildcards."""
+    _exact: Mapping[str, ActivityRules] = field(init=False, repr=False, compare=False)
+    _wild: tuple[tuple[Names, ActivityRules], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        exact = {name: rules for name, rules in self.by_name.items() if not has_wildcard(name)}
+        wild = sorted((name for name in self.by_name if name not in exact), key=_inexactness)
+        put = object.__setattr__
+        put(self, "_exact", exact)
+        put(self, "_wild", tuple((Names((name,)), self.by_name[name]) for name in wild))
+
+    def of(self, event: str) -> ActivityRules | None:
+        """The rules of the most exact name: the whole one first, then that with most letters of its own."""
+        found = self._exact.get(event)
+        if found is not None:
+            return found
+        return next((rules for names, rules in self._wild if event in names), None)
+
+
+def _inexactness(pattern: str) -> tuple[int, int, int]:
+    stars = pattern.count("*")
+    marks = pattern.count("?")
+    return (stars + marks - len(pattern), stars, marks)

@@ -1,0 +1,219 @@
+"""Applying rules to an event's traits or properties.
+
+Total: whatever a value is, it goes where its rule says, or where it would go without one, or nowhere.
+"""
+
+from typing import Any
+
+from streamer.transform.encoding import to_json
+from streamer.transform.fields import name_text, plain_text, put_custom
+from streamer.transform.planhat_fields import Kind
+from streamer.transform.retyping import UNREADABLE, number_of, retyped
+from streamer.transform.trait_rules import ABSENT, Flatten, Parts, Place, Step, Target, TraitRule, TraitRules
+from streamer.transform.wildcards import Names
+
+JsonDict = dict[str, Any]
+Metrics = list[tuple[str, float]]
+"""Dimension and value of each metric."""
+
+
+def apply_rules(
+    rules: TraitRules, traits: JsonDict, fields: JsonDict, others: JsonDict, metrics: Metrics | None
+) -> None:
+    """Write traits to fields of Planhat's own, to `others` (`custom` or `info`), and to the metrics.
+
+    No metrics: what the traits are of has no external id, without which Planhat takes none.
+    """
+    steps = _put_unnamed(rules, traits, others)
+    for step in steps:
+        name, inner, _, _, texts, _, _ = step
+        if name in traits:
+            value = traits[name]
+            if inner is not None:
+                if type(value) is not dict or inner not in value:
+                    continue
+                value = value[inner]
+            if texts and type(value) is str:
+                for target in texts:
+                    fields[target] = value
+            else:
+                _take_step(rules, step, value, fields, others, metrics)
+    for name, rule in rules.rests:
+        value = traits.get(name)
+        if type(value) is dict:
+            _put_rest(rules, name, rule, value, fields, others, metrics)
+    if metrics is not None and rules.metrics is not None:
+        _put_numbers(rules.metrics, traits, metrics)
+
+
+def _put_unnamed(rules: TraitRules, traits: JsonDict, others: JsonDict) -> tuple[Step, ...]:
+    """Write the traits that have no rule; return what is to be done with those that have one."""
+    named, steps = rules.named, rules.steps
+    if rules.keeps_others and rules.flatten is Flatten.JOIN:
+        for key, value in traits.items():
+            if key not in named:
+                put_custom(others, key, value)
+            elif key in rules.dotted:
+                steps = rules.all_steps
+    else:
+        for key, value in traits.items():
+            if key in rules.dotted:
+                steps = rules.all_steps
+            elif rules.keeps_others and key not in named:
+                put_other(others, key, value, rules.flatten)
+    return steps
+
+
+def put_defaults(rules: TraitRules, traits: JsonDict, others: JsonDict, metrics: Metrics | None) -> None:
+    """Write the defaults of what an object that is told whole does not say."""
+    for rule in rules.fills:
+        if rule.name not in traits and (not rule.path or _at(traits, rule.path) is ABSENT):
+            _put(rules, rule, rule.default, rule.name, {}, others, metrics)
+
+
+def put_other(others: JsonDict, key: str, value: object, flatten: Flatten) -> None:
+    """Write a value without a field of its own, objects as this style says."""
+    if flatten is Flatten.NOT:
+        others[key] = value
+    elif flatten is Flatten.JOIN or not _is_nested(value):
+        put_custom(others, key, value)
+    elif flatten is Flatten.TEXT:
+        put_custom(others, key, to_json(value).decode())
+
+
+def rest_of(value: JsonDict, parts: Parts) -> JsonDict:
+    """The object without the parts that rules take out of it."""
+    rest: JsonDict = {}
+    for key, part in value.items():
+        if key not in parts:
+            rest[key] = part
+        elif parts[key] is not None:
+            left = rest_of(part, parts[key]) if isinstance(part, dict) else part
+            if left or left is part:
+                rest[key] = left
+    return rest
+
+
+def metric_id(name: str) -> str:
+    """A metric's id made from a trait's name: Planhat takes neither blanks nor special characters."""
+    return "".join(each if each.isascii() and (each.isalnum() or each in "_-") else "_" for each in name)
+
+
+def _take_step(
+    rules: TraitRules, step: Step, value: object, fields: JsonDict, others: JsonDict, metrics: Metrics | None
+) -> None:
+    if step.deeper:
+        value = _at(value, step.deeper)
+        if value is ABSENT:
+            return
+    elif step.has_parts and type(value) is dict:
+        return
+    _put(rules, step.rule, value, step.key, fields, others, metrics)
+
+
+def _put_rest(
+    rules: TraitRules,
+    name: str,
+    rule: TraitRule | None,
+    value: JsonDict,
+    fields: JsonDict,
+    others: JsonDict,
+    metrics: Metrics | None,
+) -> None:
+    """Write what is left of an object once parts of it went elsewhere."""
+    rest = rest_of(value, rules.parts[name])
+    if not rest and value:
+        return
+    if rule is not None:
+        _put(rules, rule, rest, name, fields, others, metrics)
+    elif rules.keeps_others:
+        put_other(others, name, rest, rules.flatten)
+
+
+def _put(
+    rules: TraitRules,
+    rule: TraitRule,
+    value: object,
+    own_key: str,
+    fields: JsonDict,
+    others: JsonDict,
+    metrics: Metrics | None,
+) -> None:
+    """Write one value where its rule says; where nothing there can hold it, as if it had no rule."""
+    if not rule.targets:
+        return
+    read = value if rule.kind is None else retyped(rule.kind, value)
+    if (read is None or read is UNREADABLE) and rule.default is not ABSENT:
+        read = rule.default
+    is_held = False
+    if read is not UNREADABLE:
+        for target in rule.targets:
+            is_held |= _put_target(rules, target, read, fields, others, metrics)
+    if not is_held and rules.keeps_others and not _writes(rule, own_key):
+        put_other(others, own_key, value, rules.flatten)
+
+
+def _put_target(
+    rules: TraitRules,
+    target: Target,
+    value: object,
+    fields: JsonDict,
+    others: JsonDict,
+    metrics: Metrics | None,
+) -> bool:
+    """Write a value to one target; False where that cannot hold it."""
+    if target.place is Place.OTHER:
+        put_other(others, target.name, value, rules.flatten)
+        return True
+    if target.place is Place.METRIC:
+        if value is None:
+            return True  # no metric can be cleared
+        number = UNREADABLE if isinstance(value, bool | str) else number_of(value)
+        if metrics is None or number is UNREADABLE:
+            return False
+        metrics.append((target.name, number))
+        return True
+    return _put_field(target, value, fields)
+
+
+def _put_field(target: Target, value: object, fields: JsonDict) -> bool:
+    if target.name == "name":
+        # A blank or a null would wipe out a real name at Planhat.
+        name = name_text(value)
+        if name is not None:
+            fields["name"] = name
+        return not isinstance(value, dict | list)
+    if value is None:
+        fields[target.name] = None
+        return True
+    held = plain_text(value) if target.kind is Kind.TEXT else retyped(target.kind, value)
+    if held is None or held is UNREADABLE:
+        return False
+    fields[target.name] = held
+    return True
+
+
+def _put_numbers(names: Names, traits: JsonDict, metrics: Metrics) -> None:
+    for key, value in traits.items():
+        if type(value) in {int, float} and key in names:
+            number = number_of(value)
+            if number is not UNREADABLE:
+                metrics.append((metric_id(key), number))
+
+
+def _at(value: object, path: tuple[str, ...]) -> object:
+    for key in path:
+        if not isinstance(value, dict) or key not in value:
+            return ABSENT
+        value = value[key]
+    return value
+
+
+def _writes(rule: TraitRule, key: str) -> bool:
+    return any(target.place is Place.OTHER and target.name == key for target in rule.targets)
+
+
+def _is_nested(value: object) -> bool:
+    if isinstance(value, list):
+        return any(isinstance(each, dict | list) for each in value)
+    return isinstance(value, dict)

@@ -1,0 +1,187 @@
+"""Rules for traits and properties, compiled once at start into what is cheap to look up per event.
+
+A rule names a trait, where it goes and what it is made into. Order counts: where two traits go to one
+field, the later rule wins.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from streamer.transform.planhat_fields import Kind
+from streamer.transform.wildcards import Names
+
+
+class Flatten(StrEnum):
+    """What becomes of objects, and of lists of them, which Planhat's `custom` cannot hold."""
+
+    JOIN = "join"
+    """A field for each part, keys joined by `_`; lists of objects as JSON text."""
+    TEXT = "text"
+    """JSON text, in one field."""
+    DROP = "drop"
+    """Nothing."""
+    NOT = "not"
+    """They stay as they are: an activity's `info` holds anything."""
+
+
+class Place(StrEnum):
+    """Where a trait goes."""
+
+    FIELD = "field"
+    """A field of Planhat's own."""
+    OTHER = "other"
+    """`custom` of an enduser or a company, `info` of an activity: under any name."""
+    METRIC = "metric"
+
+
+class Target(NamedTuple):
+    """One place for a trait."""
+
+    place: Place
+    name: str
+    """The field, the key, or the metric's dimension."""
+    kind: Kind = Kind.TEXT
+    """What a field of Planhat's own holds; of the other places it says nothing."""
+
+
+class _Absent:
+    """Says that there is no default: null could be one."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = _Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class TraitRule:
+    """What becomes of one trait or property."""
+
+    name: str
+    """As the event spells it, or the path to it with dots between the keys."""
+    targets: tuple[Target, ...] = ()
+    """None: it is dropped."""
+    kind: Kind | None = None
+    """What its value is made into first."""
+    default: Any = ABSENT
+    """Stands for a null, and for a value that cannot be made into that kind."""
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The keys that lead to it where no trait has the whole as its name; one key is no path."""
+        keys = tuple(self.name.split("."))
+        return keys if len(keys) > 1 and all(keys) else ()
+
+
+class Step(NamedTuple):
+    """One rule, ready to be applied: steps are taken in their order."""
+
+    name: str
+    """The trait's key; of what lies deeper the key on the outside."""
+    inner: str | None
+    """The key in there, where it lies deeper."""
+    deeper: tuple[str, ...]
+    """The keys from there on."""
+    has_parts: bool
+    """Whether there are rules for what lies deeper in it: an object is then none of its business."""
+    fields: tuple[str, ...]
+    """Text fields of Planhat's own, where text needs nothing but to be written there: nearly always."""
+    key: str
+    """Where the value goes if no target can hold it."""
+    rule: TraitRule
+
+
+Parts = Mapping[str, Any]
+"""Keys of an object that rules take out of it: None, or the keys they take out of what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraitRules:
+    """Everything that is ruled about the traits of one type of call."""
+
+    rules: tuple[TraitRule, ...] = ()
+    """In the order in which they apply."""
+    references: frozenset[str] = frozenset()
+    """Traits that name the user or the company: the call's own code looks at those that have no rule."""
+    flatten: Flatten = Flatten.JOIN
+    keeps_others: bool = True
+    """Whether traits without a rule go to `custom` (`info`), under their own names."""
+    metrics: Names | None = None
+    """Traits that are pushed as metrics too where they are numbers; None: none of them."""
+
+    named: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Keys of traits that are not simply others."""
+    dotted: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Those that stand for a path, and are no trait's key in nearly every event."""
+    steps: tuple[Step, ...] = field(init=False, repr=False, compare=False)
+    """For events without any of those."""
+    all_steps: tuple[Step, ...] = field(init=False, repr=False, compare=False)
+    parts: Mapping[str, Parts] = field(init=False, repr=False, compare=False)
+    """By the key of a trait, what rules take out of the object there."""
+    rests: tuple[tuple[str, TraitRule | None], ...] = field(init=False, repr=False, compare=False)
+    """Where what is left of such an object goes: by a rule, or where others go. Not of a reference."""
+    fills: tuple[TraitRule, ...] = field(init=False, repr=False, compare=False)
+    """Rules with a default, for objects that are told whole: what is absent there is so for good."""
+    touches_references: bool = field(init=False, repr=False, compare=False)
+    """Whether a rule says where a trait goes that names the user or the company, or a part of it."""
+    is_idle: bool = field(init=False, repr=False, compare=False)
+    """Whether everything stays as it is, so that nothing needs to be looked at."""
+
+    def __post_init__(self) -> None:
+        parts: dict[str, dict[str, Any]] = {}
+        for rule in self.rules:
+            if rule.path:
+                _take(parts.setdefault(rule.path[0], {}), rule.path[1:])
+        steps: list[Step] = []
+        for rule in self.rules:
+            if rule.path:
+                steps.append(_step(rule, rule.path[0], rule.path[1:], key="_".join(rule.path)))
+            steps.append(_step(rule, rule.name, has_parts=rule.name in parts))
+        own = {rule.name: rule for rule in self.rules}
+        told = [name for name in parts if name in own or name not in self.references]
+        dotted = frozenset(rule.name for rule in self.rules if rule.path)
+        put = object.__setattr__
+        put(self, "named", frozenset(step.name for step in steps) | self.references)
+        put(self, "dotted", dotted)
+        put(self, "steps", tuple(step for step in steps if step.name not in dotted))
+        put(self, "all_steps", tuple(steps))
+        put(self, "parts", parts)
+        put(self, "rests", tuple((name, _for_objects(own.get(name))) for name in told))
+        put(self, "fills", tuple(rule for rule in self.rules if rule.default is not ABSENT))
+        put(self, "touches_references", any(step.name in self.references for step in steps))
+        is_untouched = self.keeps_others and not self.rules and self.metrics is None
+        put(self, "is_idle", is_untouched and self.flatten is Flatten.NOT)
+
+    @property
+    def ruled(self) -> frozenset[str]:
+        """Traits that have a rule of their own."""
+        return frozenset(rule.name for rule in self.rules)
+
+
+def _step(
+    rule: TraitRule, name: str, path: tuple[str, ...] = (), *, has_parts: bool = False, key: str = ""
+) -> Step:
+    inner, deeper = (path[0], path[1:]) if path else (None, ())
+    names = tuple(target.name for target in rule.targets)
+    is_text = all(target.place is Place.FIELD and target.kind is Kind.TEXT for target in rule.targets)
+    is_plain = is_text and rule.kind is None and not deeper and "name" not in names
+    return Step(name, inner, deeper, has_parts, names if is_plain else (), key or name, rule)
+
+
+def _for_objects(rule: TraitRule | None) -> TraitRule | None:
+    """The rule of a trait as far as it is one for objects: fields of Planhat's own hold none."""
+    if rule is None or rule.kind is not None or not rule.targets:
+        return rule
+    return None if all(target.place is Place.FIELD for target in rule.targets) else rule
+
+
+def _take(parts: dict[str, Any], path: Sequence[str]) -> None:
+    *between, last = path
+    for key in between:
+        if key in parts and parts[key] is None:
+            return  # the whole of it is taken already
+        parts = parts.setdefault(key, {})
+    parts[last] = None
