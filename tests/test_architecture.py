@@ -21,7 +21,7 @@ OWNERS = {
     "aiohttp": {"standins"},
     "structlog": {"logs"},
     "rich": {"cli", "local", "standins"},
-    "pydantic": {"config"},
+    "pydantic": {"config", "mapping"},
     "msgspec": {"avro", "events", "letters", "local", "planhat", "standins", "transform"},
 }
 """The rooms that may import each outside library; one that is not here has no room yet."""

@@ -301,6 +301,8 @@ def test_a_file_that_cannot_be_read_is_named(
         (["-", "--topic"], "one of them"),
         (["-", "--partition", "1", "--from", "1h"], "--partition is of a live topic"),
         (["-", "--count", "0"], "--count cannot be 0"),
+        (["-", "--against", "old.toml"], "--against goes with --mapping NEW"),
+        (["-", "--show-values"], "--show-values is of --against"),
         (["--topic", "--offset", "7"], "--offset needs --partition"),
         (["--topic", "--offset", "-7", "--from", "1h"], "both say where to begin"),
         (["--topic", "--from", "noon"], "--from noon is no time; TIME: ISO 8601"),
@@ -402,6 +404,56 @@ def test_transform_tells_why(lines: Lines, capsys: Capture) -> None:
     text = capsys.readouterr().out
     assert "  action ← event   [track.action]\n" in text
     assert "  skipped by integrations ← integrations.Planhat\n" in text
+
+
+@pytest.fixture(name="mappings")
+def _mappings(tmp_path: Path) -> tuple[str, str]:
+    """An old and a new mapping file."""
+    old, new = tmp_path / "old.toml", tmp_path / "new.toml"
+    old.write_text('version = 1\n[events]\ndeny = ["Noise"]\n')
+    new.write_text('version = 1\n[identify.traits]\nage = "custom:Years"\n[events]\ndeny = ["Invoice *"]\n')
+    return str(old), str(new)
+
+
+def test_transform_takes_another_mapping(lines: Lines, capsys: Capture, mappings: tuple[str, str]) -> None:
+    """--mapping puts that file's rules in the place of those in force, for --why as well."""
+    old, new = mappings
+    assert main(["transform", "--json", "--why", "--mapping", new, lines(IDENTIFY, TRACK)]) == 0
+    identify, track = told(capsys)
+    assert identify["requests"][0]["body"][0]["custom"] == {"Years": 2**60}
+    assert [each["rule"] for each in identify["why"]["fields"] if each["field"] == "custom.Years"] == [
+        "identify.traits.age"
+    ]
+    assert (track["reason"], track["why"]["rule"]) == ("denied", "events.deny")
+
+    assert main(["transform", "--mapping", f"{old}.gone", lines(TRACK)]) == 2
+    assert "old.toml.gone: the file cannot be read" in capsys.readouterr().err
+
+
+def test_transform_shows_what_a_mapping_would_change(
+    lines: Lines, capsys: Capture, mappings: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two files, and between a file and the rules in force: counts, fields, reasons, examples."""
+    old, new = mappings
+    file = lines(IDENTIFY, TRACK, {**TRACK, "event": "Noise"}, GROUP)
+    assert main(["transform", "--json", "--mapping", new, "--against", old, file]) == 0
+    (changed,) = told(capsys)
+    kinds = {kind: count for kind, count in changed["kinds"].items() if count}
+    assert kinds == {"unchanged": 1, "different": 1, "now_sent": 1, "now_skipped": 1}
+    assert changed["fields"] == [
+        {"field": "endusers.custom.age", "how": "removed", "events": 1},
+        {"field": "endusers.custom.Years", "how": "added", "events": 1},
+    ] or changed["fields"] == [
+        {"field": "endusers.custom.Years", "how": "added", "events": 1},
+        {"field": "endusers.custom.age", "how": "removed", "events": 1},
+    ]
+
+    monkeypatch.setenv("STREAMER_MAPPING_FILE", old)
+    assert main(["transform", file, "--mapping", new, "--against"]) == 0
+    text = capsys.readouterr().out
+    assert "        1  sent → denied\n" in text
+    assert "    + endusers.custom.Years = " in text
+    assert str(2**60) not in text
 
 
 def test_transform_ends_after_a_count(lines: Lines, capsys: Capture) -> None:

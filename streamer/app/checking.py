@@ -25,8 +25,7 @@ def check(settings: Settings) -> int:
     _say("settings", f"{chosen} set, {len(rows) - chosen} defaulted, mode {settings.planhat_mode.value}")
     for doubt in settings_warnings(settings):
         _say("settings", doubt, well=False)
-    if settings.suppression_file is not None:
-        _say("suppressed", str(settings.suppression_file))
+    _check_files(settings)
     decoder = decoder_of(settings)
     try:
         _say("schemas", f"{len(load_schemas())} bundled")
@@ -56,6 +55,16 @@ def check(settings: Settings) -> int:
     host = "Segment endpoint may answer" if is_forwarding else "analytics host answers"
     _say("tenant", f"cannot be verified: Planhat's {host} 200 to any tenant token", well=False)
     return EXIT_CLEAN
+
+
+def _check_files(settings: Settings) -> None:
+    """They were read with the settings; what is doubtful in them is no mistake."""
+    if settings.mapping_file is not None:
+        _say("mapping", str(settings.mapping_file))
+        for warning in settings.mapping_file.warnings:
+            _say("mapping", str(warning), well=False)
+    if settings.suppression_file is not None:
+        _say("suppressed", str(settings.suppression_file))
 
 
 def _say(what: str, words: str, *, well: bool = True) -> None:

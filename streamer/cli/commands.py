@@ -141,6 +141,18 @@ def _dead_letters(args: argparse.Namespace) -> int:
     return dead_letters.COMMANDS[args.action](_settings_in_force(args, needs), args)
 
 
+def _mapping(args: argparse.Namespace) -> int:
+    from streamer.cli import mapping  # noqa: PLC0415 - only this command needs it
+
+    match args.action:
+        case "check":
+            return mapping.check(args)
+        case "test":
+            return mapping.test(args, _reader)
+        case _:
+            return mapping.fields(args, _reader)
+
+
 EXECUTE: dict[str, Execute] = {
     "run": _run,
     "check": _check,
@@ -148,6 +160,7 @@ EXECUTE: dict[str, Execute] = {
     "explain": _explain,
     "publish": _publish,
     "settings": _settings,
+    "mapping": _mapping,
     "dead-letters": _dead_letters,
     **{name: partial(_stand_in, module) for name, module in STAND_INS.items()},
 }

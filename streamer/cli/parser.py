@@ -5,7 +5,7 @@ import importlib
 from typing import Any
 
 from streamer import __version__
-from streamer.cli import dead_letters, explain, transform, words
+from streamer.cli import dead_letters, explain, mapping, transform, words
 from streamer.cli.commands import EXECUTE, STAND_INS
 
 
@@ -42,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
         "transform": transform.add_arguments,
         "explain": explain.add_arguments,
         "publish": _add_publish,
+        "mapping": _add_mapping,
         "dead-letters": _add_dead_letters,
     }
     for name, text in words.COMMANDS.items():
@@ -81,6 +82,13 @@ def _add_dead_letters(parser: argparse.ArgumentParser) -> None:
         "replay": dead_letters.add_replay,
     }
     for name, text in words.DEAD_LETTERS.items():
+        add_arguments[name](_add_command(actions, name, text))
+
+
+def _add_mapping(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="action")
+    add_arguments = {"check": mapping.add_check, "test": mapping.add_test, "fields": mapping.add_fields}
+    for name, text in words.MAPPING.items():
         add_arguments[name](_add_command(actions, name, text))
 
 

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from streamer.cli.mapping import rules_of
 from streamer.cli.moments import MOMENT
 from streamer.config import Settings
 from streamer.errors import UsageError
 
 if TYPE_CHECKING:
     from streamer.local.transform import Given, ShownRequest
+    from streamer.transform import Rules
     from streamer.transform.operations import Operation
 
 EXIT_CLEAN = 0
@@ -31,6 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON line per event")
     parser.add_argument("--why", action="store_true", help="name the rule behind each field and each skip")
     parser.add_argument("--count", type=int, metavar="N", help="no more than N events")
+    parser.add_argument("--mapping", metavar="NEW", help="rules of this mapping file (STREAMER_MAPPING_FILE)")
+    parser.add_argument(
+        "--against",
+        nargs="?",
+        const="",
+        metavar="OLD",
+        help="instead of requests: what NEW would change of what OLD makes of the events; without a name, of "
+        "what the rules in force make of them",
+    )
+    parser.add_argument("--show-values", action="store_true", help="with --against: show values unmasked")
     live = parser.add_argument_group(
         "a live topic", "Reads up to the end seen at the start; joins no group, and commits nothing."
     )
@@ -58,12 +70,31 @@ def transform(settings: Settings, args: argparse.Namespace, read: Read) -> int:
     from streamer.local.transform import as_json, as_text, tell  # noqa: PLC0415 - only this command needs it
     from streamer.transform.why import why  # noqa: PLC0415 - as above
 
+    rules = rules_of(settings, args.mapping)
+    if args.against is not None:
+        return _changes(settings, args, read, rules)
     show = as_json if args.json else as_text
     with given(settings, args, read) as events:
-        for told in tell(events, settings.rules, asking(settings), why if args.why else None):
+        for told in tell(events, rules, asking(settings), why if args.why else None):
             sys.stdout.write(show(told) + "\n")
             if args.file == "-":
                 sys.stdout.flush()
+    return EXIT_CLEAN
+
+
+def _changes(settings: Settings, args: argparse.Namespace, read: Read, new: "Rules") -> int:
+    """Print what the new rules would change; the exit status is 0 whatever that is."""
+    from streamer.cli.change_tables import changes_json, print_changes  # noqa: PLC0415 - only --against needs it
+    from streamer.cli.tables import print_json  # noqa: PLC0415 - as above
+    from streamer.local.changes import compare_all  # noqa: PLC0415 - as above
+
+    old = rules_of(settings, args.against or None)
+    with given(settings, args, read) as events:
+        changes = compare_all(events, old, new)
+    if args.json:
+        print_json(changes_json(changes, shows_values=args.show_values))
+    else:
+        print_changes(changes, shows_values=args.show_values)
     return EXIT_CLEAN
 
 
@@ -81,6 +112,10 @@ def check(args: argparse.Namespace) -> None:
         problems.append("--offset and --from both say where to begin: one of them")
     if args.offset is not None and args.offset >= 0 and args.partition is None:
         problems.append("--offset needs --partition: each partition counts from 0")
+    if args.against is not None and (args.mapping is None or args.why):
+        problems.append("--against goes with --mapping NEW, and without --why")
+    if args.show_values and args.against is None:
+        problems.append("--show-values is of --against: the requests are shown as they are")
     if args.count is not None and args.count < 1:
         problems.append(f"--count cannot be {args.count}; 1 or more can")
     if args.since is not None and _moment(args.since) is None:

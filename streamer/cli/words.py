@@ -110,6 +110,9 @@ With --json: one line per event with index, type, messageId, outcome (operations
 skipped or invalid), reason, and requests (each with method, url and body); of a
 topic partition and offset too; with --why also why. The exit status is 0 whatever
 the events were.
+
+With --mapping NEW --against OLD: what NEW would change, counted by kind of change,
+field and reason, with a few examples, values masked; --json prints one object.
 """,
         """\
   $ streamer transform events.jsonl
@@ -123,6 +126,9 @@ the events were.
   # The ten latest events of each partition; and one record, by its place.
   $ streamer transform --topic --offset -10
   $ streamer transform --topic --partition 3 --offset 1042 --count 1
+
+  # What would a new mapping change, of the last day's events?
+  $ streamer transform --mapping new.toml --against --topic --from 1d
 """,
     ),
     "explain": CommandHelp(
@@ -143,6 +149,21 @@ The exit status is 0 whatever the verdict is; 4 where Planhat refuses to be aske
   $ streamer explain --user u-123 --since 30d --json
 
   $ streamer explain --company acme
+""",
+    ),
+    "mapping": CommandHelp(
+        "check a mapping file, try it on pairs, list its custom fields",
+        """\
+A mapping file says what becomes of traits, properties and events: what is renamed,
+dropped, retyped, sent to a field, a custom field or a metric. Without one the
+defaults hold. STREAMER_MAPPING_FILE names it.
+""",
+        """\
+  # Is the file sound?
+  $ streamer mapping check mapping.toml
+
+  # Do my own pairs of events and requests still hold?
+  $ streamer mapping test pairs --mapping mapping.toml
 """,
     ),
     "publish": CommandHelp(
@@ -188,6 +209,54 @@ came from: default, environment or file. Wrong settings are all reported.
     ),
 }
 """In the order in which they are listed."""
+
+MAPPING = {
+    "check": CommandHelp(
+        "name every mistake in a mapping file",
+        """\
+Read a mapping file as `run` would at its start. Every mistake is named with its
+line and with what to do, and the exit status is then 2; what is allowed and still
+doubtful is named too. Nothing is connected to.
+""",
+        """\
+  $ streamer mapping check mapping.toml
+
+  # For an editor, or a check before a merge.
+  $ streamer mapping check --json mapping.toml | jq '.mistakes[].line'
+""",
+    ),
+    "test": CommandHelp(
+        "try pairs of an event and its requests",
+        """\
+Each <case>.event.json in the folder must become exactly what <case>.planhat.json
+says: the requests as `transform --json` shows them, or {"skipped": <reason>}, or
+{"invalid": <reason>}. A <case>.mapping.toml is that case's own mapping. What
+differs is shown, and the exit status is then 1. Nothing is sent.
+""",
+        """\
+  $ streamer mapping test pairs --mapping mapping.toml
+
+  # Make a pair of an event: what it becomes today is what is expected from now on.
+  $ streamer transform --json signup.event.json | jq .requests > signup.planhat.json
+""",
+    ),
+    "fields": CommandHelp(
+        "list the custom fields that a sample writes to",
+        """\
+List the custom fields that these events would write to: how often, with values of
+which type, and whether Planhat has such a field. Planhat is asked only where
+STREAMER_PLANHAT_API_TOKEN is set, by a call or a few of the quota. Nothing is
+written, and no value is shown.
+""",
+        """\
+  $ streamer mapping fields events.jsonl
+
+  # Which of them are not at Planhat yet?
+  $ streamer mapping fields --json events.jsonl | jq -r 'select(.atPlanhat == false).name'
+""",
+    ),
+}
+"""The commands of `streamer mapping`."""
 
 DEAD_LETTERS = {
     "list": CommandHelp(

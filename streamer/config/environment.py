@@ -154,6 +154,9 @@ def _problem(field: str, text: str | None, kind: str, sentence: str) -> str:
     if text is None:
         why = ALWAYS_NEEDED if field == "planhat_tenant_token" else ""
         return f"{name} is required and not set: {allowed}{why}"
+    if field == "mapping_file":
+        mistakes = sentence.removeprefix("Value error, ").splitlines()
+        return "\n".join(f"{name}={shown(field, text)}: {mistake}" for mistake in mistakes)
     own_words = sentence.removeprefix("Value error, ") + "; " if kind == "value_error" else ""
     return f"{name}={shown(field, text)}: {own_words}allowed: {allowed}"
 

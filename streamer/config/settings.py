@@ -6,6 +6,7 @@ for librdkafka whose name says so.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
@@ -349,6 +350,11 @@ class Settings(BaseModel):
         "replay, such as Kafka.",
     )
 
+    mapping_file: values.MappingPath | None = _setting(
+        None,
+        "Path of a file that says what becomes of traits, properties and events, read at start; without one "
+        "the defaults hold.",
+    )
     suppression_file: values.Suppression | None = _setting(
         None,
         "Path of a list of users of whom Planhat is told nothing, read at start: user ids, e-mail addresses.",
@@ -373,7 +379,8 @@ class Settings(BaseModel):
     @property
     def rules(self) -> Rules:
         """The choices about which calls are delivered, and as what."""
-        return Rules(
+        return replace(
+            Rules() if self.mapping_file is None else self.mapping_file.rules,
             consent_categories=frozenset(self.consent_categories),
             transport_aliases=self.integration_aliases,
             link=self.link,

@@ -121,7 +121,8 @@ def shown(field: str, text: str) -> str:
         return masked_addresses(text)
     if field.endswith("_url"):
         return masked_address(text)
-    return masked_path(text) if field in {"schema_registry_ca", "suppression_file"} else masked_text(text)
+    paths = {"schema_registry_ca", "mapping_file", "suppression_file"}
+    return masked_path(text) if field in paths else masked_text(text)
 
 
 def is_secret(field: str) -> bool:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from streamer.config.mapping_file import MappingFile, read_mapping_file
 from streamer.config.suppression import SuppressionFile, read_suppression_file
 
 
@@ -201,6 +202,10 @@ def _suppression(value: object) -> object:
     return read_suppression_file(value) if isinstance(value, str) else value
 
 
+def _mapping(value: object) -> object:
+    return read_mapping_file(value) if isinstance(value, str) else value
+
+
 def _printable(value: str) -> str:
     if not value or not value.isprintable():
         raise ValueError("holds a character that cannot be printed")
@@ -250,4 +255,7 @@ Suppression = Annotated[
     SuppressionFile,
     BeforeValidator(_suppression),
     Allowed("the path of a UTF-8 file: one user id or e-mail address a line; # begins a line of comment"),
+]
+MappingPath = Annotated[
+    MappingFile, BeforeValidator(_mapping), Allowed("the path of a TOML file as docs/mapping.md describes it")
 ]

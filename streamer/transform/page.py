@@ -3,29 +3,17 @@
 from streamer.events.calls import Page, Screen
 from streamer.outcomes import SkipReason
 from streamer.transform.activity import activity
-from streamer.transform.activity_rules import ActivityRules
 from streamer.transform.operations import Skipped, Transformed
 from streamer.transform.rules import Rules
 
 
 def page(call: Page, rules: Rules) -> Transformed | Skipped:
     """By default `Viewed <category> <name> Page`, or `Loaded a Page` where it has no name."""
-    return activity(call, _seen(call, rules.page), rules.page)
+    return activity(call, rules.page.page_action(call.name, call.category), rules.page)
 
 
 def screen(call: Screen, rules: Rules) -> Transformed | Skipped:
     """As page, where rules ask for it; Segment's Planhat destination does not take screen calls."""
     if not rules.deliver_screens:
         return Skipped(SkipReason.UNSUPPORTED_TYPE)
-    return activity(call, _seen(call, rules.screen), rules.screen)
-
-
-def _seen(call: Page | Screen, rules: ActivityRules) -> str:
-    name, category = call.name, call.category
-    if name is None:
-        if category:
-            return rules.action_unnamed.format(category=category)
-        return rules.unnamed_without_category
-    if category:
-        return rules.action.format(category=category, name=name)
-    return rules.without_category.format(name=name)
+    return activity(call, rules.screen.page_action(call.name, call.category), rules.screen)

@@ -9,7 +9,18 @@ from streamer.transform.encoding import to_json
 from streamer.transform.fields import name_text, plain_text, put_custom
 from streamer.transform.planhat_fields import Kind
 from streamer.transform.retyping import UNREADABLE, number_of, retyped
-from streamer.transform.trait_rules import ABSENT, Flatten, Parts, Place, Step, Target, TraitRule, TraitRules
+from streamer.transform.trait_rules import (
+    ABSENT,
+    NAME,
+    Flatten,
+    Part,
+    Parts,
+    Place,
+    Step,
+    Target,
+    TraitRule,
+    TraitRules,
+)
 from streamer.transform.wildcards import Names
 
 JsonDict = dict[str, Any]
@@ -17,50 +28,50 @@ Metrics = list[tuple[str, float]]
 """Dimension and value of each metric."""
 
 
-def apply_rules(
+def apply_rules(  # noqa: C901, PLR0912 - every event comes through here, and each call of a function costs
     rules: TraitRules, traits: JsonDict, fields: JsonDict, others: JsonDict, metrics: Metrics | None
 ) -> None:
     """Write traits to fields of Planhat's own, to `others` (`custom` or `info`), and to the metrics.
 
     No metrics: what the traits are of has no external id, without which Planhat takes none.
     """
-    steps = _put_unnamed(rules, traits, others)
+    steps, named = rules.steps, rules.named
+    if rules.joins_others:
+        for key, value in traits.items():
+            if key not in named:
+                put_custom(others, key, value)
+            elif "." in key:
+                steps = rules.all_steps
+    else:
+        steps = _put_others(rules, traits, others)
     for step in steps:
-        name, inner, _, _, texts, _, _ = step
-        if name in traits:
+        if step[0] in traits:
+            name, parts, is_split, texts, rule = step
             value = traits[name]
-            if inner is not None:
-                if type(value) is not dict or inner not in value:
-                    continue
-                value = value[inner]
             if texts and type(value) is str:
-                for target in texts:
-                    fields[target] = value
-            else:
-                _take_step(rules, step, value, fields, others, metrics)
-    for name, rule in rules.rests:
-        value = traits.get(name)
-        if type(value) is dict:
-            _put_rest(rules, name, rule, value, fields, others, metrics)
+                if texts is not NAME:
+                    for target in texts:
+                        fields[target] = value
+                elif text := value.strip():
+                    fields["name"] = text
+            elif parts:
+                _take_parts(rules, parts, value, fields, others, metrics)
+            elif not is_split or type(value) is not dict:
+                _put(rules, rule, value, name, fields, others, metrics)
+    if rules.rests:
+        _put_rests(rules, traits, fields, others, metrics)
     if metrics is not None and rules.metrics is not None:
         _put_numbers(rules.metrics, traits, metrics)
 
 
-def _put_unnamed(rules: TraitRules, traits: JsonDict, others: JsonDict) -> tuple[Step, ...]:
+def _put_others(rules: TraitRules, traits: JsonDict, others: JsonDict) -> tuple[Step, ...]:
     """Write the traits that have no rule; return what is to be done with those that have one."""
-    named, steps = rules.named, rules.steps
-    if rules.keeps_others and rules.flatten is Flatten.JOIN:
-        for key, value in traits.items():
-            if key not in named:
-                put_custom(others, key, value)
-            elif key in rules.dotted:
-                steps = rules.all_steps
-    else:
-        for key, value in traits.items():
-            if key in rules.dotted:
-                steps = rules.all_steps
-            elif rules.keeps_others and key not in named:
-                put_other(others, key, value, rules.flatten)
+    steps, named = rules.steps, rules.named
+    for key, value in traits.items():
+        if key in named:
+            steps = rules.all_steps if "." in key else steps
+        elif rules.keeps_others:
+            put_other(others, key, value, rules.flatten)
     return steps
 
 
@@ -99,35 +110,45 @@ def metric_id(name: str) -> str:
     return "".join(each if each.isascii() and (each.isalnum() or each in "_-") else "_" for each in name)
 
 
-def _take_step(
-    rules: TraitRules, step: Step, value: object, fields: JsonDict, others: JsonDict, metrics: Metrics | None
-) -> None:
-    if step.deeper:
-        value = _at(value, step.deeper)
-        if value is ABSENT:
-            return
-    elif step.has_parts and type(value) is dict:
-        return
-    _put(rules, step.rule, value, step.key, fields, others, metrics)
-
-
-def _put_rest(
+def _take_parts(
     rules: TraitRules,
-    name: str,
-    rule: TraitRule | None,
-    value: JsonDict,
+    parts: tuple[Part, ...],
+    value: object,
     fields: JsonDict,
     others: JsonDict,
     metrics: Metrics | None,
 ) -> None:
-    """Write what is left of an object once parts of it went elsewhere."""
-    rest = rest_of(value, rules.parts[name])
-    if not rest and value:
+    if type(value) is not dict:
         return
-    if rule is not None:
-        _put(rules, rule, rest, name, fields, others, metrics)
-    elif rules.keeps_others:
-        put_other(others, name, rest, rules.flatten)
+    for inner, deeper, texts, key, rule in parts:
+        if inner in value:
+            part = value[inner]
+            if texts and texts is not NAME and type(part) is str:
+                for target in texts:
+                    fields[target] = part
+                continue
+            if deeper:
+                part = _at(part, deeper)
+                if part is ABSENT:
+                    continue
+            _put(rules, rule, part, key, fields, others, metrics)
+
+
+def _put_rests(
+    rules: TraitRules, traits: JsonDict, fields: JsonDict, others: JsonDict, metrics: Metrics | None
+) -> None:
+    """Write what is left of objects once parts of them went elsewhere."""
+    for name, rule in rules.rests:
+        value = traits.get(name)
+        if type(value) is not dict:
+            continue
+        rest = rest_of(value, rules.parts[name])
+        if not rest and value:
+            continue
+        if rule is not None:
+            _put(rules, rule, rest, name, fields, others, metrics)
+        elif rules.keeps_others:
+            put_other(others, name, rest, rules.flatten)
 
 
 def _put(

@@ -9,11 +9,9 @@ from streamer.transform.rules import Rules
 
 def track(call: Track, rules: Rules) -> Transformed | Skipped:
     """One activity, by default named as the event is: Planhat shows it as "<user> <event>"."""
-    event = call.event
     ruled = rules.track
     if rules.track_events.by_name:
-        ruled = rules.track_events.of(event) or ruled
+        ruled = rules.track_events.of(call.event) or ruled
         if ruled.is_skipped:
             return Skipped(SkipReason.DENIED)
-    action = ruled.action
-    return activity(call, event if action == "{event}" else action.format(event=event), ruled)
+    return activity(call, ruled.event_action(call.event), ruled)

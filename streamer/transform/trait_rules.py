@@ -4,7 +4,7 @@ A rule names a trait, where it goes and what it is made into. Order counts: wher
 field, the later rule wins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -46,6 +46,10 @@ class Target(NamedTuple):
     """What a field of Planhat's own holds; of the other places it says nothing."""
 
 
+NAME: Final = ("name",)
+"""Of the fields that text is written to: it is stripped first, and nothing is written where none is left."""
+
+
 class _Absent:
     """Says that there is no default: null could be one."""
 
@@ -76,21 +80,31 @@ class TraitRule:
         return keys if len(keys) > 1 and all(keys) else ()
 
 
-class Step(NamedTuple):
-    """One rule, ready to be applied: steps are taken in their order."""
+class Part(NamedTuple):
+    """A rule for what lies within a trait that is an object, ready to be applied."""
 
-    name: str
-    """The trait's key; of what lies deeper the key on the outside."""
-    inner: str | None
-    """The key in there, where it lies deeper."""
+    inner: str
+    """The key in there."""
     deeper: tuple[str, ...]
     """The keys from there on."""
-    has_parts: bool
-    """Whether there are rules for what lies deeper in it: an object is then none of its business."""
     fields: tuple[str, ...]
-    """Text fields of Planhat's own, where text needs nothing but to be written there: nearly always."""
+    """As a step's."""
     key: str
     """Where the value goes if no target can hold it."""
+    rule: TraitRule
+
+
+class Step(NamedTuple):
+    """A rule for a trait, or some for what lies within it, ready to be applied. Steps are taken in order."""
+
+    name: str
+    """The trait's key."""
+    parts: tuple[Part, ...]
+    """Rules for what lies within it; the step is then of no account for itself."""
+    is_split: bool
+    """Whether other steps have such rules: an object is then none of this step's business."""
+    fields: tuple[str, ...]
+    """Text fields of Planhat's own, where text needs nothing but to be written there: nearly always."""
     rule: TraitRule
 
 
@@ -114,10 +128,10 @@ class TraitRules:
 
     named: frozenset[str] = field(init=False, repr=False, compare=False)
     """Keys of traits that are not simply others."""
-    dotted: frozenset[str] = field(init=False, repr=False, compare=False)
-    """Those that stand for a path, and are no trait's key in nearly every event."""
+    joins_others: bool = field(init=False, repr=False, compare=False)
+    """Whether others go to `custom`, joined: nearly always."""
     steps: tuple[Step, ...] = field(init=False, repr=False, compare=False)
-    """For events without any of those."""
+    """For events in which no trait's key is a path."""
     all_steps: tuple[Step, ...] = field(init=False, repr=False, compare=False)
     parts: Mapping[str, Parts] = field(init=False, repr=False, compare=False)
     """By the key of a trait, what rules take out of the object there."""
@@ -135,23 +149,17 @@ class TraitRules:
         for rule in self.rules:
             if rule.path:
                 _take(parts.setdefault(rule.path[0], {}), rule.path[1:])
-        steps: list[Step] = []
-        for rule in self.rules:
-            if rule.path:
-                steps.append(_step(rule, rule.path[0], rule.path[1:], key="_".join(rule.path)))
-            steps.append(_step(rule, rule.name, has_parts=rule.name in parts))
         own = {rule.name: rule for rule in self.rules}
         told = [name for name in parts if name in own or name not in self.references]
-        dotted = frozenset(rule.name for rule in self.rules if rule.path)
         put = object.__setattr__
-        put(self, "named", frozenset(step.name for step in steps) | self.references)
-        put(self, "dotted", dotted)
-        put(self, "steps", tuple(step for step in steps if step.name not in dotted))
-        put(self, "all_steps", tuple(steps))
+        put(self, "named", frozenset(own) | parts.keys() | self.references)
+        put(self, "joins_others", self.keeps_others and self.flatten is Flatten.JOIN)
+        put(self, "steps", _steps(self.rules, parts, with_paths=False))
+        put(self, "all_steps", _steps(self.rules, parts, with_paths=True))
         put(self, "parts", parts)
         put(self, "rests", tuple((name, _for_objects(own.get(name))) for name in told))
         put(self, "fills", tuple(rule for rule in self.rules if rule.default is not ABSENT))
-        put(self, "touches_references", any(step.name in self.references for step in steps))
+        put(self, "touches_references", not self.references.isdisjoint({*own, *parts}))
         is_untouched = self.keeps_others and not self.rules and self.metrics is None
         put(self, "is_idle", is_untouched and self.flatten is Flatten.NOT)
 
@@ -161,14 +169,34 @@ class TraitRules:
         return frozenset(rule.name for rule in self.rules)
 
 
-def _step(
-    rule: TraitRule, name: str, path: tuple[str, ...] = (), *, has_parts: bool = False, key: str = ""
-) -> Step:
-    inner, deeper = (path[0], path[1:]) if path else (None, ())
+def _steps(rules: Sequence[TraitRule], split: Collection[str], *, with_paths: bool) -> tuple[Step, ...]:
+    """The rules in their order; neighbours that look into the same object are one step.
+
+    `with_paths`: also for traits whose key is the whole path; they come before what the path leads to.
+    """
+    steps: list[Step] = []
+    for rule in rules:
+        if rule.path:
+            outer, inner, *deeper = rule.path
+            texts = () if deeper else _texts(rule)
+            part = Part(inner, tuple(deeper), texts, "_".join(rule.path), rule)
+            if steps and steps[-1].name == outer and steps[-1].parts:
+                part_of = steps.pop()
+                steps.append(part_of._replace(parts=(*part_of.parts, part)))
+            else:
+                steps.append(Step(outer, (part,), False, (), rule))  # noqa: FBT003 - a row of a table
+        if with_paths or not rule.path:
+            steps.append(Step(rule.name, (), rule.name in split, _texts(rule), rule))
+    return tuple(steps)
+
+
+def _texts(rule: TraitRule) -> tuple[str, ...]:
+    """The fields that text is written to as it is, where there is nothing else to the rule."""
     names = tuple(target.name for target in rule.targets)
     is_text = all(target.place is Place.FIELD and target.kind is Kind.TEXT for target in rule.targets)
-    is_plain = is_text and rule.kind is None and not deeper and "name" not in names
-    return Step(name, inner, deeper, has_parts, names if is_plain else (), key or name, rule)
+    if not is_text or rule.kind is not None or ("name" in names and len(names) > 1):
+        return ()
+    return NAME if names == NAME else names
 
 
 def _for_objects(rule: TraitRule | None) -> TraitRule | None:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -138,6 +139,20 @@ def test_a_stretch_of_a_topic_is_transformed(run: Run, plant: Plant) -> None:
     assert places(rows(run, "--offset", "-1")) == [(0, 4), (1, 2)]
     assert places(rows(run, plant.pipeline.topic, "--partition", "1")) == [(1, 0), (1, 1), (1, 2)]
     assert places(rows(run, "--from", "1h", "--partition", "0")) == [(0, n) for n in range(5)]
+
+
+def test_a_change_of_the_mapping_is_tried_on_a_live_topic(run: Run, tmp_path: Path) -> None:
+    """What a new mapping would change is counted over what the topic holds, with examples by their places."""
+    new = tmp_path / "new.toml"
+    new.write_text('version = 1\n[identify.traits]\nplan = "drop"\n')
+    code, out, said = run("transform", "--topic", "--json", "--mapping", str(new), "--against")
+    assert code == 0, said
+    changed = json.loads(out)
+    assert changed["kinds"]["different"] == 2
+    assert changed["fields"] == [{"field": "endusers.custom.plan", "how": "removed", "events": 2}]
+    examples = [each for each in changed["examples"] if each["kind"] == "different"]
+    assert sorted((each["partition"], each["offset"]) for each in examples) == [(0, 1), (1, 2)]
+    assert "pro" not in json.dumps(examples)
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,8 @@ class MainApi:
         screen: Screen | None,
     ) -> Reply:
         """One request, answered at once. `sent_items` is the parsed body; None when it is not JSON."""
-        if request.route.endpoint == "metrics":
-            return self._metrics(request)
-        if request.route.endpoint == "other":
-            return text(404, "Not Found")
+        if request.route.endpoint in {"metrics", "customfields", "other"}:
+            return self._beside_models(request, sent_items)
         model = self._store.model(request.route.endpoint)
         try:
             return self._dispatch(request, model, sent_items, held, screen)
@@ -46,6 +44,15 @@ class MainApi:
             return text(400, refused.text)
         except ItemIgnored as ignored:
             return text(400, f"not saved: {ignored.reason}")
+
+    def _beside_models(self, request: Request, sent_items: Sequence[object] | None) -> Reply:
+        match request.route.endpoint:
+            case "metrics":
+                return self._metrics(request)
+            case "customfields":
+                return self._store.custom_fields.answer(request, sent_items)
+            case _:
+                return text(404, "Not Found")
 
     def _dispatch(
         self,

@@ -14,7 +14,7 @@ class Route(NamedTuple):
     """What a path is about."""
 
     endpoint: str
-    """companies, endusers, activities, metrics, segment, or `other` for a path Planhat does not have."""
+    """companies, endusers, activities, metrics, segment, customfields; `other`: a path that Planhat lacks."""
     is_main: bool
     """Whether the main API serves it, with credentials and quota."""
     target: str = ""
@@ -69,6 +69,8 @@ def _main_route(parts: list[str]) -> Route:
             return Route(name, is_main=True)
         case ["companies" | "endusers" as name, target]:
             return Route(name, is_main=True, target=target)
+        case ["customfields"]:
+            return Route("customfields", is_main=True)
         case ["leancompanies"]:
             return Route("companies", is_main=True, target="lean")
         case ["dimensiondata"]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from streamer.standins.planhat.activities import Activities
 from streamer.standins.planhat.companies import Companies
+from streamer.standins.planhat.custom_fields import CustomFields
 from streamer.standins.planhat.dock import Dock
 from streamer.standins.planhat.endusers import Endusers
 from streamer.standins.planhat.entries import IgnoredLog, Stamps
@@ -24,6 +25,7 @@ class Store:
         self.endusers = Endusers(board, self.stamps, self.ignored, self.companies)
         self.activities = Activities(board, self.stamps, self.ignored, self.companies, self.endusers)
         self.metrics = Metrics(board, self.stamps, self.ignored, self.companies, self.endusers)
+        self.custom_fields = CustomFields(self.stamps)
         self.dock = Dock(board, self.activities, self.companies, self.metrics)
 
     def model(self, name: str) -> Model:
