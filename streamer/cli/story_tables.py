@@ -4,8 +4,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from streamer.app.story.notes import differences, notes
 from streamer.app.story.values import Look, Outcome, Present, Settling, Story, ToldCall, ToldLetter
-from streamer.app.story.verdict import differences, notes, verdict
+from streamer.app.story.verdict import verdict
 from streamer.app.story.words import skipped_words
 from streamer.cli.tables import add_row, console, printable
 from streamer.letters.journal import time_of
@@ -32,8 +33,9 @@ def print_story(story: Story, *, shows_values: bool) -> None:
     """The whole story."""
     from rich.table import Table  # noqa: PLC0415 - only tables need it
 
+    calls = "1 call" if story.count == 1 else f"{story.count:,} calls"
     _say(
-        f"{story.wanted.noun} {story.wanted.name}: {story.count:,} calls among {story.records:,} records of "
+        f"{story.wanted.noun} {story.wanted.name}: {calls} among {story.records:,} records of "
         f"{story.topic}, written from {time_of(story.since_ms)} on"
     )
     if story.calls:
@@ -101,7 +103,8 @@ def _operation(operation: Operation) -> str:
     where = "" if company is None else f" in company {company}"
     if isinstance(operation, LogActivity):
         return f"activity{where}"
-    return f"{operation.endpoint.value}{where}, {said} {'field' if said == 1 else 'fields'}"
+    fields_said = f", {said} {'field' if said == 1 else 'fields'}" if said else ""
+    return f"{operation.endpoint.value}{where}{fields_said}"
 
 
 def _state(call: ToldCall) -> str:

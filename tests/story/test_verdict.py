@@ -1,7 +1,8 @@
 """The verdict: each cause in plain words, the gravest first, with what to do."""
 
+from streamer.app.story.notes import differences, notes
 from streamer.app.story.values import Kind, Look, Outcome, Partition, Present, Settling, Story, Wanted
-from streamer.app.story.verdict import differences, notes, verdict
+from streamer.app.story.verdict import verdict
 from streamer.app.story.words import ADVICE
 from streamer.kafka.topic_reader import Stretch
 from streamer.letters.history import State
@@ -97,6 +98,14 @@ def test_dead_letters_come_first() -> None:
 
     story.letters[0].state = State.DELIVERED
     assert "dead letter" not in verdict(story).text
+
+
+def test_a_dead_letter_of_an_activity_comes_last() -> None:
+    """What keeps somebody out of Planhat is told before an activity that was lost."""
+    story = story_of(USER, identify("u-1", "co-9"), track())
+    letter_of(story, 1)
+    text = verdict(story).text
+    assert text.index("co-9") < text.index("is a dead letter")
 
 
 def test_what_is_under_way_is_told() -> None:

@@ -1,15 +1,14 @@
 """The verdict: a story in a few plain sentences that say why an object is, or is not, at Planhat. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from streamer.app.story.values import Kind, Look, Outcome, Settling, Story, ToldCall
+from streamer.app.story.notes import MOST_NAMES, calls_words, cut_partitions, differences
+from streamer.app.story.values import Kind, Look, Outcome, Settling, Story, ToldCall, ToldLetter
 from streamer.app.story.words import invalid_words, skipped_words
 
-MOST_NAMES: Final = 5
-"""Names that stand in one sentence."""
-_ANY_CASE: Final = frozenset({"email", "name", "firstName", "lastName"})
-"""Fields of which Planhat may change the letters' case."""
+_DESCRIBING: Final = frozenset({"identify", "group"})
+"""Calls without which nobody is in Planhat."""
 
 
 class Verdict(NamedTuple):
@@ -17,6 +16,8 @@ class Verdict(NamedTuple):
 
     text: str
     todo: tuple[str, ...] = ()
+    is_letter: bool = False
+    """Of a cause: something of the object waits among the dead letters, wherever the object is."""
 
 
 def verdict(story: Story) -> Verdict:
@@ -44,11 +45,17 @@ def _causes(story: Story) -> Iterator[Verdict]:
     if not story.count and not story.letters:
         yield _silence(story)
         return
-    yield from _letters(story)
+    describing = [each for each in story.letters if each.call in _DESCRIBING]
+    yield from _letters(story, describing)
+    yield from _ofcalls_words(story)
+    yield from _letters(story, [each for each in story.letters if each.call not in _DESCRIBING])
+
+
+def _ofcalls_words(story: Story) -> Iterator[Verdict]:
     unread = sum(call.outcome is Outcome.UNREAD for call in story.calls)
     if unread:
         yield Verdict(
-            f"{_calls(unread)} of it cannot be read, since the registry does not give the schema",
+            f"{calls_words(unread)} of it cannot be read, since the registry does not give the schema",
             ("see that the schema registry is there",),
         )
     sent = [call for call in story.calls if call.outcome is Outcome.OPERATIONS]
@@ -59,7 +66,7 @@ def _causes(story: Story) -> Iterator[Verdict]:
     if unsettled:
         many = len(unsettled)
         yield Verdict(
-            f"{_calls(many)} of it {'is' if many == 1 else 'are'} not finished with yet, the first at "
+            f"{calls_words(many)} of it {'is' if many == 1 else 'are'} not finished with yet, the first at "
             f"{unsettled[0].at}",
             ("wait, or see why the group is behind: docs/runbooks/StreamerNotDraining.md",),
         )
@@ -70,30 +77,32 @@ def _causes(story: Story) -> Iterator[Verdict]:
 
 
 def _silence(story: Story) -> Verdict:
-    cut = [number for number, each in story.partitions.items() if each.read.low == each.held.low > 0]
     text = f"no call about it is in what was read of {story.topic} ({story.records:,} records)"
     if not story.records:
         text = f"{story.topic} holds no record of that time"
     todo = ["look further back with --since", "see under which id its events are sent"]
-    if cut:
+    if cut_partitions(story):
         text += "; what is older was deleted by retention"
         todo = todo[1:]
     return Verdict(text, tuple(todo))
 
 
-def _letters(story: Story) -> Iterator[Verdict]:
-    waiting = [each for each in story.letters if each.state.is_open]
+def _letters(story: Story, letters: Sequence[ToldLetter]) -> Iterator[Verdict]:
+    waiting = [each for each in letters if each.state.is_open]
     if not waiting:
         return
     reasons = ", ".join(dict.fromkeys(each.reason for each in waiting))
     named = ", ".join(str(each.id) for each in waiting[:MOST_NAMES])
-    many = f"{_calls(len(waiting))} of it {'is a dead letter' if len(waiting) == 1 else 'are dead letters'}"
+    many = (
+        f"{calls_words(len(waiting))} of it {'is a dead letter' if len(waiting) == 1 else 'are dead letters'}"
+    )
     yield Verdict(
         f"{many} ({reasons}): {named}{' and more' if len(waiting) > MOST_NAMES else ''}",
         (
             f"see why: `streamer dead-letters show {waiting[0].id}`, and mend that",
             f"then `streamer dead-letters replay --user {_shell(story.wanted.name)} --dry-run`",
         ),
+        is_letter=True,
     )
 
 
@@ -132,8 +141,8 @@ def _of_enduser(story: Story, sent: list[ToldCall]) -> Iterator[Verdict]:
     upserts = [call for call in sent if call.upserts]
     if not upserts:
         yield Verdict(
-            f"no identify or group call tells of it, only {_calls(len(sent))} of activities; Planhat drops "
-            "those of endusers it does not know, unless they name a company it knows",
+            f"no identify or group call tells of it, only {calls_words(len(sent))} of activities; Planhat "
+            "drops those of endusers it does not know, unless they name a company it knows",
             ("send an identify call for it",),
         )
         return
@@ -189,61 +198,13 @@ def _of_found(story: Story, causes: list[Verdict]) -> Verdict:
         named = ", ".join(differing[:MOST_NAMES]) + (" and more" if len(differing) > MOST_NAMES else "")
         many = "1 field is" if len(differing) == 1 else f"{len(differing)} fields are"
         text += f"; {many} not what its calls say: {named}"
-    blocked = [cause for cause in causes if differing or "dead letter" in cause.text]
+    blocked = [cause for cause in causes if differing or cause.is_letter]
     if blocked:
         text += f". What stands in the way: {'; and '.join(cause.text for cause in blocked)}"
     return Verdict(f"{text}.", tuple(dict.fromkeys(step for cause in blocked for step in cause.todo)))
 
 
-# --- words ------------------------------------------------------------------------------------------------
-
-
-def differences(story: Story) -> list[str]:
-    """Fields that its calls give and Planhat has otherwise, or not at all; none where it was not asked."""
-    if story.present is None or story.present.look is not Look.FOUND:
-        return []
-    record = story.present.record
-    custom = record.get("custom")
-    held = {**record, **{f"custom.{key}": value for key, value in (custom or {}).items()}}
-    # Segment's page calls this field `title`, Planhat's own model `position`: it goes by both names.
-    held.setdefault("title", held.get("position"))
-    return sorted(name for name, value in story.fields.items() if not _holds(name, value, held.get(name)))
-
-
-def _holds(name: str, told: object, held: object) -> bool:
-    if name in _ANY_CASE and isinstance(told, str) and isinstance(held, str):
-        return told.casefold() == held.casefold()
-    return told == held
-
-
-def notes(story: Story) -> Iterator[str]:
-    """What else is worth knowing, each a sentence."""
-    if len(story.seen_on) > 1:
-        where = ", ".join(map(str, sorted(story.seen_on)))
-        yield (
-            f"Its calls are on partitions {where}: between partitions no order is promised, so an older call "
-            "may have come last. Key the topic by user id."
-        )
-    if story.null_keys:
-        have = "has" if story.null_keys == 1 else "have"
-        yield (
-            f"{_calls(story.null_keys, capital=True)} of it {have} no key: such records are strewn over the "
-            "partitions, and their order is lost."
-        )
-    if story.other_ids and story.wanted.kind is Kind.EMAIL:
-        ids = ", ".join(sorted(story.other_ids)[:MOST_NAMES])
-        yield f"The same calls name the user id {ids}: calls with that id alone are told by --user."
-    if story.named_by:
-        naming = (
-            "One call of a user names" if story.named_by == 1 else f"{story.named_by:,} calls of users name"
-        )
-        yield f"{naming} this company; such calls never create it."
-    if story.count > len(story.calls):
-        yield f"Of {story.count:,} calls the latest {len(story.calls):,} are told; counts are of all."
-    cut = [number for number, each in story.partitions.items() if each.read.low == each.held.low > 0]
-    if cut:
-        where = ", ".join(map(str, sorted(cut)))
-        yield f"Of partition {where} everything older is deleted: what was said before is not known."
+# --- words -----------------------------------------------------------------------------------------------
 
 
 def _unassigned(story: Story) -> str:
@@ -254,12 +215,6 @@ def _unassigned(story: Story) -> str:
 
 def _was_grouped(story: Story, company: str) -> bool:
     return story.grouped is not None and company in story.grouped
-
-
-def _calls(count: int, *, capital: bool = False) -> str:
-    if count == 1:
-        return "One call" if capital else "one call"
-    return f"{count:,} calls"
 
 
 def _shell(name: str) -> str:
