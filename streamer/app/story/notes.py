@@ -41,9 +41,7 @@ def notes(story: Story) -> Iterator[str]:
         )
     if story.null_keys:
         many, have = calls_words(story.null_keys, capital=True), "has" if story.null_keys == 1 else "have"
-        yield (
-            f"{many} of it {have} no key: such records are strewn over the partitions, and their order is lost."
-        )
+        yield f"{many} of it {have} no key: such records are strewn over the partitions, out of order."
     if story.other_ids and story.wanted.kind is Kind.EMAIL:
         ids = ", ".join(sorted(story.other_ids)[:MOST_NAMES])
         yield f"The same calls name the user id {ids}: calls with that id alone are told by --user."
