@@ -6,6 +6,7 @@ metrics, outcomes, the command line, the titles of the decisions.
 """
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -21,6 +22,7 @@ PAGES = (
     "docs/commands.md",
     "docs/decisions/README.md",
     "docs/logs.md",
+    "docs/mapping.md",
     "docs/metrics.md",
     "docs/operations.md",
     "docs/outcomes.md",
@@ -162,6 +164,23 @@ def settled_capacity() -> str:
     return table()
 
 
+def mapping(table: str) -> str:
+    """A table of the mapping file."""
+    from streamer.mapping import tables  # noqa: PLC0415 - as above
+
+    return str(getattr(tables, table)())
+
+
+def mapping_schema() -> str:
+    """JSON Schema of the mapping file."""
+    from streamer.mapping import json_schema  # noqa: PLC0415 - as above
+
+    return json.dumps(json_schema(), indent=2) + "\n"
+
+
+FILES: dict[str, Callable[[], str]] = {"docs/mapping.schema.json": mapping_schema}
+"""Files that are generated as a whole."""
+
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "metrics": metrics,
@@ -171,6 +190,10 @@ PARTS: dict[str, Callable[[], str]] = {
     "log-lines": log_lines,
     "settled-capacity": settled_capacity,
     "acls": acls,
+    "mapping-calls": lambda: mapping("calls_table"),
+    "mapping-keys": lambda: mapping("keys_table"),
+    "mapping-rules": lambda: mapping("default_rules_table"),
+    "mapping-fields": lambda: mapping("planhat_fields_table"),
     "acl-commands": acl_commands,
     "skip-reasons": lambda: outcomes("SkipReason"),
     "invalid-reasons": lambda: outcomes("InvalidReason"),
@@ -191,10 +214,14 @@ def renewed(page: str) -> str:
 
 
 def stale() -> Iterator[str]:
-    """Pages whose generated parts are out of step."""
+    """Pages whose generated parts are out of step, and files that are."""
     for page in PAGES:
         if renewed(page) != (ROOT / page).read_text(encoding="utf-8"):
             yield page
+    for name, make in FILES.items():
+        path = ROOT / name
+        if not path.exists() or make() != path.read_text(encoding="utf-8"):
+            yield name
 
 
 def main(action: str) -> int:
@@ -202,10 +229,12 @@ def main(action: str) -> int:
     if action == "write":
         for page in PAGES:
             (ROOT / page).write_text(renewed(page), encoding="utf-8")
+        for name, make in FILES.items():
+            (ROOT / name).write_text(make(), encoding="utf-8")
         return 0
     found = list(stale())
     for page in found:
-        print(f"{page}: its generated parts are out of step; mend it with `make docs`")
+        print(f"{page}: what is generated of it is out of step; mend it with `make docs`")
     if not found:
         print(f"docs: {len(PAGES)} pages with generated parts are in step")
     return 1 if found else 0

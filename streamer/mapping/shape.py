@@ -63,8 +63,8 @@ def _template(*known: str) -> Callable[[str], str]:
         for _, name, spec, conversion in parts:
             if name is not None and (name not in known or spec or conversion):
                 raise ValueError(f"{{{name}}} is not filled in here: only {names}")
-        if not text.strip():
-            raise ValueError("an activity needs a name")
+        if not text.replace("{category}", "").strip():
+            raise ValueError("an activity needs a name, also where the call has no category")
         return text
 
     return check
