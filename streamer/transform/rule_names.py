@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from streamer.events.calls import Call, Group, Identify, Page, Screen, Track
+from streamer.events.calls import Call, Delete, Group, Identify, Page, Screen, Track
 from streamer.outcomes import SkipReason
 from streamer.transform.activity_rules import ActivityRules
 from streamer.transform.fields import legal_key
@@ -14,6 +14,8 @@ from streamer.transform.trait_rules import Place, Target, TraitRule, TraitRules
 Path = tuple[str | int, ...]
 """A part of a call: an attribute of it, then the keys and places within."""
 
+DEFAULT: Final = "default"
+"""The rule of a field that nothing in the call decides, and nothing in a mapping file."""
 OPEN: Final = ("traits", "properties")
 LABELS: Final = frozenset({"event", "name", "category"})
 """Parts by which rules choose: what changes with one of them need not come from it."""
@@ -60,6 +62,22 @@ def field_rule(call: Call, rules: Rules, operation: Operation, name: str, path: 
         return f"{table}.metrics"
     holder, _, key = name.partition(".")
     return f"{table}.unlisted = {holder}" if key in _own_keys(holder, steps) else part
+
+
+def filling_rule(call: Call, rules: Rules, operation: Operation, name: str) -> str:
+    """What makes a field that comes from no part of the call."""
+    table = _table(call, rules)
+    if isinstance(call, Delete):
+        return "calls.delete"
+    if name == "action" and isinstance(call, Page | Screen) and call.name is None:
+        return f"{table}.action_unnamed"
+    if name == "weight" and isinstance(call, Track | Page | Screen):
+        return f"{table}.weight" if _activity(call, rules).weight.property is None else DEFAULT
+    traits = _traits(call, rules)
+    for rule in () if traits is None else traits.fills:
+        if any(_is_target(target, operation, name) for target in rule.targets):
+            return f"{table}.{'traits' if isinstance(call, Identify | Group) else 'properties'}.{rule.name}"
+    return DEFAULT
 
 
 def shown(path: Path) -> str:

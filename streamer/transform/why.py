@@ -12,19 +12,27 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from streamer.events.calls import Call, Delete, JsonDict
+from streamer.events.calls import Call, JsonDict
 from streamer.events.values import iso_timestamp
 from streamer.outcomes import SkipReason
 from streamer.transform import Rules, Skipped, Transformed, told_of
 from streamer.transform.operations import Operation, PushMetric
-from streamer.transform.rule_names import LABELS, OPEN, Path, camel, field_rule, shown, skip_rule
+from streamer.transform.rule_names import (
+    DEFAULT,
+    LABELS,
+    OPEN,
+    Path,
+    camel,
+    field_rule,
+    filling_rule,
+    shown,
+    skip_rule,
+)
 
 MOST_PARTS: Final = 300
 """Parts of one call that are looked at. Of a call that has more, whole traits are; then the first of them."""
 _DEEPEST: Final = 40
 _ALWAYS_THERE: Final = frozenset({"event", "group_id"})
-DEFAULT: Final = "default"
-"""The rule of a field that nothing in the call decides."""
 PASSTHROUGH: Final = "passthrough"
 """The rule of what is forwarded as it came."""
 
@@ -277,11 +285,8 @@ def _causes(
         is_of_value = isinstance(operation, PushMetric) and not own
         paths = _data_first(call, told[number][name], found[number, "value"] if is_of_value else own)
         named = dict.fromkeys(field_rule(call, rules, operation, name, path) for path in paths)
-        yield Cause(number, name, tuple(map(shown, paths)), " + ".join(named) or _default(call))
-
-
-def _default(call: Call) -> str:
-    return f"calls.{call.type}" if isinstance(call, Delete) else DEFAULT
+        rule = " + ".join(named) or filling_rule(call, rules, operation, name)
+        yield Cause(number, name, tuple(map(shown, paths)), rule)
 
 
 def _forwarded(cause: Cause, decoded: JsonDict) -> Cause:
