@@ -7,16 +7,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import pytest
 from confluent_kafka import Consumer
 
 from streamer import __version__
+from streamer.app import interpreting
 from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
-from streamer.avro.schemas import load_schemas
+from streamer.avro.schemas import Schema, load_schemas
 from streamer.cli import commands, main
 from streamer.cli.meanings import meanings
 from streamer.cli.words import COMMANDS
@@ -291,6 +294,174 @@ def test_a_file_that_cannot_be_read_is_named(
         assert f"streamer: {file}: cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "give a file of events, - for standard input, or --topic"),
+        (["-", "--topic"], "one of them"),
+        (["-", "--partition", "1", "--from", "1h"], "--partition is of a live topic"),
+        (["-", "--count", "0"], "--count cannot be 0"),
+        (["-", "--against", "old.toml"], "--against goes with --mapping NEW"),
+        (["-", "--show-values"], "--show-values is of --against"),
+        (["--topic", "--offset", "7"], "--offset needs --partition"),
+        (["--topic", "--offset", "-7", "--from", "1h"], "both say where to begin"),
+        (["--topic", "--from", "noon"], "--from noon is no time; TIME: ISO 8601"),
+    ],
+)
+def test_transform_refuses_what_makes_no_sense(words: list[str], said: str, capsys: Capture) -> None:
+    """Where to read from is said once and whole, before anything is read or connected to."""
+    assert main(["transform", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def container(file: Path, *events: dict[str, Any], label: str = "track") -> Path:
+    """An Avro container file of these events, written with a bundled schema."""
+    schemas = load_schemas()
+    schema = schemas.by_name(label)
+    assert schema is not None
+    encoder = Encoder(schemas)
+    with file.open("wb") as stream:
+        datums = [datum_of(encoder, schema, event) for event in events]
+        fastavro.writer(stream, schema.reader.parsed, datums, codec="deflate")
+    return file
+
+
+def datum_of(encoder: Encoder, schema: Schema, event: dict[str, Any]) -> Any:
+    """An event as its schema's datum: open parts are JSON text there."""
+    framed = encoder.encode(event)
+    return fastavro.schemaless_reader(BytesIO(framed[10:]), schema.reader.parsed, None)
+
+
+def test_transform_reads_avro_container_files(tmp_path: Path, capsys: Capture) -> None:
+    """The events of a container file are told as those of JSON lines are; also from standard input."""
+    events = [
+        {**TRACK, "properties": {"much": {"deep": [1, None, 2**60]}, "Größe": 1.5}},
+        {**TRACK, "messageId": "m-9", "context": {"groupId": "acme"}},
+    ]
+    file = container(tmp_path / "events.avro", *events)
+    lines = tmp_path / "events.jsonl"
+    lines.write_text("".join(json.dumps(event) + "\n" for event in events))
+
+    assert main(["transform", "--json", str(lines)]) == 0
+    expected = told(capsys)
+    assert main(["transform", "--json", str(file)]) == 0
+    assert told(capsys) == expected
+    with file.open("rb") as stream, streamer("transform", "--json", "-", stdin=stream) as running:
+        assert running.stdout is not None
+        assert [json.loads(line) for line in running.stdout] == expected
+
+
+def test_a_container_file_of_a_foreign_schema_is_read(tmp_path: Path, capsys: Capture) -> None:
+    """Fields that bear Segment's names are found; one whose JSON text is none is an invalid event."""
+    schema = {
+        "type": "record",
+        "name": "Event",
+        "fields": [
+            {"name": name, "type": "string"}
+            for name in ("type", "userId", "event", "properties", "messageId")
+        ],
+    }
+    rows = [{**TRACK, "properties": text} for text in ('{"a": 1}', "{broken", "{}")]
+    file = tmp_path / "events.avro"
+    with file.open("wb") as stream:
+        fastavro.writer(stream, fastavro.parse_schema(schema), rows)
+    assert main(["transform", "--json", str(file)]) == 0
+    printed = told(capsys)
+    assert [(line["outcome"], line["reason"]) for line in printed] == [
+        ("operations", None),
+        ("invalid", "bad_json"),
+        ("operations", None),
+    ]
+    assert printed[0]["requests"][0]["body"][0]["info"]["a"] == 1
+
+
+def test_a_damaged_container_file_is_told(tmp_path: Path, capsys: Capture) -> None:
+    """What stands before the damage is told; then the file is named, and the exit is 2."""
+    whole = container(tmp_path / "whole.avro", *[TRACK] * 3).read_bytes()
+    cut = tmp_path / "cut.avro"
+    cut.write_bytes(whole[:-30])
+    assert main(["transform", "--json", str(cut)]) == 2
+    assert f"streamer: {cut}: damaged after event 0" in capsys.readouterr().err
+
+    cut.write_bytes(whole[:20])
+    assert main(["transform", str(cut)]) == 2
+    assert "no Avro container file that can be read" in capsys.readouterr().err
+
+
+def test_transform_tells_why(lines: Lines, capsys: Capture) -> None:
+    """--why names the rule behind each field and each skip, for a person and in JSON."""
+    file = lines(TRACK, {**IDENTIFY, "integrations": {"Planhat": False}}, NAMELESS)
+    assert main(["transform", "--json", "--why", file]) == 0
+    track, identify, invalid = told(capsys)
+    fields = {each["field"]: each for each in track["why"]["fields"]}
+    assert fields["action"] == {
+        "operation": 0, "field": "action", "from": ["event"], "rule": "track.action",
+    }  # fmt: skip
+    assert identify["why"] == {"rule": "integrations", "from": ["integrations.Planhat"]}
+    assert "why" not in invalid
+
+    assert main(["transform", "--why", file]) == 0
+    text = capsys.readouterr().out
+    assert "  action ← event   [track.action]\n" in text
+    assert "  skipped by integrations ← integrations.Planhat\n" in text
+
+
+@pytest.fixture(name="mappings")
+def _mappings(tmp_path: Path) -> tuple[str, str]:
+    """An old and a new mapping file."""
+    old, new = tmp_path / "old.toml", tmp_path / "new.toml"
+    old.write_text('version = 1\n[events]\ndeny = ["Noise"]\n')
+    new.write_text('version = 1\n[identify.traits]\nage = "custom:Years"\n[events]\ndeny = ["Invoice *"]\n')
+    return str(old), str(new)
+
+
+def test_transform_takes_another_mapping(lines: Lines, capsys: Capture, mappings: tuple[str, str]) -> None:
+    """--mapping puts that file's rules in the place of those in force, for --why as well."""
+    old, new = mappings
+    assert main(["transform", "--json", "--why", "--mapping", new, lines(IDENTIFY, TRACK)]) == 0
+    identify, track = told(capsys)
+    assert identify["requests"][0]["body"][0]["custom"] == {"Years": 2**60}
+    assert [each["rule"] for each in identify["why"]["fields"] if each["field"] == "custom.Years"] == [
+        "identify.traits.age"
+    ]
+    assert (track["reason"], track["why"]["rule"]) == ("denied", "events.deny")
+
+    assert main(["transform", "--mapping", f"{old}.gone", lines(TRACK)]) == 2
+    assert "old.toml.gone: the file cannot be read" in capsys.readouterr().err
+
+
+def test_transform_shows_what_a_mapping_would_change(
+    lines: Lines, capsys: Capture, mappings: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two files, and between a file and the rules in force: counts, fields, reasons, examples."""
+    old, new = mappings
+    file = lines(IDENTIFY, TRACK, {**TRACK, "event": "Noise"}, GROUP)
+    assert main(["transform", "--json", "--mapping", new, "--against", old, file]) == 0
+    (changed,) = told(capsys)
+    kinds = {kind: count for kind, count in changed["kinds"].items() if count}
+    assert kinds == {"unchanged": 1, "different": 1, "now_sent": 1, "now_skipped": 1}
+    assert changed["fields"] == [
+        {"field": "endusers.custom.age", "how": "removed", "events": 1},
+        {"field": "endusers.custom.Years", "how": "added", "events": 1},
+    ] or changed["fields"] == [
+        {"field": "endusers.custom.Years", "how": "added", "events": 1},
+        {"field": "endusers.custom.age", "how": "removed", "events": 1},
+    ]
+
+    monkeypatch.setenv("STREAMER_MAPPING_FILE", old)
+    assert main(["transform", file, "--mapping", new, "--against"]) == 0
+    text = capsys.readouterr().out
+    assert "        1  sent → denied\n" in text
+    assert "    + endusers.custom.Years = " in text
+    assert str(2**60) not in text
+
+
+def test_transform_ends_after_a_count(lines: Lines, capsys: Capture) -> None:
+    """--count takes the first events of a file, too."""
+    assert main(["transform", "--json", "--count", "2", lines(TRACK, ALIAS, NAMELESS)]) == 0
+    assert [line["messageId"] for line in told(capsys)] == ["m-1", "m-4"]
+
+
 # --- settings and errors --------------------------------------------------------------------------
 
 
@@ -370,9 +541,7 @@ def test_the_version_is_told(capsys: Capture) -> None:
     assert capsys.readouterr().out == f"streamer {__version__}\n"
 
 
-@pytest.mark.parametrize(
-    "words", [[], ["dance"], ["transform"], ["run", "--fast"], ["transform", "--js", "-"]]
-)
+@pytest.mark.parametrize("words", [[], ["dance"], ["publish"], ["run", "--fast"], ["transform", "--js", "-"]])
 def test_a_wrong_command_line_ends_with_2(words: list[str], capsys: Capture) -> None:
     """Missing, unknown and abbreviated words are refused with the usage."""
     assert main(words) == 2
@@ -550,6 +719,64 @@ def test_publish_needs_a_broker_only(lines: Lines, capsys: Capture) -> None:
     problems = capsys.readouterr().err.splitlines()
     assert len(problems) == 1
     assert "STREAMER_KAFKA_BOOTSTRAP_SERVERS is required" in problems[0]
+
+
+# --- explain ---------------------------------------------------------------------------------------
+
+
+def test_explain_works_beside_the_demo(
+    broker: EmbeddedBroker, lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the stand-in broker, which knows neither times nor rights, the whole topic is read and told."""
+    broker.create_topic("explained")
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
+    monkeypatch.setenv("STREAMER_KAFKA_TOPIC", "explained")
+    assert main(["publish", lines(IDENTIFY, TRACK, {**TRACK, "userId": "u-2"})]) == 0
+    capsys.readouterr()
+
+    assert main(["explain", "--user", "u-1", "--json"]) == 0
+    (told_story,) = told(capsys)
+    assert [call["type"] for call in told_story["calls"]] == ["identify", "track"]
+    assert (told_story["records"], told_story["planhat"]) == (3, None)
+
+
+def test_a_registry_that_is_away_is_told(
+    broker: EmbeddedBroker, lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only a registry can open ends `transform` with 3, and is a line of the story of its key."""
+    broker.create_topic("registered")
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
+    monkeypatch.setenv("STREAMER_KAFKA_TOPIC", "registered")
+    assert main(["publish", "--framing", "confluent:7", lines(TRACK, TRACK)]) == 0
+    capsys.readouterr()
+    monkeypatch.setenv("STREAMER_SCHEMA_REGISTRY_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr(interpreting, "SCHEMA_SECONDS", 0.1)
+
+    assert main(["transform", "--topic", "--json"]) == 3
+    assert "the schema registry does not give schema 7, which wrote registered[" in capsys.readouterr().err
+    assert main(["explain", "--user", "u-1", "--json"]) == 0
+    (story,) = told(capsys)
+    assert [call["outcome"] for call in story["calls"]] == ["unread", "unread"]
+    assert "2 calls of it cannot be read" in story["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "usage: streamer explain"),
+        (["--user", "u-1", "--company", "acme"], "not allowed with argument"),
+        (["--email", "  "], "--email names nobody"),
+        (["--user", "u-1", "--since", "noon"], "--since noon is no time"),
+        (["--user", "u-1", "--ask-planhat"], "STREAMER_PLANHAT_API_TOKEN"),
+    ],
+)
+def test_explain_refuses_what_makes_no_sense(
+    words: list[str], said: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One object, by a name that is one, and a token where Planhat is to be asked: else the exit is 2."""
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    assert main(["explain", *words]) == 2
+    assert said in capsys.readouterr().err
 
 
 # --- dead-letters ----------------------------------------------------------------------------------

@@ -1,18 +1,18 @@
 """The dead-letter topic as a shelf to look through: everything it holds, read once, joining nothing."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Self
 
-from streamer.app.building import decoder_of, reader_properties
+from streamer.app.building import reader_properties
+from streamer.app.interpreting import Interpreter
 from streamer.app.verifying import verify_access
 from streamer.config import Settings
-from streamer.engine.intake import Interpreted, interpret
-from streamer.engine.ports import AwaitingSchema, Decoded
+from streamer.engine.intake import Interpreted
+from streamer.engine.ports import Decoded
 from streamer.errors import InvalidEvent, NoTopic
 from streamer.kafka.topic_reader import Stretch, TopicReader
 from streamer.letters.history import Filed, History
@@ -22,12 +22,6 @@ from streamer.letters.subjects import NOBODY, Subject, subject_of
 from streamer.records import Record
 from streamer.transform.operations import Operation, overwrites
 from streamer.transform.rules import Rules
-
-SCHEMA_SECONDS: Final = 10.0
-"""How long the registry may take to give a schema, once; after that its letters go unread."""
-_LOOK_SECONDS: Final = 0.02
-
-Found = TypeVar("Found")
 
 
 class Shelf:
@@ -43,9 +37,8 @@ class Shelf:
         self.group = group or settings.kafka_group_id
         self._stack = ExitStack()
         self._readers: dict[str, TopicReader] = {}
-        self.decoder = decoder_of(settings)
-        self._stack.callback(self.decoder.close)
-        self._silent_schemas: set[str] = set()
+        self._interpreter = self._stack.enter_context(Interpreter(settings))
+        self.decoder = self._interpreter.decoder
 
     def __enter__(self) -> Self:
         return self
@@ -124,27 +117,18 @@ class Shelf:
     def decoded(self, record: Record) -> object | None:
         """The event as far as it can be decoded; None where it cannot."""
         try:
-            found = self._waited(lambda: self.decoder.decode(record.value or b""))
+            found = self._interpreter.decoded(record.value or b"")
         except InvalidEvent:
             return None
         return found.value if isinstance(found, Decoded) else None
 
     def interpreted(self, record: Record, rules: Rules) -> Interpreted | None:
         """What the record asks for by the rules in force; None while its schema cannot be had."""
-        found = self._waited(lambda: interpret(record, self.decoder, rules))
-        return found if isinstance(found, Interpreted) else None
+        return self._interpreter.interpreted(record, rules)
 
     def subject(self, letter: Letter) -> Subject:
         """Whom it is about."""
         return subject_of(self.decoded(letter.record), letter.record.key)
-
-    def _waited(self, ask: Callable[[], Found | AwaitingSchema]) -> Found | AwaitingSchema:
-        deadline = time.monotonic() + SCHEMA_SECONDS
-        while isinstance(found := ask(), AwaitingSchema) and found.schema_id not in self._silent_schemas:
-            if time.monotonic() > deadline:
-                self._silent_schemas.add(found.schema_id)
-            time.sleep(_LOOK_SECONDS)
-        return found
 
 
 def upserted(found: Interpreted | None) -> Keys:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from streamer.app.building import credentials_of
 from streamer.config import PlanhatMode, Settings, StartAt
 from streamer.errors import PlanhatMisconfigured
-from streamer.kafka.access import check_access
-from streamer.kafka.permissions import Resource, needs_of
+from streamer.kafka.access import check_access, missing_needs
+from streamer.kafka.permissions import Need, Resource, needs_of, wishes_of
 from streamer.kafka.start import check_start, check_topics, resolve_start
 from streamer.outcomes import Misconfigured, MisconfiguredReason
 from streamer.planhat.client import Client, trusted_authorities
@@ -15,14 +15,25 @@ from streamer.planhat.probe import Probed, probe, probe_segment
 
 def verify_access(settings: Settings, command: str = "run") -> None:
     """Whether the cluster allows what a command needs. Raises SourceError that names every ACL missing."""
-    names = {
+    needs = needs_of(command, _names(settings))
+    check_access(settings.kafka_bootstrap_servers, settings.kafka_group_id, needs, settings.kafka_properties)
+
+
+def missing_access(settings: Settings, command: str) -> list[Need]:
+    """What a command does without, and is not allowed. Raises SourceError where the cluster is away."""
+    wishes = wishes_of(command, _names(settings))
+    return missing_needs(
+        settings.kafka_bootstrap_servers, settings.kafka_group_id, wishes, settings.kafka_properties
+    )
+
+
+def _names(settings: Settings) -> Mapping[Resource, str]:
+    return {
         Resource.EVENTS: settings.kafka_topic,
         Resource.LETTERS: settings.kafka_dead_letter_topic,
         Resource.GROUP: settings.kafka_group_id,
         Resource.REPLAY_GROUP: f"{settings.kafka_group_id}.replay",
     }
-    needs = needs_of(command, names)
-    check_access(settings.kafka_bootstrap_servers, settings.kafka_group_id, needs, settings.kafka_properties)
 
 
 def partitions_by_topic(settings: Settings) -> Mapping[str, int]:

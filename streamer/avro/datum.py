@@ -70,7 +70,14 @@ class DatumReader:
             InvalidEvent: UNDECODABLE where the bytes are not such a datum, or one that is nested too
                 deep; BAD_JSON where a field of JSON text holds none.
         """
-        datum = self._read_exactly(value, start)
+        return self.finished(self._read_exactly(value, start))
+
+    def finished(self, datum: Any) -> Any:  # noqa: ANN401 whatever the schema describes
+        """A datum as fastavro reads it, with its open parts opened and its leaves JSON-ready.
+
+        Raises:
+            InvalidEvent: BAD_JSON where a field of JSON text holds none.
+        """
         if type(datum) is not dict:
             return json_ready(datum) if self._foreign_leaves else datum
         for name in self._json_fields:

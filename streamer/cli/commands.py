@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
-from streamer.cli import dead_letters
+from streamer.cli import dead_letters, explain, transform
 from streamer.config import Settings, load_settings, secret_values, settings_table
 from streamer.errors import SourceError, StreamerError, UsageError, place_of
 
@@ -82,29 +82,14 @@ def _reader(settings: Settings) -> Callable[[bytes], object]:
 
 
 def _transform(args: argparse.Namespace) -> int:
-    from streamer.local.lines import event_texts, opened  # noqa: PLC0415 - only this command needs it
-    from streamer.local.transform import ShownRequest, as_json, as_text, tell  # noqa: PLC0415 - as above
-    from streamer.planhat.requests import Addresses, encode_operation, request_for  # noqa: PLC0415 - as above
-    from streamer.transform.operations import Operation  # noqa: PLC0415 - as above
+    transform.check(args)
+    is_file = args.topic is None
+    settings = load_settings(needs=()) if is_file else _settings_in_force(args, ("kafka_bootstrap_servers",))
+    return transform.transform(settings, args, _reader(settings))
 
-    settings = load_settings(needs=())
-    token = settings.planhat_tenant_token.get_secret_value()
-    addresses = Addresses(
-        settings.planhat_api_url, settings.planhat_analytics_url, token, settings.planhat_segment_url
-    )
 
-    def ask(operation: Operation) -> ShownRequest:
-        request = request_for(operation.endpoint, [encode_operation(operation)], addresses)
-        return ShownRequest(request.method, request.shown_url, request.body)
-
-    show = as_json if args.json else as_text
-    read = _reader(settings)
-    with opened(args.file) as stream:
-        for told in tell(event_texts(stream, read), read, settings.rules, ask):
-            sys.stdout.write(show(told) + "\n")
-            if args.file == "-":
-                sys.stdout.flush()
-    return EXIT_CLEAN
+def _explain(args: argparse.Namespace) -> int:
+    return explain.explain(_settings_in_force(args, explain.needs_of(args)), args)
 
 
 def _publish(args: argparse.Namespace) -> int:
@@ -172,6 +157,7 @@ EXECUTE: dict[str, Execute] = {
     "run": _run,
     "check": _check,
     "transform": _transform,
+    "explain": _explain,
     "publish": _publish,
     "settings": _settings,
     "mapping": _mapping,

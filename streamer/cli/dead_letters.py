@@ -12,12 +12,13 @@ from streamer.cli.letter_tables import (
     history_of,
     now_of,
     print_account,
-    print_json,
     print_letter,
     print_table,
     row_of,
 )
 from streamer.cli.meanings import meanings
+from streamer.cli.moments import MOMENT
+from streamer.cli.tables import print_json
 from streamer.config import Settings
 from streamer.errors import MASK, UsageError
 from streamer.outcomes import InvalidReason
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 EXIT_CLEAN: Final = 0
 CALLS_PER_MINUTE: Final = 20.0
 """Beside a running pipeline, which uses 160 of Planhat's 200 calls by default."""
-_MOMENT = "TIME: ISO 8601 with its zone, or a span back such as 90m, 2h, 3d"
 
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
         metavar="REASON",
         help="only for this reason; may be repeated",
     )
-    parser.add_argument("--since", metavar="TIME", help=f"only those written from then on ({_MOMENT})")
+    parser.add_argument("--since", metavar="TIME", help=f"only those written from then on ({MOMENT})")
     parser.add_argument("--until", metavar="TIME", help="only those written before then")
     parser.add_argument("--group", metavar="NAME", help="letters of this group (STREAMER_KAFKA_GROUP_ID)")
     parser.add_argument(
@@ -169,13 +169,13 @@ def replay(settings: Settings, args: argparse.Namespace) -> int:
     """Deliver letters straight through the engine."""
     from streamer.app.replay_letters import Report, Wanted  # noqa: PLC0415 - slow to load
     from streamer.app.replaying import rehearse, replay_letters  # noqa: PLC0415 - as above
-    from streamer.cli.replay_screen import ReplayScreen  # noqa: PLC0415 - as above
+    from streamer.cli.progress_screen import ProgressScreen  # noqa: PLC0415 - as above
 
     wanted = Wanted(_selection(args), args.calls_per_minute, args.rate, args.force, args.group)
     _check_numbers(wanted)
     report = Report()
     try:
-        with ReplayScreen(is_quiet=args.json) as screen:
+        with ProgressScreen(is_quiet=args.json) as screen:
             (rehearse if args.dry_run else replay_letters)(settings, wanted, screen, report)
     finally:
         if report.selected or not sys.exc_info()[0]:
@@ -214,7 +214,7 @@ def _selection(args: argparse.Namespace, *, is_settled_too: bool = False) -> "Se
         text = getattr(args, name)
         moments[name] = None if text is None else moment_ms(text, now_ms)
         if text is not None and moments[name] is None:
-            problems.append(f"--{name} {text} is no time; {_MOMENT}")
+            problems.append(f"--{name} {text} is no time; {MOMENT}")
     ids = []
     for text in getattr(args, "letter", []):
         letter_id = read_letter_id(text)

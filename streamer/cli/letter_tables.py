@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from streamer.cli.tables import add_row, console
 from streamer.errors import MASK
 from streamer.letters.journal import time_of
 
@@ -50,8 +51,8 @@ def print_table(found: Iterable["Filed"], *, reveal: bool) -> None:
         names, place = row["names"][:1], filed.letter.place
         state = f"{row['state']} ({row['replays']})" if row["replays"] else row["state"]
         cells = (row["letter"], row["written"], row["reason"], row["detail"], row["call"], *(names or [""]))
-        _add_row(table, *cells, str(place), state)
-    _console().print(table)
+        add_row(table, *cells, str(place), state)
+    console().print(table)
 
 
 def closing_lines(found: "list[Filed]", shown: int, history: "History", *, has_all: bool) -> list[str]:
@@ -127,15 +128,15 @@ def print_letter(told: dict[str, Any]) -> None:
     }
     for name, text in lines.items():
         if text:
-            _add_row(table, name, text)
+            add_row(table, name, text)
     for each in told["history"]:
         words = " ".join(
             str(each[name]) for name in ("at", "fate", "reason", "detail", "http_status") if each[name]
         )
-        _add_row(table, "replay", words)
+        add_row(table, "replay", words)
     for name, value in told["headers"]:
-        _add_row(table, f"header {name}", value)
-    _console().print(table)
+        add_row(table, f"header {name}", value)
+    console().print(table)
     if told["event"] is not None:
         # Escaped beyond ASCII: a key may hold what a terminal obeys.
         sys.stdout.write(json.dumps(told["event"], indent=2, default=str) + "\n")
@@ -207,21 +208,3 @@ def print_account(report: "Report") -> None:
 def _named(title: str, each: Iterable[str]) -> list[str]:
     named = [f"  {words}" for words in each]
     return [f"{title}:", *named] if named else []
-
-
-def print_json(told: dict[str, Any]) -> None:
-    """One line of JSON."""
-    sys.stdout.write(json.dumps(told, ensure_ascii=False, default=str) + "\n")
-
-
-def _add_row(table: Any, *cells: str) -> None:  # noqa: ANN401 - rich's, loaded late
-    from rich.text import Text  # noqa: PLC0415 - only tables need it
-
-    # What an event says may hold control sequences, which are not for this terminal.
-    table.add_row(*(Text("".join(c if c.isprintable() else "�" for c in cell)) for cell in cells))
-
-
-def _console() -> Any:  # noqa: ANN401 - rich's, loaded late
-    from rich.console import Console  # noqa: PLC0415 - only tables need it
-
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)

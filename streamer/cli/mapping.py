@@ -73,9 +73,9 @@ def test(args: argparse.Namespace, read: Callable[[Settings], Read]) -> int:
     from streamer.local.cases import judged  # noqa: PLC0415 - as above
 
     settings = load_settings(needs=())
-    base = _rules(settings, args.mapping)
+    base = rules_of(settings, args.mapping)
     read_event = read(settings)
-    own = cache(lambda path: _rules(settings, str(path)))
+    own = cache(lambda path: rules_of(settings, str(path)))
     failed = total = 0
     outcome = partial(_outcome, base=base, own=own, read=read_event, settings=settings)
     for case in judged(Path(args.folder), outcome):
@@ -100,7 +100,7 @@ def fields(args: argparse.Namespace, read: Callable[[Settings], Read]) -> int:
     from streamer.transform import Transformed, transform  # noqa: PLC0415 - as above
 
     settings = load_settings(needs=())
-    rules = _rules(settings, args.mapping)
+    rules = rules_of(settings, args.mapping)
     read_event = read(settings)
     keys, events, invalid = CustomKeys(), 0, 0
     with opened(args.file) as stream:
@@ -158,7 +158,7 @@ def _outcome(
     ]
 
 
-def _rules(settings: Settings, mapping: str | None) -> Rules:
+def rules_of(settings: Settings, mapping: str | None) -> Rules:
     """The rules of the settings; with another mapping file, its rules and the settings' other choices."""
     if mapping is None:
         return settings.rules

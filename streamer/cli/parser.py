@@ -5,7 +5,7 @@ import importlib
 from typing import Any
 
 from streamer import __version__
-from streamer.cli import dead_letters, mapping, words
+from streamer.cli import dead_letters, explain, mapping, transform, words
 from streamer.cli.commands import EXECUTE, STAND_INS
 
 
@@ -39,7 +39,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     add_arguments = {
-        "transform": _add_transform,
+        "transform": transform.add_arguments,
+        "explain": explain.add_arguments,
         "publish": _add_publish,
         "mapping": _add_mapping,
         "dead-letters": _add_dead_letters,
@@ -89,11 +90,6 @@ def _add_mapping(parser: argparse.ArgumentParser) -> None:
     add_arguments = {"check": mapping.add_check, "test": mapping.add_test, "fields": mapping.add_fields}
     for name, text in words.MAPPING.items():
         add_arguments[name](_add_command(actions, name, text))
-
-
-def _add_transform(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE|-", help="events as JSON; - reads standard input")
-    parser.add_argument("--json", action="store_true", help="one JSON line per event")
 
 
 def _add_publish(parser: argparse.ArgumentParser) -> None:

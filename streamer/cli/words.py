@@ -97,20 +97,58 @@ holds. It is a stand-in: what Planhat does not document is a switch of it.
 """,
     ),
     "transform": CommandHelp(
-        "print the requests for events in a file",
+        "print the requests for events in a file or a topic",
         """\
-Print the requests that would tell Planhat of each event; send nothing. One event
-a line, or one event that fills the file. The tenant token in URLs is masked.
+Print the requests that would tell Planhat of each event; send nothing. A file has
+one event a line, or one event that fills it, or is an Avro container file. The
+tenant token in URLs is masked.
+
+With --topic, what the topic holds is read, from its beginning if nothing else is
+asked for, up to the end seen at the start. No group is joined, nothing committed.
 
 With --json: one line per event with index, type, messageId, outcome (operations,
-skipped or invalid), reason, and requests (each with method, url and body). The
-exit status is 0 whatever the events were.
+skipped or invalid), reason, and requests (each with method, url and body); of a
+topic partition and offset too; with --why also why. The exit status is 0 whatever
+the events were.
+
+With --mapping NEW --against OLD: what NEW would change, counted by kind of change,
+field and reason, with a few examples, values masked; --json prints one object.
 """,
         """\
   $ streamer transform events.jsonl
 
   # Which events would be skipped or are invalid, and why?
   $ streamer transform --json events.jsonl | jq 'select(.outcome != "operations")'
+
+  # Which rule made each field?
+  $ streamer transform --why tests/fixtures/identify/full_profile.event.json
+
+  # The ten latest events of each partition; and one record, by its place.
+  $ streamer transform --topic --offset -10
+  $ streamer transform --topic --partition 3 --offset 1042 --count 1
+
+  # What would a new mapping change, of the last day's events?
+  $ streamer transform --mapping new.toml --against --topic --from 1d
+""",
+    ),
+    "explain": CommandHelp(
+        "tell why somebody is, or is not, in Planhat",
+        """\
+Tell one enduser's or company's story: each call about it, what becomes of that by
+the rules in force, whether the group is finished with it, its dead letters, and a
+verdict in plain words. With --ask-planhat also what Planhat has now. What was said
+of it stays masked unless asked for. No group is joined, and nothing is changed.
+
+The exit status is 0 whatever the verdict is; 4 where Planhat refuses to be asked.
+""",
+        """\
+  # Why is this contact not in Planhat?
+  $ streamer explain --email somebody@acme.example --ask-planhat
+
+  # Everything of the last month about one user, for a program.
+  $ streamer explain --user u-123 --since 30d --json
+
+  $ streamer explain --company acme
 """,
     ),
     "mapping": CommandHelp(

@@ -36,7 +36,7 @@ class Marks:
 
     def taken_over(self, source: TopicPartition, found: Found | None) -> Settled:
         """What was settled before a partition's epoch begins; what cannot be relied on is counted."""
-        settled = MarkIgnored.UNKNOWN if found is None else decode(found, _place(source, found.topic_id))
+        settled = MarkIgnored.UNKNOWN if found is None else decode(found, place_text(source, found.topic_id))
         if isinstance(settled, MarkIgnored):
             self._observer.mark_ignored(settled)
             return NOTHING
@@ -69,7 +69,7 @@ class Marks:
 
     def _mark(self, book: Book) -> Mark:
         settled = book.settled_ahead()
-        place = _place(book.source, book.topic_id)
+        place = place_text(book.source, book.topic_id)
         text, size = encode(settled, place, self._limit) if place else NO_TEXT
         self._measure(book, size)
         return Mark(settled.base, text)
@@ -104,6 +104,6 @@ class Marks:
             self.overfull.discard(source)
 
 
-def _place(source: TopicPartition, topic_id: str) -> str:
+def place_text(source: TopicPartition, topic_id: str) -> str:
     """One partition of one topic for good; "" where the topic has no id to tell it by."""
     return f"{topic_id}:{source.partition}" if topic_id else ""

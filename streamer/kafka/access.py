@@ -31,10 +31,28 @@ def check_access(
     A cluster without ACLs allows everything; of one that does not tell what it allows (it is too old, or
     no Apache Kafka) nothing is said here: the first call that it refuses says it then.
     """
+    missing = missing_needs(bootstrap_servers, group_id, needs, properties, timeout_seconds)
+    if missing:
+        user = (properties or {}).get("sasl.username")
+        principal = f"User:{user}" if user else _UNSAID
+        raise not_allowed(bootstrap_servers, missing, acl_commands(missing, bootstrap_servers, principal))
+
+
+def missing_needs(
+    bootstrap_servers: str,
+    group_id: str,
+    needs: Sequence[Need],
+    properties: Mapping[str, str] | None = None,
+    timeout_seconds: float = ANSWER_SECONDS,
+) -> list[Need]:
+    """Those of `needs`, at least one of which is on a topic, that the cluster does not allow.
+
+    Raises SourceError where no broker answers.
+    """
     names = {kind: sorted({need.name for need in needs if need.kind == kind}) for kind in ("topic", "group")}
     with Probe(bootstrap_servers, group_id, properties) as probe:
         if not probe.has_controller(names["topic"][0], timeout_seconds):
-            return  # librdkafka would wait for one: librdkafka's own stand-in never has it
+            return []  # librdkafka would wait for one: librdkafka's own stand-in never has it
     admin = AdminClient(admin_configuration(bootstrap_servers, properties))
     answers: dict[tuple[str, str], Future[Any]] = {}
     asking: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": timeout_seconds}
@@ -44,11 +62,7 @@ def check_access(
         groups = admin.describe_consumer_groups(names["group"], **asking)
         answers |= {("group", name): answer for name, answer in groups.items()}
     allowed = {place: _allowed(answer) for place, answer in answers.items()}
-    missing = [need for need in needs if not _covers(allowed[need.kind, need.name], need.operation)]
-    if missing:
-        user = (properties or {}).get("sasl.username")
-        principal = f"User:{user}" if user else _UNSAID
-        raise not_allowed(bootstrap_servers, missing, acl_commands(missing, bootstrap_servers, principal))
+    return [need for need in needs if not _covers(allowed[need.kind, need.name], need.operation)]
 
 
 def _allowed(answer: "Future[Any]") -> Collection[str] | None:

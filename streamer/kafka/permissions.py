@@ -56,6 +56,7 @@ class Permission(NamedTuple):
 
 _LOOKING: Final = ("dead-letters list", "dead-letters show", "dead-letters replay")
 _REPLAY: Final = ("dead-letters replay",)
+_READING: Final = ("transform", "explain")
 
 PERMISSIONS: Final = (
     Permission(
@@ -70,6 +71,9 @@ PERMISSIONS: Final = (
         "tell the topic's retention in a metric",
         is_needed=False,
     ),
+    Permission(_READING, "Read", Resource.EVENTS, "read a stretch of events (`transform` with --topic)"),
+    Permission(("explain",), "Read", Resource.LETTERS, "tell the dead letters of an object", is_needed=False),
+    Permission(("explain",), "Describe", Resource.GROUP, "tell whether a call is settled", is_needed=False),
     Permission(_LOOKING, "Read", Resource.LETTERS, "read letters, and what replays noted of them"),
     Permission(_LOOKING[1:], "Read", Resource.EVENTS, "read the record a letter stands for, and later ones"),
     Permission(_REPLAY, "Write", Resource.LETTERS, "note what becomes of each letter"),
@@ -83,6 +87,15 @@ def needs_of(command: str, names: Mapping[Resource, str]) -> list[Need]:
         Need(row.operation, row.resource.kind, names[row.resource])
         for row in PERMISSIONS
         if command in row.commands and row.is_needed
+    ]
+
+
+def wishes_of(command: str, names: Mapping[Resource, str]) -> list[Need]:
+    """What `command` does without, and says less, for resources of these names."""
+    return [
+        Need(row.operation, row.resource.kind, names[row.resource])
+        for row in PERMISSIONS
+        if command in row.commands and not row.is_needed
     ]
 
 

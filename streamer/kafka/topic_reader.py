@@ -10,13 +10,15 @@ from typing import Final, NamedTuple, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
+from confluent_kafka.admin import AdminClient
 
 from streamer.errors import NoTopic, SourceError
-from streamer.kafka.configuration import consumer_configuration
+from streamer.kafka.configuration import admin_configuration, consumer_configuration
 from streamer.kafka.faults import error_of, never_works, source_error, text_of, unreachable
+from streamer.kafka.last_commits import LastCommits
 from streamer.kafka.nouns import record_of
 from streamer.kafka.start import ANSWER_SECONDS, check_topics
-from streamer.records import Record
+from streamer.records import Found, Record, TopicPartition
 
 _AT_ONCE: Final = 500
 _LOOK_SECONDS: Final = 0.2
@@ -77,6 +79,39 @@ class TopicReader:
         except KafkaException as exception:
             raise self._fault(exception) from exception
         return Stretch(low, high)
+
+    def since(self, held: Mapping[int, Stretch], moment_ms: int) -> dict[int, Stretch]:
+        """What of these stretches was written from that moment on, in milliseconds since 1970.
+
+        By the log's index of times: where producers set the times and those jump back, some older records
+        may come along. Raises SourceError.
+        """
+        asked = [KafkaPartition(self._topic, number, moment_ms) for number in held]
+        try:
+            answers = self._consumer.offsets_for_times(asked, timeout=ANSWER_SECONDS)
+        except KafkaException as exception:
+            raise self._fault(exception) from exception
+        failed = next((each.error for each in answers if each.error is not None), None)
+        if failed is not None:
+            raise self._fault(KafkaException(failed))
+        begins = {each.partition: each.offset for each in answers if each.offset >= 0}
+        if not begins and any(each.timestamp_ms >= moment_ms for each in self._last_records(held)):
+            return dict(held)  # a stand-in that knows no times, and answers "none" to any
+        return {
+            number: Stretch(min(max(begins.get(number, each.high), each.low), each.high), each.high)
+            for number, each in held.items()
+        }
+
+    def committed(self) -> Mapping[TopicPartition, Found | None]:
+        """What the group has committed, with where each log ends; None where nobody tells."""
+        partitions = [TopicPartition(self._topic, number) for number in self.stretches()]
+        admin = AdminClient(admin_configuration(self._bootstrap_servers, self._properties))
+        return LastCommits(admin, self._topic).look_up(self._consumer, partitions)
+
+    def _last_records(self, held: Mapping[int, Stretch]) -> Iterator[Record]:
+        ends = {number: Stretch(max(each.low, each.high - 1), each.high) for number, each in held.items()}
+        for records in self.read(ends):
+            yield from records
 
     def read(self, wanted: Mapping[int, Stretch]) -> Iterator[Sequence[Record]]:
         """Records of these stretches, in the order of each partition, some at a time.

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from streamer.errors import InvalidEvent, UsageError
 
@@ -13,11 +14,11 @@ Parse = Callable[[bytes], object]
 
 
 @contextmanager
-def opened(name: str) -> Iterator[BinaryIO]:
+def opened(name: str) -> Iterator[BufferedReader]:
     """The file of this name, or standard input for `-`. Raises UsageError where it cannot be read."""
     try:
-        source: AbstractContextManager[BinaryIO] = (
-            nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb")  # noqa: SIM115
+        source: AbstractContextManager[BufferedReader] = (
+            nullcontext(cast("BufferedReader", sys.stdin.buffer)) if name == "-" else Path(name).open("rb")  # noqa: SIM115
         )
     except OSError as error:
         raise UsageError(

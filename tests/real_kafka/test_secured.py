@@ -3,6 +3,7 @@
 The settings are those of docs/secured-kafka.md, with this test's files and passwords put in.
 """
 
+import json
 import os
 import re
 import shlex
@@ -20,7 +21,7 @@ import streamer
 from streamer.errors import SourceError
 from streamer.kafka.access import check_access
 from streamer.kafka.letter_journal import LetterJournal
-from streamer.kafka.permissions import PERMISSIONS, Need, Resource, acl_commands, needs_of
+from streamer.kafka.permissions import PERMISSIONS, Need, Resource, acl_commands, needs_of, wishes_of
 from streamer.kafka.replay_group import ReplayGroup
 from streamer.kafka.topic_reader import TopicReader
 from streamer.outcomes import Fate
@@ -139,7 +140,7 @@ def _grants(pipeline: Pipeline, user: str = USER) -> list[Grant]:
 def _start(command: str, settings: Mapping[str, str]) -> subprocess.Popen[str]:
     """One command of the program, with nothing but these settings."""
     return subprocess.Popen(
-        [sys.executable, "-m", "streamer", command],
+        [sys.executable, "-m", "streamer", *command.split()],
         env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **settings},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
@@ -351,6 +352,39 @@ def test_the_list_suffices_for_dead_letters_and_no_less_does(
                 check_access(*place, needs, properties)
             assert f": {need}. streamer stops" in str(refused.value)
             locked.allow([Grant("replayer", *need)])
+
+
+def test_a_story_is_told_as_far_as_rights_go(secured: Pipelines, locked: SecuredKafka) -> None:
+    """With Read on events alone `explain` names what else it may not look at; what is allowed is told."""
+    pipeline = secured("scram")
+    pipeline.feed(islice(Generator(5, 400), 20))
+    locked.add_user("teller", PASSWORD)
+    names = {
+        Resource.EVENTS: pipeline.topic,
+        Resource.LETTERS: pipeline.letter_topic,
+        Resource.GROUP: pipeline.group,
+    }
+    needs, wishes = needs_of("explain", names), wishes_of("explain", names)
+    properties = {**_properties(locked, "scram"), "sasl.username": "teller"}
+    settings = pipeline.settings(
+        kafka_properties_file=None, kafka_properties=_text(properties), log_level="warning"
+    )
+
+    def unknown() -> str:
+        ended = _end(_start("explain --user nobody --json", settings))
+        assert ended.code == 0, ended.said
+        return " ".join(json.loads(ended.said)["unknown"])
+
+    refused = _end(_start("explain --user nobody", settings))
+    assert refused.code == 3
+    assert f"not allowed at {locked.scram_bootstrap}: {needs[0]}." in refused.said
+    with locked.allowing(Grant("teller", *need) for need in needs):
+        said = unknown()
+        assert len(wishes) == 2
+        for need in wishes:
+            assert f"This user is not allowed {need}, so" in said
+        with locked.allowing(Grant("teller", *need) for need in wishes):
+            assert "not allowed" not in unknown()
 
 
 @pytest.mark.parametrize("resource", [Resource.EVENTS, Resource.GROUP])

@@ -1,4 +1,4 @@
-"""How far a replay is: a bar on a terminal, a plain line every few seconds elsewhere; on standard error."""
+"""How far a command is: a bar on a terminal, a plain line every few seconds elsewhere; on standard error."""
 
 from time import monotonic
 from types import TracebackType
@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 _LINE_EVERY_SECONDS: Final = 5.0
 
 
-class ReplayScreen:
-    """Satisfies `app.replay_letters.Screen`."""
+class ProgressScreen:
+    """Satisfies `Screen` of app.replay_letters and of app.story.explaining."""
 
     def __init__(self, *, is_quiet: bool) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
