@@ -37,8 +37,7 @@ def skip_rule(call: Call, rules: Rules, reason: SkipReason) -> str:
     if reason is SkipReason.UNSUPPORTED_TYPE:
         return f"calls.{call.type}"
     if reason is SkipReason.DENIED and isinstance(call, Track) and (pattern := _pattern(call, rules)):
-        activity = rules.track_events.by_name[pattern]
-        if activity.is_skipped:
+        if rules.track_events is not None and rules.track_events.by_name[pattern].is_skipped:
             return f'track.events."{pattern}".skip'
     return _SKIPS.get(reason, str(reason))
 
@@ -101,6 +100,8 @@ def _table(call: Call, rules: Rules) -> str:
 
 def _pattern(call: Track, rules: Rules) -> str | None:
     """The name, or the wildcards, under which there are rules for this very event."""
+    if rules.track_events is None:
+        return None
     found = rules.track_events.of(call.event)
     return next((name for name, each in rules.track_events.by_name.items() if each is found), None)
 
@@ -119,7 +120,8 @@ def _traits(call: Call, rules: Rules) -> TraitRules | None:
 
 def _activity(call: Track | Page | Screen, rules: Rules) -> ActivityRules:
     if isinstance(call, Track):
-        return rules.track_events.of(call.event) or rules.track
+        of_this_event = None if rules.track_events is None else rules.track_events.of(call.event)
+        return of_this_event or rules.track
     return rules.page if isinstance(call, Page) else rules.screen
 
 

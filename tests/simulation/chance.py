@@ -38,7 +38,7 @@ class _Chance:
         self._poison = dice.choice([None] * 6 + ["poison500", "poison400", "refused"])
         # Fewer refused ones than would look like everything refused: at its start that ends a process, and
         # no person could mend events.
-        self._doses = 2 if self._poison == "refused" else 6
+        self._doses = {"refused": 2, "poison400": 3}.get(self._poison or "", 6)
         self._fed: list[list[bool]] = [[] for _ in range(self._partitions)]
         """By partition: of each event that is there, whether it was a dose."""
         self._copies = dice.choice([0.0, 0.1, 0.3])
