@@ -36,8 +36,9 @@ def skip_rule(call: Call, rules: Rules, reason: SkipReason) -> str:
     """What skips a call."""
     if reason is SkipReason.UNSUPPORTED_TYPE:
         return f"calls.{call.type}"
-    if reason is SkipReason.DENIED and isinstance(call, Track) and (pattern := _pattern(call, rules)):
-        if rules.track_events is not None and rules.track_events.by_name[pattern].is_skipped:
+    if reason is SkipReason.DENIED and isinstance(call, Track) and rules.track_events is not None:
+        pattern = _pattern(call, rules)
+        if pattern is not None and rules.track_events.by_name[pattern].is_skipped:
             return f'track.events."{pattern}".skip'
     return _SKIPS.get(reason, str(reason))
 
