@@ -67,6 +67,9 @@ NOT_TURNED: Mapping[str, str] = {
     "keep_requests": "A view for people, of the HTTP server that is not here.",
     "keep_ignored": "What is ignored is read there by the simulator: it must be kept.",
     "duplicate_view": "A count for people: copies are never refused.",
+    "delete_reply": "No rule of these worlds deletes anybody; each value is tried by planhat_contract.",
+    "metric_error_shape": "No rule of these worlds pushes a metric; each value is tried by planhat_contract.",
+    "unknown_parent": "No rule of these worlds pushes a metric; each value is tried by planhat_contract.",
 }
 """Switches left alone, and why."""
 
