@@ -39,7 +39,7 @@ def test_the_mistake_breaks_its_law(copy: Path, mutant: Mutant) -> None:
 
 
 def test_every_law_is_the_one_that_some_mistake_breaks() -> None:
-    """A law that nothing breaks may be one that cannot be. (Of a list it may always be the other.) Each needs one."""
+    """A law that nothing breaks may be one that cannot be; where a mistake has several, it may be another."""
     broken = {mutant.laws[0] for mutant in MUTANTS if len(mutant.laws) == 1}
     assert {law.name for law in ALL} - broken == set()
 
