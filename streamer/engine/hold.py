@@ -20,14 +20,22 @@ class Hold:
         self.probe: int | None = None
         """Number of the request that asks whether things are well again."""
         self.since = 0.0
+        self._left: tuple[HoldReason, float] | None = None
+        """Why it held before, and until when, where nothing proved that things are well again."""
         self._next_probe = 0.0
         self._next_word = 0.0
 
     def enter(self, reason: HoldReason, endpoint: Endpoint | None, now: float) -> bool:
-        """Start holding, or go on for a new reason; True when it was not holding before."""
+        """Start holding, or go on for a new reason; True when it was not holding before.
+
+        Back for the same reason within the time between probes, it has held since it first did: its probe
+        failed for something else, and nothing was well again.
+        """
         was_free = self.reason is None
         if was_free:
-            self.since = now
+            left, until = self._left or (None, 0.0)
+            is_back = left is reason and now - until < self._limits.hold_probe_seconds
+            self.since = self.since if is_back else now
             self._next_probe = now + self._limits.hold_probe_seconds
             self._next_word = now + WORD_SECONDS
         self.reason = reason
@@ -43,9 +51,10 @@ class Hold:
         """
         return self.reason is not None and self.probe == number
 
-    def leave(self) -> HoldReason | None:
-        """Stop holding; returns why we did."""
+    def leave(self, now: float, *, is_proved: bool) -> HoldReason | None:
+        """Stop holding, proved to be well again or not; returns why we did."""
         reason, self.reason = self.reason, None
+        self._left = None if reason is None or is_proved else (reason, now)
         return reason
 
     def probe_is_due(self, now: float) -> bool:

@@ -34,7 +34,7 @@ from streamer.engine.pressure import Pressure, Stage
 from streamer.engine.share import share_of
 from streamer.engine.state import gauges_of, stuck_partitions
 from streamer.errors import LedgerError, StreamerError
-from streamer.outcomes import Endpoint, Fate
+from streamer.outcomes import Answered, Endpoint, Fate
 from streamer.records import Found, Mark, Record, TopicPartition
 from streamer.transform.rules import Rules
 
@@ -154,7 +154,7 @@ class Streamer:
         for delivery in deliveries:
             works = self._answers.apply(delivery, now)
             if works and self.hold.is_ended_by(delivery.batch.number):
-                self._leave_hold()
+                self._leave_hold(is_proved=isinstance(delivery.answer, Answered))
         for entry in self.letters.collect(now):
             self.settle(entry)
 
@@ -199,8 +199,8 @@ class Streamer:
         if self.hold.enter(reason, endpoint, self._clock.monotonic()):
             self._observer.hold_entered(reason)
 
-    def _leave_hold(self) -> None:
-        reason = self.hold.leave()
+    def _leave_hold(self, *, is_proved: bool) -> None:
+        reason = self.hold.leave(self._clock.monotonic(), is_proved=is_proved)
         if reason is not None:
             self._observer.hold_left(reason)
 
@@ -234,7 +234,7 @@ class Streamer:
         else:
             # What was refused went back to Kafka with its partition, or waits for what a hold does not
             # send: nothing is left to ask with, so go on and see.
-            self._leave_hold()
+            self._leave_hold(is_proved=False)
 
     # --- out, commits -----------------------------------------------------------------------------
 

@@ -237,6 +237,25 @@ def test_a_company_that_planhat_does_not_have_is_the_fault_of_who_names_it() -> 
     ]
 
 
+def test_an_enduser_that_is_not_found_by_all_keys_may_be_found_by_fewer() -> None:
+    """Where Planhat looks up the highest key alone, or somebody else has that address: each is told."""
+
+    def answer(batch: Batch) -> Answer:
+        return Answered(
+            tuple([Verdict.MISSING if each.external_id else Verdict.ACCEPTED for each in batch.operations])
+        )
+
+    bench = Bench(answer=answer)
+    bench.source.feed(identify("u-1", None, email="ada@acme.example"))
+    by_email = identify(company=None, email="ada@acme.example", plan="pro")
+    bench.source.feed({**by_email, "userId": None, "anonymousId": "a-1"})
+    bench.turn(60)
+    assert [bench.told.outcomes[0, offset] for offset in range(2)] == [
+        (Fate.SKIPPED, SkipReason.NO_COMPANY),
+        DELIVERED,
+    ]
+
+
 def test_a_company_that_is_not_saved_may_be_so_for_one_of_those_that_told_of_it() -> None:
     """A company needs none to be saved: of several calls each is told by itself."""
 

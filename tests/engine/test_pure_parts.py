@@ -253,7 +253,7 @@ def test_hold_probes_and_speaks_once_a_minute() -> None:
     probes = sum(hold.probe_is_due(second) for second in range(601))
     words = sum(hold.word_is_due(second) for second in range(601))
     assert (probes, words) == (10, 10)
-    assert hold.leave() is HoldReason.CREDENTIALS
+    assert hold.leave(0.0, is_proved=True) is HoldReason.CREDENTIALS
     assert not hold.probe_is_due(9_999.0)
 
 

@@ -1,5 +1,6 @@
 """Stories of trouble that once stood still for ever, blamed the wrong one, or could do so unseen."""
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -784,3 +785,18 @@ def test_a_hold_for_permission_goes_on_where_its_probe_says_nothing(reason: Tran
     answers.append(Transient(reason))
     bench.turn(70, seconds=1.0)
     assert bench.streamer.hold.reason is HoldReason.PERMISSION
+
+
+def test_patience_with_a_hold_goes_on_where_its_probe_fails_for_something_else() -> None:
+    """One 5xx in five, and 403 before and after: that is no end of what a person must mend."""
+    answers = itertools.cycle(
+        [Misconfigured(MisconfiguredReason.PERMISSION, 403)] * 4 + [Transient(TransientReason.SERVER_ERROR)]
+    )
+    bench = Bench(answer=lambda _: next(answers), limits=Limits(on_hold_exit_seconds=900.0))
+    bench.streamer._answers.suspects.accepted(Endpoint.ENDUSERS, 1, 0.0)  # it worked before
+    bench.source.feed(identify())
+    began = bench.clock.now
+    with pytest.raises(PlanhatMisconfigured):
+        bench.turn(1_000, seconds=1.0)
+    assert bench.told.holds.count("entered permission") > 1
+    assert 900.0 <= bench.clock.now - began < 910.0

@@ -52,7 +52,8 @@ class Tries:
     looked_at: float = 0.0
     """Answers by which it was not saved, or perhaps not, and when the first was there.
 
-    Among others who name no company either this counts too: what cannot place all of them places none.
+    Among others of the same keys who name no company either this counts too: what cannot place all of them
+    places none.
     """
     is_left: bool = False
     """Not saved, asked again after a pause, and still not saved for want of a company."""
@@ -255,6 +256,8 @@ def _may_be_its_fault(answer: Answer) -> bool:
 
 
 def _names_no_company(call: Call, place: int) -> bool:
-    """Whether several endusers' calls are told as one, none of which names a company."""
+    """Whether several calls of an enduser are told as one, by the same keys, and none names a company."""
     said = call.batch.operations[place]
-    return isinstance(said, UpsertEnduser) and said.company_external_id is None
+    if not isinstance(said, UpsertEnduser) or said.company_external_id is not None:
+        return False
+    return all(each.keys == said.keys for each in call.parts[place])

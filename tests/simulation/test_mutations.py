@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.laws import ALL
 from tests.simulation.mutations import Mutant, caught, copied_to, listed, made, with_near
 from tests.simulation.runs import run
 from tests.simulation.script import read
@@ -35,6 +36,12 @@ def test_the_mistake_breaks_its_law(copy: Path, mutant: Mutant) -> None:
         "python -m tests.simulation.mutations looks further, and writes the new seed down"
     )
     assert found.law in mutant.laws
+
+
+def test_every_law_is_the_one_that_some_mistake_breaks() -> None:
+    """A law that nothing breaks may be one that cannot be; where a mistake has several, it may be another."""
+    broken = {mutant.laws[0] for mutant in MUTANTS if len(mutant.laws) == 1}
+    assert {law.name for law in ALL} - broken == set()
 
 
 def test_the_scripts_of_mistakes_break_nothing_by_themselves() -> None:
