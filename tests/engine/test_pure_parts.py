@@ -257,6 +257,20 @@ def test_hold_probes_and_speaks_once_a_minute() -> None:
     assert not hold.probe_is_due(9_999.0)
 
 
+@pytest.mark.parametrize(
+    ("is_proved", "again_at", "since"), [(False, 559, 500), (False, 560, 560), (True, 501, 501)]
+)
+def test_a_hold_goes_on_only_where_nothing_was_well_in_between(
+    is_proved: bool, again_at: int, since: int
+) -> None:
+    """By what its patience is counted: a probe interval after nothing was heard of it, it is another."""
+    hold = Hold(LIMITS)
+    hold.enter(HoldReason.CREDENTIALS, Endpoint.ENDUSERS, 500.0)
+    hold.leave(500.0, is_proved=is_proved)
+    assert hold.enter(HoldReason.CREDENTIALS, Endpoint.ENDUSERS, float(again_at))
+    assert hold.since == since
+
+
 def test_bad_records_are_not_probed() -> None:
     """Too many dead letters mend by a person and a restart, not by sending more."""
     hold = Hold(LIMITS)

@@ -46,8 +46,8 @@ class FinalState(Law):
         """By the number of the request at Planhat."""
         self._is_global = True
         """Whether an enduser's id was unique in the tenant whenever one was written."""
-        self._homes: Counter[int] = Counter()
-        """By event: how many entries it was written to."""
+        self._homes: Counter[tuple[bool, int]] = Counter()
+        """By whether it is a company, and event: how many such entries it was written to."""
 
     def served(self, call: Call, outcomes: list[str]) -> None:
         if call.batch.endpoint is Endpoint.ACTIVITIES:
@@ -65,7 +65,10 @@ class FinalState(Law):
         store = self._world.planhat.sandbox.store
         entries = [*store.companies.by_id.values(), *store.endusers.by_id.values()]
         for entry in entries:
-            self._homes.update({each for sent in self._writes_of(entry) for each in sent.sequences})
+            is_company = entry.id in store.companies.by_id
+            self._homes.update(
+                {(is_company, each) for sent in self._writes_of(entry) for each in sent.sequences}
+            )
         for entry in entries:
             said: Said = defaultdict(lambda: defaultdict(set))
             writes: defaultdict[str, list[Mapping[str, object]]] = defaultdict(list)
@@ -85,13 +88,14 @@ class FinalState(Law):
     def _look(self, entry: Entry, name: str, said: Mapping[int, set[object]]) -> None:
         allowed: set[int] = set()
         closed: set[int] = set()
+        is_company = entry.id in self._world.planhat.sandbox.store.companies.by_id
         for sequence in sorted(said, reverse=True):
             partition = self._world.feds[sequence].partition
             if partition not in closed:
                 allowed.add(sequence)
             # Told together with others, and alone when it was read again, it may have gone elsewhere: several
             # endusers can have one e-mail address.
-            has_strayed = self._homes[sequence] > 1
+            has_strayed = self._homes[is_company, sequence] > 1
             if not (self._facts.was_turned_away(sequence) or has_strayed):
                 closed.add(partition)
         final = _value_in(entry, name)
