@@ -22,8 +22,12 @@ from tests.real_kafka.pipeline import Pipeline
 
 REFUSED_EVERY: Final = 1_000
 MIXED_EVERY: Final = 250
-MIXED: Final = 8
-"""People of whom some calls are refused."""
+MIXED: Final = 64
+"""People of whom some calls are refused.
+
+So many that nobody's pile up: told apart they go one by one, and a tail of them alone, half of it bad, would
+rightly be too many bad ones.
+"""
 _REFUSAL: Final = Expectation(CallType.IDENTIFY, Fate.DEAD_LETTERED, InvalidReason.REFUSED)
 _COMPANY: Final = "acme-1"
 """One that the generator's opening has made."""
