@@ -42,12 +42,13 @@ class Duplicates:
     def __len__(self) -> int:
         return len(self._known)
 
-    def meet(self, entry: Entry, message_id: str | None, now: float, *, overwrites_alone: bool) -> Meeting:
+    def meet(self, entry: Entry, message_id: str | None, now: float, *, overwrites: bool) -> Meeting:
         """A record that asks for operations is read. One without an id is never a copy.
 
-        One that only upserts or deletes, and is read once more at its own place, is none: it goes again,
-        as all around it does. Otherwise: A was refused and B of the same user delivered, and no commit
-        came through; both are read again, A is accepted this time, B is skipped, and A stays over B.
+        One that upserts or deletes, and is read once more at its own place, is none: it goes again, as all
+        around it does, with the metrics that stand beside it. Otherwise: A was refused and B of the same
+        user delivered, and no commit came through; both are read again, A is accepted this time, B is
+        skipped, and A stays over B.
         """
         if message_id is None or not self._most:
             return Meeting.FIRST
@@ -55,7 +56,7 @@ class Duplicates:
         key = hash((entry.call, message_id))
         self._forget_old(now)
         known_at = self._known.get(key)
-        if known_at is not None and not (overwrites_alone and known_at == _place(entry)):
+        if known_at is not None and not (overwrites and known_at == _place(entry)):
             return Meeting.KNOWN
         original = entry.book.originals.setdefault(key, entry)
         if original is entry:

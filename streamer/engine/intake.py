@@ -137,9 +137,10 @@ class Intake:
         return True
 
     def _enter(self, entry: Entry, result: Interpreted, now: float) -> None:
-        overwrites_alone = all(map(overwrites, result.operations))
+        # Beside one that does stand metrics alone: pushed again, they say the same of the same moment.
+        does_overwrite = any(map(overwrites, result.operations))
         duplicates = self._streamer.duplicates
-        meeting = duplicates.meet(entry, result.message_id, now, overwrites_alone=overwrites_alone)
+        meeting = duplicates.meet(entry, result.message_id, now, overwrites=does_overwrite)
         if meeting is Meeting.WAITS:
             return
         if meeting is Meeting.KNOWN:

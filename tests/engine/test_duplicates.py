@@ -4,6 +4,7 @@ from typing import Any
 
 from streamer.engine.limits import Limits
 from streamer.engine.ports import Batch, CommitResult
+from streamer.mapping import read_mapping
 from streamer.outcomes import (
     Answer,
     Answered,
@@ -155,6 +156,29 @@ def test_what_was_settled_and_not_committed_is_known_when_it_comes_again() -> No
     bench.turn(4)
     assert _activities(bench) == 3
     assert bench.told.reasons[SkipReason.DUPLICATE] == 1
+    assert bench.committed() == 2
+
+
+def test_an_upsert_goes_again_when_it_is_read_again_be_there_a_metric_beside_it_or_not() -> None:
+    """Else Planhat hears the older state last: the call without a metric goes again as well."""
+    rules = read_mapping('[identify]\nmetrics = ["score"]\n').rules
+    bench = Bench(limits=WINDOW, rules=rules)
+    calls = [
+        {**identify("u-1", plan="old"), "messageId": "m-1"},
+        {**identify("u-1", plan="new", score=5), "messageId": "m-2"},
+    ]
+    bench.source.commit_script.extend([CommitResult.RETRY] * 50)
+    for call in calls:
+        bench.source.feed(call)
+        bench.turn(8)
+    bench.source.lose(0)
+    bench.source.commit_script.clear()
+    bench.source.assign(0)
+    for offset, call in enumerate(calls):
+        bench.source.feed(call, offset=offset)
+        bench.turn(8)
+    plans = [each.custom.get("plan") for each in bench.sink.operations(Endpoint.ENDUSERS)]
+    assert plans == ["old", "new", "old", "new"]
     assert bench.committed() == 2
 
 
