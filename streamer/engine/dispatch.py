@@ -291,8 +291,8 @@ class Dispatch:
         else:
             outbox.pool.add(ticket, now)
 
-    def withdraw(self, parts: list[Part], now: float) -> None:
-        """Take unsent operations out of line: their records go back to Kafka."""
+    def withdraw(self, parts: list[Part], now: float, fate: OperationFate = OperationFate.RELEASED) -> None:
+        """Take unsent operations out of line, as a rule because their records go back to Kafka."""
         empty = []
         for part in parts:
             ticket = part.ticket
@@ -307,7 +307,7 @@ class Dispatch:
                 empty.append(ticket)
             elif is_ready:
                 pool.resized(ticket.size_bytes - before)
-            self._count(part, OperationFate.RELEASED)
+            self._count(part, fate)
         self._free(self.lanes.withdraw(empty), now)
 
     def fence(self, part: Part) -> None:

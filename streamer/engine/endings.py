@@ -8,7 +8,7 @@ from streamer.engine.ledger import Entry
 from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Clock, Observer, OperationFate
 from streamer.outcomes import Endpoint, Fate, InvalidReason, SkipReason
-from streamer.transform.operations import overwrites
+from streamer.transform.operations import MetricModel, PushMetric, overwrites
 
 
 class Endings:
@@ -62,6 +62,8 @@ class Endings:
             return
         if reason is SkipReason.NO_COMPANY and ticket.company_instead is None:
             self._dispatch.revived.keep(ticket)
+        if reason is SkipReason.NO_COMPANY:
+            self._dispatch.withdraw(_orphans(ticket), now, OperationFate.UNSAVED)
         for part in ticket.told:
             part.entry.worsen(Fate.SKIPPED, reason)
         self._finish(ticket, ticket.told, OperationFate.UNSAVED, now)
@@ -108,3 +110,28 @@ class Endings:
                 entry.book.would_overwrite(entry)
             else:
                 self._settled(entry)
+
+
+def _orphans(ticket: Ticket) -> list[Part]:
+    """Metrics that the same calls push of an enduser who was not saved: Planhat would refuse them.
+
+    They are unsent, for they wait for this upsert. Where a call has further upserts of the enduser, in other
+    companies, one of these may be saved: the metrics go their way.
+    """
+    keys = set(ticket.keys)
+    found = []
+    for told in ticket.told:
+        entry, others = told.entry, [part for part in told.entry.parts if part is not told]
+        has_others = any(
+            overwrites(part.operation) and not keys.isdisjoint(part.operation.keys) for part in others
+        )
+        if entry.book.is_closed or has_others or not keys.isdisjoint(entry.upserted):
+            continue
+        found += [part for part in others if _is_of(part, keys)]
+    return found
+
+
+def _is_of(part: Part, keys: set[str]) -> bool:
+    pushed = part.operation
+    is_enduser = isinstance(pushed, PushMetric) and pushed.model is MetricModel.ENDUSER
+    return is_enduser and not keys.isdisjoint(pushed.keys)
