@@ -118,7 +118,7 @@ class InvalidReason(StrEnum):
     DUPLICATED = "duplicated"
     """Planhat kept calling it a duplicate of another enduser or company."""
     AMBIGUOUS = "ambiguous"
-    """An enduser to be deleted is named by an e-mail address that several, or others, have at Planhat."""
+    """Whom a deletion means is not known: several have the address, or a 404 may be about the id's slash."""
     INTERNAL = "internal"
     """Our code failed on this record: a bug worth a report."""
 

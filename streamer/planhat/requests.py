@@ -81,7 +81,7 @@ def encode_operation(operation: Operation) -> bytes:
 def request_for(endpoint: Endpoint, items: Sequence[bytes], addresses: Addresses) -> Request:
     """The request that carries these items, as encoded by `encode_operation`, in their order.
 
-    Of a deletion by e-mail it is the look-up; `deletion_of` makes the request that follows.
+    Of a deletion by e-mail alone it is the look-up. `look_up_of` and `deletion_of` make what follows.
     """
     if endpoint is Endpoint.DELETIONS:
         return _deletion(items[0], addresses)
@@ -99,6 +99,11 @@ def request_for(endpoint: Endpoint, items: Sequence[bytes], addresses: Addresses
 def deletion_of(planhat_id: str, addresses: Addresses) -> Request:
     """The request that deletes the enduser with this id of Planhat's own."""
     return _deletion(quote(planhat_id, safe="").encode(), addresses)
+
+
+def look_up_of(email: str, addresses: Addresses) -> Request:
+    """The question who has this address: for a deletion whose id nobody has."""
+    return _deletion(_LOOK_UP + _quoted(email).encode(), addresses)
 
 
 def _deletion(whom: bytes, addresses: Addresses) -> Request:

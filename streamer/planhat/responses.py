@@ -14,8 +14,9 @@
 | other 5xx (and beyond) | transient `5xx`, whatever the body, be it text or HTML | same |
 
 Of the two hosts' endpoints two differ: a push of metrics is answered metric by metric (`pushed`), and
-a deletion has no summary: 2xx with JSON, or with nothing, and 404 and 410, which say that nobody is there,
-are accepted. Planhat's Segment endpoint is read as the analytics host is.
+a deletion has no summary: 2xx with JSON, or with nothing, and 404 and 410 without a page, which say that
+nobody is there, are accepted (of an id with a slash they leave that in doubt: `AMBIGUOUS`). Planhat's
+Segment endpoint is read as the analytics host is.
 
 Redirects are never followed: the token, or the tenant in the path, would go where nobody sent it.
 A 2xx whose counts contradict the items sent is `unreadable`; a 400 like that is `RefusedWhole`.
@@ -41,7 +42,7 @@ from streamer.planhat.accounts import verdicts
 from streamer.planhat.headers import asked_wait_seconds, retry_after_seconds
 from streamer.planhat.pushed import read_push
 from streamer.planhat.summary import read_summary
-from streamer.transform.operations import Operation
+from streamer.transform.operations import DeleteEnduser, Operation
 
 _MISCONFIGURED: Mapping[int, MisconfiguredReason] = {
     301: MisconfiguredReason.NOT_FOUND,
@@ -60,6 +61,8 @@ _TRANSIENT: Mapping[int, TransientReason] = {
     429: TransientReason.THROTTLED,
     504: TransientReason.GATEWAY_TIMEOUT,
 }
+NOBODY_THERE = frozenset({404, 410})
+"""Of a deletion: what was asked for is so already."""
 _SAYS_SOMETHING = frozenset(Verdict) - {Verdict.UNCLEAR}
 
 
@@ -114,11 +117,22 @@ def is_success(status: int) -> bool:
 def _read_deletion(
     operations: Sequence[Operation], status: int, headers: Mapping[str, str], body: bytes, *, now: float
 ) -> Answer:
-    if status in {404, 410} or (is_success(status) and _is_json_or_nothing(body)):
+    if status in NOBODY_THERE and not _is_page(body):
+        # Not every server takes an escaped slash for a part of an id: this may be its word on the path.
+        is_doubtful = any(
+            isinstance(each, DeleteEnduser) and "/" in (each.external_id or "") for each in operations
+        )
+        return Answered((Verdict.AMBIGUOUS if is_doubtful else Verdict.ACCEPTED,) * len(operations))
+    if is_success(status) and _is_json_or_nothing(body):
         return Answered((Verdict.ACCEPTED,) * len(operations))
     if is_success(status):
         return Transient(TransientReason.UNREADABLE)
     return answer_to_status(status, headers, now=now)
+
+
+def _is_page(body: bytes) -> bool:
+    """A proxy's page, of a path that Planhat was never asked for."""
+    return body.lstrip().startswith(b"<")
 
 
 def _is_json_or_nothing(body: bytes) -> bool:

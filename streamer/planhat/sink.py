@@ -14,14 +14,14 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from streamer.errors import StreamerError
-from streamer.outcomes import Answer, Endpoint, Transient, TransientReason
+from streamer.outcomes import Answer, Answered, Endpoint, Transient, TransientReason
 from streamer.planhat.client import Client, Failure, Reply, trusted_authorities
 from streamer.planhat.credentials import Credentials
 from streamer.planhat.deletion import looked_up
 from streamer.planhat.headers import remaining_calls
-from streamer.planhat.requests import Addresses, deletion_of, request_for
-from streamer.planhat.responses import read_answer
-from streamer.transform.operations import DeleteEnduser, calls_of
+from streamer.planhat.requests import Addresses, Request, deletion_of, look_up_of, request_for
+from streamer.planhat.responses import NOBODY_THERE, read_answer
+from streamer.transform.operations import DeleteEnduser
 
 if TYPE_CHECKING:
     from streamer.engine.ports import Batch, Delivery
@@ -74,7 +74,7 @@ class PlanhatSink:
         for endpoint, count in workers.items():
             seconds = main_deadline_seconds if endpoint.is_metered else analytics_deadline_seconds
             if endpoint is Endpoint.DELETIONS:
-                seconds /= 2  # one by e-mail takes two requests
+                seconds /= 3  # one by id and e-mail takes three requests
             clients = [Client(tls, deadline_seconds=seconds) for _ in range(count)]
             self._crews[endpoint] = _Crew(endpoint, clients, self._deliver, self._finished)
 
@@ -128,29 +128,23 @@ class PlanhatSink:
         return all(crew.join(ends_at) for crew in self._crews.values())
 
     def _deliver(self, client: Client, batch: "Batch") -> "Delivery":
-        """One request, on a worker's thread."""
+        """One request, and what a deletion asks besides, on a worker's thread."""
         began = time.monotonic()
-        if not self._may_send():
-            return self._make_delivery(batch, _SENDING_STOPPED, 0.0, None, None)
         addresses, credentials = self._access
         request = request_for(batch.endpoint, batch.items, addresses)
         authorization = _authorization(batch.endpoint, credentials)
-        reply = client.send(request, **authorization)
-        if isinstance(reply, Reply) and calls_of(batch.operations[0]) > 1:
-            followed = _look_up(batch, reply)
-            if not isinstance(followed, str):
-                seconds, left = time.monotonic() - began, remaining_calls(reply.headers)
-                return self._make_delivery(batch, followed, seconds, reply.status, left)
-            if not self._may_send():
-                return self._make_delivery(batch, _SENDING_STOPPED, time.monotonic() - began, None, None)
-            reply = client.send(deletion_of(followed, addresses), **authorization)
-        seconds = time.monotonic() - began
-        if isinstance(reply, Failure):
-            return self._make_delivery(batch, Transient(reply.reason), seconds, None, None)
-        answer = read_answer(
-            batch.endpoint, batch.operations, reply.status, reply.headers, reply.body, now=time.time()
-        )
-        return self._make_delivery(batch, answer, seconds, reply.status, remaining_calls(reply.headers))
+        is_first = True
+        while self._may_send():
+            reply = client.send(request, **authorization)
+            seconds = time.monotonic() - began
+            if isinstance(reply, Failure):
+                return self._make_delivery(batch, Transient(reply.reason), seconds, None, None)
+            following = _following(batch, request, reply, addresses, is_first=is_first)
+            if not isinstance(following, Request):
+                left = remaining_calls(reply.headers)
+                return self._make_delivery(batch, following, seconds, reply.status, left)
+            request, is_first = following, False
+        return self._make_delivery(batch, _SENDING_STOPPED, time.monotonic() - began, None, None)
 
 
 def _authorization(endpoint: Endpoint, credentials: Credentials) -> dict[str, str | None]:
@@ -160,11 +154,21 @@ def _authorization(endpoint: Endpoint, credentials: Credentials) -> dict[str, st
     return {} if endpoint is Endpoint.ACTIVITIES else {"bearer": credentials.api_token}
 
 
-def _look_up(batch: "Batch", reply: Reply) -> Answer | str:
-    """What the look-up says whom a deletion by e-mail means: Planhat's id, or how it ends."""
-    (operation,) = batch.operations
-    email = operation.email if isinstance(operation, DeleteEnduser) else None
-    return looked_up(reply.status, reply.headers, reply.body, email or "", now=time.time())
+def _following(
+    batch: "Batch", asked: Request, reply: Reply, addresses: Addresses, *, is_first: bool
+) -> Request | Answer:
+    """What the reply comes to; of a deletion perhaps the next request: whom an address means, or that one."""
+    whom, now = batch.operations[0], time.time()
+    if not isinstance(whom, DeleteEnduser):
+        return read_answer(batch.endpoint, batch.operations, reply.status, reply.headers, reply.body, now=now)
+    if asked.method == "GET":
+        found = looked_up(reply.status, reply.headers, reply.body, whom.email or "", now=now)
+        return deletion_of(found, addresses) if isinstance(found, str) else found
+    answer = read_answer(batch.endpoint, (whom,), reply.status, reply.headers, reply.body, now=now)
+    is_nobody = reply.status in NOBODY_THERE and isinstance(answer, Answered)
+    if is_first and is_nobody and whom.email is not None:
+        return look_up_of(whom.email, addresses)
+    return answer
 
 
 class _Crew:

@@ -156,7 +156,7 @@ class PushMetric:
 
 @dataclass(frozen=True, slots=True)
 class DeleteEnduser:
-    """Delete the enduser with this external id, else with this e-mail (`DELETE /endusers/{id}`)."""
+    """Delete the enduser with this external id, or else with this e-mail (`DELETE /endusers/{id}`)."""
 
     external_id: str | None
     email: str | None = field(repr=False)
@@ -209,8 +209,13 @@ def overwrites(operation: Operation) -> bool:
 
 
 def calls_of(operation: Operation) -> int:
-    """Requests that telling it takes: a deletion by e-mail looks up whom it means first."""
-    return 2 if isinstance(operation, DeleteEnduser) and operation.external_id is None else 1
+    """Requests that telling it takes at most.
+
+    A deletion by e-mail looks up whom it means first; one by id and e-mail does where nobody has the id.
+    """
+    if not isinstance(operation, DeleteEnduser) or operation.email is None:
+        return 1
+    return 2 if operation.external_id is None else 3
 
 
 def names_company(operation: Operation) -> bool:

@@ -48,7 +48,7 @@ def test_the_id_stands_in_the_path(whom: DeleteEnduser, method: str, path: str) 
     request = request_for(Endpoint.DELETIONS, [encode_operation(whom)], ADDRESSES)
     assert (request.method, request.url, request.body) == (method, f"https://api.planhat.com{path}", b"")
     assert "Gone" not in request.shown_url
-    assert calls_of(whom) == (1 if method == "DELETE" else 2)
+    assert calls_of(whom) == (2 if method == "GET" else 1 if whom.email is None else 3)
 
 
 @given(st.text(min_size=1))
@@ -70,6 +70,7 @@ def test_no_id_leaves_its_segment(external_id: str) -> None:
         (204, b"", GONE),
         (404, b"Not Found", GONE),
         (410, b"", GONE),
+        (404, b" <!doctype html><title>Not Found</title>", Misconfigured(MisconfiguredReason.NOT_FOUND, 404)),
         (200, b"<html>maintenance</html>", Transient(TransientReason.UNREADABLE)),
         (400, b"bad id", RefusedWhole(400)),
         (401, b"", Misconfigured(MisconfiguredReason.CREDENTIALS, 401)),
@@ -82,6 +83,13 @@ def test_nobody_there_is_what_was_asked_for(status: int, body: bytes, answer: An
     """Deleted, or never there: accepted. A proxy's page says neither."""
     operations = (DeleteEnduser("u-1", None),)
     assert read_answer(Endpoint.DELETIONS, operations, status, {}, body, now=0.0) == answer
+
+
+def test_nobody_with_a_slash_in_the_id_may_be_a_word_on_the_path() -> None:
+    """A server that takes `%2F` for a slash was asked for something else: nobody knows who is there."""
+    operations = (DeleteEnduser("a/b", None),)
+    assert read_answer(Endpoint.DELETIONS, operations, 404, {}, b"Not Found", now=0.0) == AMBIGUOUS
+    assert read_answer(Endpoint.DELETIONS, operations, 200, {}, b"{}", now=0.0) == GONE
 
 
 @pytest.mark.parametrize(
@@ -139,6 +147,29 @@ def test_one_by_address_takes_two_requests(listed: Any, requests: list[str], ver
         (delivery,) = collect_all(sink, 1)
     assert [seen.line.removesuffix(" HTTP/1.1") for seen in server.seen] == requests
     assert {seen.headers["authorization"] for seen in server.seen} == {"Bearer api-1"}
+    assert delivery.answer == Answered((Verdict(verdict),))
+
+
+@pytest.mark.parametrize(
+    ("replies", "requests", "verdict"),
+    [
+        ([reply(200, b"{}")], 1, "accepted"),
+        ([reply(404, b""), reply(200, json.dumps([WHOM]).encode()), reply(200, b"{}")], 3, "accepted"),
+        ([reply(404, b""), reply(200, json.dumps([WHOM]).encode()), reply(404, b"")], 3, "accepted"),
+        ([reply(404, b""), reply(200, b"[]")], 2, "accepted"),
+        ([reply(404, b""), reply(200, json.dumps([WHOM, WHOM]).encode())], 2, "ambiguous"),
+    ],
+)
+def test_an_id_that_nobody_has_is_looked_for_by_address(
+    replies: list[Any], requests: int, verdict: str
+) -> None:
+    """A `userId` that is an address is nobody's id, and the address of whom Planhat knows by another."""
+    whom = DeleteEnduser(EMAIL, EMAIL)
+    asked = ["DELETE /endusers/extid-Gone%40acme.example", LOOK_UP, "DELETE /endusers/5f1"]
+    with serving(*replies) as server, sink_at(server) as sink:
+        assert sink.submit(Batch(1, Endpoint.DELETIONS, (whom,), (encode_operation(whom),)))
+        (delivery,) = collect_all(sink, 1)
+    assert [seen.line.removesuffix(" HTTP/1.1") for seen in server.seen] == asked[:requests]
     assert delivery.answer == Answered((Verdict(verdict),))
 
 
