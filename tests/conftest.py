@@ -3,6 +3,7 @@
 Tests may run in several workers: what is told at the end travels with the reports.
 """
 
+import gc
 import logging
 import os
 import warnings
@@ -33,6 +34,18 @@ def logging_restored() -> Iterator[None]:
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def clients_end_here(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Clients of librdkafka that a test leaves in circles end with it, on this thread.
+
+    Left to chance they are collected on any thread that runs Python, such as an admin client's own when it
+    hands over an answer: a client that ends itself there aborts the process, or waits for itself for ever.
+    """
+    yield
+    if request.node.get_closest_marker(MARKER) is not None or "kafka" in request.node.path.parts:
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

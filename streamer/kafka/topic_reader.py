@@ -49,12 +49,13 @@ class TopicReader:
         self._bootstrap_servers = bootstrap_servers
         self._topic = topic
         self._properties = properties
-        self._seen: list[str] = []
+        self._seen = seen = list[str]()
         configuration = consumer_configuration(bootstrap_servers, group_id, properties)
         # The end of a log may be no record at all (a transaction's marker, what compaction left): only
         # this tells that there is nothing more to come.
         configuration["enable.partition.eof"] = True
-        configuration["error_cb"] = lambda error: self._seen.append(text_of(error))
+        # Not by `self`: in a circle the client would end when garbage is collected, on whatever thread.
+        configuration["error_cb"] = lambda error: seen.append(text_of(error))
         self._consumer = Consumer(configuration)
 
     def __enter__(self) -> Self:
