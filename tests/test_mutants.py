@@ -4,7 +4,8 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,36 +16,59 @@ CAUGHT = 1
 """pytest's exit code for "a test failed", and for nothing else (2 to 5: it could not run one)."""
 
 
+class Copy:
+    """The sources and the tests, to be spoilt, and who runs a test of them."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self._told = place / "told.txt"
+        skipped = shutil.ignore_patterns("__pycache__")
+        for name in ("streamer", "schemas", "tests"):
+            shutil.copytree(ROOT / name, place / name, ignore=skipped)
+        shutil.copy(ROOT / "pyproject.toml", place)
+        # Without -P the folder of tests would be one to import from. No bytecode: it goes by the time and
+        # the size of a file, and would hide a mistake of the same size made within the same second.
+        environment = {"PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/bin:/bin"}
+        self._forks = subprocess.Popen(
+            [sys.executable, "-P", place / "tests" / "forks.py", self._told],
+            cwd=place, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, test: str) -> int:
+        """Run one test in the copy, in a process of its own; pytest's exit code."""
+        assert self._forks.stdin is not None
+        assert self._forks.stdout is not None
+        self._forks.stdin.write(f"{test}\n")
+        self._forks.stdin.flush()
+        return int(self._forks.stdout.readline())
+
+    def told(self) -> str:
+        """What pytest said of that test."""
+        return self._told.read_text(encoding="utf-8")
+
+    def close(self) -> None:
+        """End who runs the tests."""
+        self._forks.communicate()
+
+
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sources and the engine's tests, to be spoilt."""
-    place = tmp_path_factory.mktemp("mutants")
-    skipped = shutil.ignore_patterns("__pycache__")
-    for name in ("streamer", "schemas", "tests"):
-        shutil.copytree(ROOT / name, place / name, ignore=skipped)
-    shutil.copy(ROOT / "pyproject.toml", place)
-    return place
-
-
-def run(place: Path, test: str) -> int:
-    """Run one test in the copy; pytest's exit code."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "60", test]
-    environment = {"PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/bin:/bin"}
-    ended = subprocess.run(command, cwd=place, env=environment, capture_output=True, check=False)
-    return ended.returncode
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    """One copy for all of them: each leaves it as it was."""
+    with closing(Copy(tmp_path_factory.mktemp("mutants"))) as made:
+        yield made
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant["name"].replace(" ", "-") for mutant in MUTANTS])
-def test_the_mistake_is_caught(copy: Path, mutant: Mapping[str, str]) -> None:
+def test_the_mistake_is_caught(copy: Copy, mutant: Mapping[str, str]) -> None:
     """The named test passes on the sources as they are, and fails once the mistake is made."""
-    file = copy / mutant["file"]
+    file = copy.place / mutant["file"]
     sound = file.read_text()
     old = mutant["old"].removeprefix("\n")
     new = mutant["new"].removeprefix("\n")
     assert sound.count(old) == 1, f"{mutant['file']} does not hold the text to spoil exactly once"
-    assert run(copy, mutant["test"]) == 0, "the test fails without the mistake"
+    assert copy.run(mutant["test"]) == 0, f"the test fails without the mistake\n{copy.told()}"
     try:
         file.write_text(sound.replace(old, new))
-        assert run(copy, mutant["test"]) == CAUGHT
+        assert copy.run(mutant["test"]) == CAUGHT, copy.told()
     finally:
         file.write_text(sound)
