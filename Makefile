@@ -10,6 +10,8 @@ SEEDS ?= 2000
 FIRST ?= 0
 # Files of tests that run at the same time; most of them wait for something most of the time.
 WORKERS ?= 2
+# What runs the tests among the checks. `make test` runs them too: who runs both may put `true` here.
+CHECK_TESTS ?= $(BIN)/python -m pytest -q
 # The interpreter to make .venv with, where the newest one found is not the one wanted.
 export PYTHON
 
@@ -33,7 +35,7 @@ demo: $(INSTALLED) ## watch events go from an embedded broker into a sandbox of 
 	$(BIN)/streamer demo $(ARGS)
 
 test: $(INSTALLED) ## run every test; those against a real Kafka where there is one to be had
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 simulate: $(INSTALLED) ## the engine under chance, SEEDS=100000 from FIRST=0 on; or one SCRIPT=<file>
 	$(BIN)/python -m tests.simulation $(if $(SCRIPT),--script $(SCRIPT),--seeds $(SEEDS) --first $(FIRST))
@@ -59,21 +61,21 @@ types: $(INSTALLED) ## mypy, strict
 
 contracts: $(INSTALLED) ## which room may import which; names, sizes, docstrings
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/test_architecture.py
+	$(CHECK_TESTS) tests/test_architecture.py
 
 pins: $(INSTALLED) ## pinned requirements are in step with pyproject.toml, and it with the rest
 	$(BIN)/python tools/requirements.py check
-	$(BIN)/python -m pytest -q tests/test_pyproject.py
+	$(CHECK_TESTS) tests/test_pyproject.py
 
 docs-check: $(INSTALLED) ## generated tables, commands and links of the documentation are true
 	$(BIN)/python tools/docs.py check
-	$(BIN)/python -m pytest -q tests/test_docs.py
+	$(CHECK_TESTS) tests/test_docs.py
 
 alerts-check: $(INSTALLED) ## the PrometheusRule is in step with the alert rules
 	$(BIN)/python tools/alerts.py check
 
 deploy-check: $(INSTALLED) ## Kubernetes manifests, compose file, dashboards, Dockerfile
-	$(BIN)/python -m pytest -q tests/deploy -m "not real_kafka"
+	$(CHECK_TESTS) tests/deploy -m "not real_kafka"
 
 format: $(INSTALLED) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

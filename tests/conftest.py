@@ -24,6 +24,19 @@ hypothesis.settings.register_profile("streamer", parent=hypothesis.settings(), d
 hypothesis.settings.load_profile("streamer")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In one of several workers: files that last long first, lest one of them runs on alone at the end.
+
+    Those against a real Kafka, which mostly wait, then those marked `long`; the many short ones fill up
+    what is left. (Needs --no-loadscope-reorder: xdist would begin with those that have the most tests.)
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    real = {item.path for item in items if item.get_closest_marker(MARKER)}
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: (item.path not in real, item.path not in long))
+
+
 @pytest.fixture
 def logging_restored() -> Iterator[None]:
     """What a test configures of logging, for the whole process, is undone."""

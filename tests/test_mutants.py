@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parent.parent
 MUTANTS: list[Mapping[str, str]] = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())["mutant"]
 CAUGHT = 1

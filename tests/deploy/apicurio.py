@@ -10,6 +10,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from tests.deploy.cached import kept, not_to_be_had
+from tests.maven import maven_alone
 from tests.real_kafka.cluster import free_ports
 from tests.real_kafka.member import wait_until
 
@@ -21,9 +22,10 @@ def _fetch(version: str, folder: Path) -> None:
     artifact = f"io.apicurio:apicurio-registry-app:{version}:tar.gz:all"
     command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"]
     try:
-        ended = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False
-        )
+        with maven_alone():
+            ended = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False
+            )
     except FileNotFoundError:
         not_to_be_had("there is no mvn to fetch the schema registry with")
     if ended.returncode != 0:

@@ -19,6 +19,7 @@ import kubernetes_validate
 import yaml
 
 from tests.deploy.cached import kept, not_to_be_had
+from tests.maven import maven_alone
 
 FETCH_TIMEOUT_SECONDS = 240
 GO_MODULES = {
@@ -145,8 +146,9 @@ def _fetch(folder: Path) -> None:
     maven.mkdir()
     (maven / "pom.xml").write_text(_POM, encoding="utf-8")
     jars = maven / "lib"
-    _run(["mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime",
-          f"-DoutputDirectory={jars}"], maven)  # fmt: skip
+    with maven_alone():
+        _run(["mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime",
+              f"-DoutputDirectory={jars}"], maven)  # fmt: skip
     wanted = [
         f"io.strimzi.api.kafka.model.{package}.{kind}={folder / f'{kind}.yaml'}"
         for kind, package in STRIMZI_KINDS.items()

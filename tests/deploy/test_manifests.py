@@ -17,6 +17,8 @@ from tests.deploy.kustomize import COMPONENTS, PRODUCTION, Documents, only, rend
 from tests.deploy.renderings import RENDERINGS, STREAMERS, WITH_ALL, rendering
 from tests.deploy.shipped import KUBERNETES, ROOT
 
+pytestmark = pytest.mark.long
+
 FOLLOWED_IN_PRODUCTION_ONLY = {
     "CKV_K8S_15": "dev takes the image that was built on the machine",
     "CKV2_K8S_6": "the namespaces that a network policy names are those of a production cluster",

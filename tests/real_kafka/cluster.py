@@ -31,6 +31,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.maven import maven_alone
+
 KAFKA_VERSION = "4.3.0"
 LOG4J_VERSION = "2.24.3"
 NEEDED_JAVA = 17
@@ -101,8 +103,14 @@ def cache_directory() -> Path:
 def fetch_jars() -> Path:
     """The directory of Kafka's jars; fetched with Maven the first time (about 43 MB)."""
     cached = cache_directory()
-    if _is_cached(cached):
-        return cached / "lib"
+    if not _is_cached(cached):
+        with maven_alone():
+            if not _is_cached(cached):  # nor by another worker, meanwhile
+                _fetch(cached)
+    return cached / "lib"
+
+
+def _fetch(cached: Path) -> None:
     # Fetched beside its final place and renamed, so that an interrupted fetch never looks complete.
     incoming = cached.with_name(f"{cached.name}.{uuid.uuid4().hex[:8]}")
     incoming.mkdir(parents=True)
@@ -122,7 +130,6 @@ def fetch_jars() -> Path:
                 raise
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
-    return cached / "lib"
 
 
 class KafkaUnavailable(Exception):

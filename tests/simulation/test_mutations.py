@@ -12,6 +12,8 @@ from tests.simulation.mutations import Mutant, caught, copied_to, listed, made, 
 from tests.simulation.runs import run
 from tests.simulation.script import read
 
+pytestmark = pytest.mark.long
+
 MUTANTS = listed()
 SEEDS = 2_000
 """Tried where `near` breaks the law no more: what a test has time for. The command tries all."""

@@ -10,6 +10,8 @@ from tests.simulation.chance import LONGEST, script_of
 from tests.simulation.runs import run
 from tests.simulation.script import read, written
 
+pytestmark = pytest.mark.long
+
 GROUPS, SEEDS = 20, 100
 FOUND = Path(__file__).parent / "found"
 

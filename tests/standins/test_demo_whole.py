@@ -17,6 +17,8 @@ from streamer.standins.planhat.child import SandboxProcess
 from streamer.standins.planhat.faults import Fault, FaultKind
 from tests import readme
 
+pytestmark = pytest.mark.long
+
 
 def _arguments(*given: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
