@@ -19,7 +19,7 @@ def shares(*members: Member) -> list[float]:
 
 def test_replicas_share_the_calls_of_the_group(piped: Callable[..., Pipeline]) -> None:
     """One has all 160; of three each has its partitions' part; the fifth on four partitions has none."""
-    pipeline = piped(partitions=4, planhat_calls_per_minute="160")
+    pipeline = piped(partitions=4, planhat_calls_per_minute="160", session_timeout_seconds="6")
     first = pipeline.member("first").wait_until_ready()
     wait_until(lambda: shares(first) == [160.0], SECONDS, "one replica has all calls")
 
