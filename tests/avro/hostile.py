@@ -61,6 +61,7 @@ EMPTY_RECORDS: Any = {
     "items": {"type": "record", "name": "Empty", "fields": [{"name": "n", "type": "null"}]},
 }
 EMPTY_FIXED: Any = {"type": "array", "items": {"type": "fixed", "name": "None_", "size": 0}}
+NOTHINGS_WITHIN: Any = {"type": "array", "items": {"type": "array", "items": "null"}}
 INSIDE: Any = {
     "type": "record",
     "name": "Event",
@@ -112,6 +113,7 @@ CASES: Mapping[str, Callable[[], object]] = {
     "2^62 nulls": with_schema(NOTHINGS, long(2**62) + long(0)),
     "-2^63 nulls": with_schema(NOTHINGS, long(-(2**63)) + long(0) + long(0)),
     "nulls in a hundred thousand blocks": with_schema(NOTHINGS, (long(100_000)) * 100_000 + long(0)),
+    "2^40 nulls in an array in an array": with_schema(NOTHINGS_WITHIN, long(1) + long(2**40) + long(0) * 2),
     "2^40 records of nothing": with_schema(EMPTY_RECORDS, long(2**40) + long(0)),
     "2^40 fixed of no bytes": with_schema(EMPTY_FIXED, long(2**40) + long(0)),
     "2^40 nulls inside traits": with_schema(INSIDE, long(1) + string("k") + long(2**40) + long(0) + long(0)),
