@@ -113,12 +113,18 @@ _TEXT: Final = (
 )
 
 
+_NESTED_ARRAYS: Final = 2 * (json_text.MAX_DEPTH + 1)
+_NESTED_OBJECTS: Final = 5 * json_text.MAX_DEPTH + 2
+"""Bytes of JSON that is too deep, at least: each level is `[]`, or `{"":}` where there are no arrays."""
+_IS_FLAT: Final = f"n < {2 * _NESTED_ARRAYS} or n < {2 * _NESTED_OBJECTS} and b'[' not in x"
+"""Of a text as long as `n` spells, which is twice its length."""
+
+
 class _Maker:
     """Writes the source of one schema's reader.
 
-    In it: `b` the bytes, `p` where we are, `n` a number as it is spelled, `q` where a text ends, `i` a
-    union's branch, `k` whether JSON text may be too deep, `d` the depth where the schema contains itself;
-    numbered names are values.
+    In it: `b` the bytes, `p` where we are, `n` a number as it is spelled, `q` where a text ends, `x` its
+    bytes, `i` a union's branch, `d` the depth where the schema contains itself; numbered names are values.
     """
 
     def __init__(self, datums: DatumReader, wanted: frozenset[str] | None) -> None:
@@ -141,9 +147,6 @@ class _Maker:
         if self._depth:
             # The guard counts each value of such a datum; so few bytes cannot hold too many.
             self._put(2, "d = 0", f"if len(b) - start > {self._most_bytes}:", "    raise Refused")
-        if self._datums.json_fields:
-            # With so few brackets in all, no text of JSON is too deep.
-            self._put(2, f"k = b.count(b'{{') + b.count(b'[') > {json_text.MAX_DEPTH}")
         self._root(parsed, 2)
         self._put(2, "if p == len(b):", "    return v")
         self._put(1, "except Exception:", "    pass", "return otherwise(b, start)")
@@ -312,7 +315,9 @@ class _Maker:
         logical = self._logical_reader(what, avro_type)
         if logical is not None:
             self._put(at, f"{target} = {self._constant(logical)}({value}{decode})")
-        elif text_of is not None and what in {"string", "bytes", "fixed"}:
+        elif text_of is not None and what == "fixed":
+            self._put(at, f"{target} = open_text({value}, {text_of!r})")
+        elif text_of is not None and what in {"string", "bytes"}:
             self._open_text(target, value, text_of, at)
         elif what in {"bytes", "fixed"}:
             self._put(at, f"{target} = base64({value})")
@@ -342,7 +347,7 @@ class _Maker:
                 raise Unsupported(_NO_TYPE)
 
     def _open_text(self, target: str, value: str, field: str, at: int) -> None:
-        self._put(at, f"{target} = open_text({value}, {field!r}) if k else open_flat({value})")
+        self._put(at, f"x = {value}", f"{target} = open_flat(x) if {_IS_FLAT} else open_text(x, {field!r})")
 
     def _enum(self, avro_type: AvroType, target: str | None, at: int, text_of: str | None) -> None:
         spelled = {2 * index: symbol for index, symbol in enumerate(avro_type["symbols"])}

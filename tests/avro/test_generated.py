@@ -111,6 +111,11 @@ for _ in range(60):
         (record(a="string", b="long"), b"\x01\x00", None),  # a text of -1 bytes
         (record(a="string"), b"\x82\x00a", True),  # a length of two bytes that fits in one
         (record(context="string"), string("[" * MAX_DEPTH + "]" * MAX_DEPTH), True),
+        (record(context="string"), string("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)), None),
+        (record(context="string"), string('{"":' * (MAX_DEPTH - 1) + "{}" + "}" * (MAX_DEPTH - 1)), True),
+        (record(context="string"), string('{"":' * MAX_DEPTH + "{}" + "}" * MAX_DEPTH), None),
+        (record(context="string"), string('{"":' * MAX_DEPTH + "[]" + "}" * MAX_DEPTH), None),
+        (record(context="bytes"), string("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)), None),
         (record(context="string"), string("[" + "{}," * 999 + "{}]"), True),
         (record(context="string"), string('"\\ud800"'), False),
         (record(a={"type": "enum", "name": "E", "symbols": [f"s{n}" for n in range(100)]}), long(99), True),
