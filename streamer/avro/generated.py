@@ -54,8 +54,6 @@ def made_reader(
     Raises:
         Unsupported: the schema has elements that take no bytes, or is too large.
     """
-    if datums.hazards.has_free_elements:
-        raise Unsupported("it has arrays of elements that take no bytes")
     try:
         maker = _Maker(datums, None if wanted is None else frozenset(wanted))
         source = maker.source()
@@ -132,6 +130,8 @@ class _Maker:
         self._datums = datums
         self._wanted = wanted
         self._types = Types(datums.parsed, datums.named)
+        if self._types.has_free_elements():
+            raise Unsupported("it has arrays of elements that take no bytes")
         self._lines: list[str] = []
         self._count = 0
         self._deepest = 0

@@ -24,6 +24,8 @@ class Types:
         self._parsed = parsed
         self._named = named
         self._uses: Counter[str] = Counter()
+        self._elements: list[AvroType] = []
+        """Of every array."""
         self._rows: dict[str, tuple[int, int]] = {}
         self._count_uses(parsed)
 
@@ -43,6 +45,13 @@ class Types:
     def is_shared(self, avro_type: AvroType) -> bool:
         """Whether it is a record that stands in several places, perhaps within itself."""
         return kind(avro_type) in RECORDS and self._uses[avro_type["name"]] > 1
+
+    def has_free_elements(self) -> bool:
+        """Whether some array's elements can take no bytes; `hazards` says so of every array within itself.
+
+        Raises TooLarge as `values_a_byte` does.
+        """
+        return any(self._least(element)[1] == 0 for element in self._elements)
 
     def values_a_byte(self) -> float:
         """How many values, as the guard counts them, a byte of a datum stands for at most.
@@ -81,5 +90,8 @@ class Types:
         elif what == "union":
             for branch in avro_type:
                 self._count_uses(branch)
-        elif what in {"array", "map"}:
-            self._count_uses(avro_type["items" if what == "array" else "values"])
+        elif what == "array":
+            self._elements.append(avro_type["items"])
+            self._count_uses(avro_type["items"])
+        elif what == "map":
+            self._count_uses(avro_type["values"])

@@ -120,6 +120,8 @@ for _ in range(60):
         (record(context="string"), string('"\\ud800"'), False),
         (record(a={"type": "enum", "name": "E", "symbols": [f"s{n}" for n in range(100)]}), long(99), True),
         (hostile.CHAIN, long(1) * 100 + long(0), True),
+        (hostile.TREE, long(2) + (long(1) + long(0) * 2) * 2 + long(0), True),
+        (hostile.VALUE, long(1) + long(-1) + long(9) + long(2) + long(1) + string("k") + long(0) * 3, True),
         (hostile.CHAIN, long(1) * (MAX_DEPTH - 1) + long(0), True),  # as deep as the guard allows
     ],
 )
