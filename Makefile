@@ -15,6 +15,11 @@ CHECK_TESTS ?= $(BIN)/python -m pytest -q
 # The interpreter to make .venv with, where the newest one found is not the one wanted.
 export PYTHON
 
+# Of `make fuzz`: the directory that atheris is in, how long, and where to keep what is found.
+ATHERIS ?=
+FUZZ_SECONDS ?= 60
+CORPUS ?=
+
 # Of `make faults`: events to produce, strikes among them, and the seed of both; how long Planhat stalls
 # with SCENARIO=stall.
 EVENTS ?= 30000
@@ -24,7 +29,7 @@ STALL_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test simulate faults test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-quota image-soak wheel up down clean
+.PHONY: help setup demo test simulate faults test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-avro bench-quota fuzz image-soak wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +100,12 @@ requirements: $(INSTALLED) ## write the pinned requirements anew (ARGS=--upgrade
 
 bench: $(INSTALLED) ## measure the pipeline alone on a backlog in a real Kafka (ARGS="--events 50000")
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+bench-avro: $(INSTALLED) ## measure what reading Avro costs, by the readers made for schemas and by fastavro (a minute)
+	$(BIN)/python -m benchmarks.avro $(ARGS)
+
+fuzz: $(INSTALLED) ## fuzz the readers made for schemas: ATHERIS=<where it is installed> FUZZ_SECONDS=60 CORPUS=<what to keep> (see CONTRIBUTING)
+	PYTHONPATH=.:$(ATHERIS) $(BIN)/python -m tests.fuzz.avro --seconds $(FUZZ_SECONDS) $(if $(CORPUS),--corpus $(CORPUS))
 
 bench-quota: $(INSTALLED) ## measure how much of Planhat's quota a saturated group uses (six minutes)
 	$(BIN)/python -m benchmarks.quota $(ARGS)

@@ -10,13 +10,17 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import Consumer
 
-from streamer.app.building import limits_of, member_properties, reader_properties
+from streamer.app.building import decoder_of, limits_of, member_properties, reader_properties, wanted_fields
+from streamer.avro.datum import DatumReader
 from streamer.config import load_settings
 from streamer.engine.limits import Limits
+from streamer.events.parse import FIELDS_READ
 from streamer.kafka.configuration import consumer_configuration
 from streamer.outcomes import Endpoint
 from streamer.standins.broker import EmbeddedBroker
 from streamer.standins.planhat.child import SandboxProcess
+
+TENANT = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +175,26 @@ def test_a_proof_of_membership_is_worth_less_where_a_commit_does_not_prolong_the
     newer = load_settings(REQUIRED | {"STREAMER_KAFKA_GROUP_PROTOCOL": "consumer"})
     assert limits_of(load_settings(REQUIRED)).membership_seconds == 45
     assert limits_of(newer).membership_seconds == 30
+
+
+@pytest.mark.parametrize(("chosen", "is_made"), [({}, True), ({"STREAMER_AVRO_READER": "fastavro"}, False)])
+def test_the_setting_says_whether_readers_are_made(chosen: dict[str, str], *, is_made: bool) -> None:
+    """A schema that no reader can be made for is told of, unless none was to be made for any."""
+    least = {"STREAMER_KAFKA_BOOTSTRAP_SERVERS": "b:9092", "STREAMER_PLANHAT_TENANT_TOKEN": TENANT}
+    told: list[tuple[str, str]] = []
+    decoder = decoder_of(load_settings({**least, **chosen}), told=lambda *words: told.append(words))
+
+    decoder._way(DatumReader({"type": "array", "items": "null"}), "7")
+
+    assert [schema_id for schema_id, _ in told] == (["7"] if is_made else [])
+
+
+def test_forwarded_calls_are_read_whole() -> None:
+    """Passthrough sends on what it read, so it reads everything; otherwise what calls are made of will do."""
+    least = {"STREAMER_KAFKA_BOOTSTRAP_SERVERS": "b:9092", "STREAMER_PLANHAT_TENANT_TOKEN": TENANT}
+
+    assert wanted_fields(load_settings(least)) is None
+    assert wanted_fields(load_settings({**least, "STREAMER_PLANHAT_API_TOKEN": "a"})) == FIELDS_READ
 
 
 def test_every_setting_of_the_engine_reaches_it() -> None:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -15,11 +15,20 @@ from streamer.avro.decoder import Decoder
 from streamer.avro.registry import Registry
 from streamer.avro.registry_client import RegistryClient
 from streamer.avro.schemas import load_schemas
-from streamer.config import GroupProtocol, OnHold, PlanhatMode, Settings, SettledOverflow, reload_secrets
+from streamer.config import (
+    AvroReader,
+    GroupProtocol,
+    OnHold,
+    PlanhatMode,
+    Settings,
+    SettledOverflow,
+    reload_secrets,
+)
 from streamer.engine.limits import DEFAULT_BULKS, BulkLimits, Limits
 from streamer.engine.loop import Streamer
 from streamer.engine.ports import Delivery
 from streamer.errors import SettingsError
+from streamer.events.parse import FIELDS_READ
 from streamer.kafka.dead_letters import KafkaDeadLetters
 from streamer.kafka.source import KafkaSource
 from streamer.logs import Event, Level, LogObserver, log, redact_also
@@ -44,8 +53,13 @@ class SystemClock:
         return time.time()
 
 
-def decoder_of(settings: Settings) -> Decoder:
-    """A decoder over the bundled schemas and, where one is set, the registry."""
+def decoder_of(
+    settings: Settings,
+    *,
+    wanted: Collection[str] | None = None,
+    told: Callable[[str, str], None] = lambda _schema_id, _why: None,
+) -> Decoder:
+    """A decoder over the bundled schemas and, where one is set, the registry; for the last two see there."""
     registry = None
     if settings.schema_registry_url is not None:
         password = settings.schema_registry_password
@@ -62,7 +76,20 @@ def decoder_of(settings: Settings) -> Decoder:
         registry=registry,
         value_format=settings.kafka_value_format,
         max_bytes=settings.max_event_bytes,
+        makes_readers=settings.avro_reader is AvroReader.MADE,
+        wanted=wanted,
+        told=told,
     )
+
+
+def wanted_fields(settings: Settings) -> Collection[str] | None:
+    """The fields that tell what becomes of an event; None for all: a forwarded call goes as it came."""
+    return None if settings.rules.forwards else FIELDS_READ
+
+
+def tell_unmade(schema_id: str, why: str) -> None:
+    """Tell that fastavro reads the records of a schema, and why."""
+    log(Event.READER_NOT_MADE, schema_id=schema_id, reason=why)
 
 
 def credentials_of(settings: Settings) -> Credentials:

@@ -1,7 +1,7 @@
 """What records say, for commands that look into topics: decoded in their turn, awaiting schemas a while."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -34,9 +34,12 @@ class _Known:
 class Interpreter:
     """Reads values by the schemas that wrote them; a context manager."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Prepare a decoder; a registry is asked when a record first names a schema of it."""
-        self.decoder = decoder_of(settings)
+    def __init__(self, settings: Settings, *, wanted: Collection[str] | None = None) -> None:
+        """Prepare a decoder; a registry is asked when a record first names a schema of it.
+
+        `wanted`: the fields of an event that are read, all if None.
+        """
+        self.decoder = decoder_of(settings, wanted=wanted)
         self._silent_schemas: set[str] = set()
 
     def __enter__(self) -> Self:

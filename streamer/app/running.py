@@ -4,7 +4,7 @@ import time
 from contextlib import ExitStack
 from typing import Final
 
-from streamer.app.building import build, decoder_of
+from streamer.app.building import build, decoder_of, tell_unmade, wanted_fields
 from streamer.app.signals import stop_on_signal
 from streamer.app.verifying import verify
 from streamer.app.watchdog import Watchdog, log_stacks
@@ -24,7 +24,7 @@ def run(settings: Settings) -> int:
         log(Event.SETTINGS_EFFECTIVE, None, **{row.name: row.value for row in settings_table(settings)})
         for doubt in settings_warnings(settings):
             log(Event.SETTING_DOUBTED, doubt=doubt)
-        decoder = decoder_of(settings)
+        decoder = decoder_of(settings, wanted=wanted_fields(settings), told=tell_unmade)
         stack.callback(decoder.close)
         partitions = verify(settings)
         metrics = Metrics(mode=settings.planhat_mode.value)

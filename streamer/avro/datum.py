@@ -41,22 +41,20 @@ class DatumReader:
         SchemaError: the schema is none, or one fastavro cannot parse.
     """
 
-    __slots__ = ("_foreign_leaves", "_json_fields", "_named", "_needs_guard", "_overflows", "parsed")
+    __slots__ = ("_named", "hazards", "json_fields", "overflows", "parsed")
 
     def __init__(self, schema: AvroType, referenced: Mapping[str, AvroType] | None = None) -> None:
         named: dict[str, AvroType] = dict(referenced or {})
         try:
             self.parsed: AvroType = fastavro.schema.parse_schema(schema, named)
-            hazards = find_hazards(self.parsed, named)
+            self.hazards = find_hazards(self.parsed, named)
             fields = dict(_top_fields(self.parsed, named))
         except FASTAVRO_ERRORS as error:
             # What fastavro says names parts of the schema, which holds no values.
             raise SchemaError(f"not an Avro schema that can be read ({error})") from None
         self._named = named
-        self._needs_guard = hazards.needs_guard
-        self._foreign_leaves = hazards.has_foreign_leaves
-        self._json_fields = tuple(name for name, type_ in fields.items() if _holds_json_text(name, type_))
-        self._overflows = OVERFLOW_FIELD in fields and _is_marked_json(fields[OVERFLOW_FIELD])
+        self.json_fields = tuple(name for name, type_ in fields.items() if _holds_json_text(name, type_))
+        self.overflows = OVERFLOW_FIELD in fields and _is_marked_json(fields[OVERFLOW_FIELD])
 
     @property
     def named(self) -> Mapping[str, AvroType]:
@@ -79,22 +77,22 @@ class DatumReader:
             InvalidEvent: BAD_JSON where a field of JSON text holds none.
         """
         if type(datum) is not dict:
-            return json_ready(datum) if self._foreign_leaves else datum
-        for name in self._json_fields:
+            return json_ready(datum) if self.hazards.has_foreign_leaves else datum
+        for name in self.json_fields:
             text = datum.get(name)
             if isinstance(text, str | bytes):
                 datum[name] = json_text.parse(text, name)
-        if self._overflows:
+        if self.overflows:
             extra = datum.pop(OVERFLOW_FIELD, None)
             if isinstance(extra, dict):
                 datum.update(extra)
-        return json_ready(datum) if self._foreign_leaves else datum
+        return json_ready(datum) if self.hazards.has_foreign_leaves else datum
 
     def _read_exactly(self, value: bytes, start: int) -> Any:  # noqa: ANN401 whatever the schema describes
         stream = BytesIO(value)
         stream.seek(start)
         try:
-            if self._needs_guard:
+            if self.hazards.needs_guard:
                 guard.walk(value, start, self.parsed, self._named)
             datum = fastavro.schemaless_reader(stream, self.parsed, None)
         except guard.DatumRefused as refusal:

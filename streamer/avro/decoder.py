@@ -1,9 +1,13 @@
 """A record's value, in any framing, to a mapping in Segment's shape: the one door of this room."""
 
+from collections.abc import Callable, Collection
+
 from streamer.avro import framing, json_text
+from streamer.avro.datum import DatumReader
+from streamer.avro.generated import Read, Unsupported, made_reader
 from streamer.avro.registry import Pending, Registry, RegistryProblem, Unknown
 from streamer.avro.registry_client import JsonSchema, Unreadable
-from streamer.avro.schemas import Schema, Schemas
+from streamer.avro.schemas import Schemas
 from streamer.engine.ports import AwaitingSchema, Decoded
 from streamer.errors import InvalidEvent, SchemaError
 from streamer.outcomes import InvalidReason
@@ -25,6 +29,10 @@ class Decoder:
     datum of the bundled schemas come out as None. Schemas of others are read as they are: fields
     that bear Segment's names are found by the parser, whatever else is there.
 
+    `makes_readers`: whether a reader is made for each schema when a record first names it; otherwise,
+    and where none can be made, fastavro reads. `wanted`: the fields that somebody reads, see
+    `made_reader`. `told`: hears, once for each schema, of one that none is made for, and why.
+
     Raises (when built):
         SchemaError: `value_format` is `bare:<name>` and there is no such schema.
         UsageError: `value_format` is neither `auto` nor `bare:<name>`.
@@ -37,17 +45,26 @@ class Decoder:
         registry: Registry | None = None,
         value_format: str = framing.AUTO,
         max_bytes: int = DEFAULT_MAX_BYTES,
+        makes_readers: bool = True,
+        wanted: Collection[str] | None = None,
+        told: Callable[[str, str], None] = lambda _schema_id, _why: None,
     ) -> None:
         self._schemas = schemas
         self._registry = registry
         self._max_bytes = max_bytes
-        self._bare: Schema | None = None
+        self._makes_readers = makes_readers
+        self._wanted = wanted
+        self._told = told
+        self._ways: dict[bytes, _Way] = {}
+        """By the header of a record; as many as there are schemas in use."""
+        self._bare: _Way | None = None
         name = framing.bare_schema_name(value_format)
         if name is not None:
-            self._bare = schemas.by_name(name)
-            if self._bare is None:
+            schema = schemas.by_name(name)
+            if schema is None:
                 known = ", ".join(schema.label for schema in schemas)
                 raise SchemaError(f"{value_format} names no schema; there are: {known}")
+            self._bare = self._way(schema.reader, schema.fingerprint.hex())
 
     def decode(self, value: bytes) -> Decoded | AwaitingSchema:
         """One record's value; never waits.
@@ -58,7 +75,8 @@ class Decoder:
         if len(value) > self._max_bytes:
             raise InvalidEvent(InvalidReason.OVERSIZE, f"larger than {self._max_bytes} bytes")
         if self._bare is not None:
-            return Decoded(self._bare.reader.read(value), self._bare.fingerprint.hex())
+            read, schema_id = self._bare
+            return Decoded(read(value, 0), schema_id)
         if not value:
             raise InvalidEvent(InvalidReason.NOT_AVRO, "empty")
         start = value[0]
@@ -91,22 +109,33 @@ class Decoder:
             self._registry.close()
 
     def _decode_single_object(self, value: bytes) -> Decoded:
-        fingerprint = value[2 : framing.SINGLE_OBJECT_HEADER_BYTES]
-        if len(fingerprint) < framing.SINGLE_OBJECT_HEADER_BYTES - 2:
+        header = value[: framing.SINGLE_OBJECT_HEADER_BYTES]
+        way = self._ways.get(header)
+        if way is None:
+            way = self._ways[header] = self._single_object_way(header)
+        read, schema_id = way
+        return Decoded(read(value, framing.SINGLE_OBJECT_HEADER_BYTES), schema_id)
+
+    def _single_object_way(self, header: bytes) -> "_Way":
+        fingerprint = header[len(framing.SINGLE_OBJECT_MAGIC) :]
+        if len(header) < framing.SINGLE_OBJECT_HEADER_BYTES:
             raise InvalidEvent(InvalidReason.UNDECODABLE, "truncated within the header")
         schema = self._schemas.by_fingerprint(fingerprint)
         if schema is None:
             raise InvalidEvent(
                 InvalidReason.UNKNOWN_SCHEMA, f"no schema here has the fingerprint {fingerprint.hex()}"
             )
-        return Decoded(
-            schema.reader.read(value, framing.SINGLE_OBJECT_HEADER_BYTES), schema.fingerprint.hex()
-        )
+        return self._way(schema.reader, fingerprint.hex())
 
     def _decode_confluent(self, value: bytes) -> Decoded | AwaitingSchema:
-        if len(value) < framing.CONFLUENT_HEADER_BYTES:
+        header = value[: framing.CONFLUENT_HEADER_BYTES]
+        way = self._ways.get(header)
+        if way is not None:
+            read, name = way
+            return Decoded(read(value, framing.CONFLUENT_HEADER_BYTES), name)
+        if len(header) < framing.CONFLUENT_HEADER_BYTES:
             raise InvalidEvent(InvalidReason.UNDECODABLE, "truncated within the header")
-        schema_id = int.from_bytes(value[1 : framing.CONFLUENT_HEADER_BYTES], "big")
+        schema_id = int.from_bytes(header[len(framing.CONFLUENT_MAGIC) :], "big")
         if self._registry is None:
             raise InvalidEvent(
                 InvalidReason.UNKNOWN_SCHEMA,
@@ -121,4 +150,18 @@ class Decoder:
             raise InvalidEvent(InvalidReason.UNDECODABLE, f"schema {schema_id}: {found.why}")
         if isinstance(found, JsonSchema):
             return Decoded(json_text.parse(value[framing.CONFLUENT_HEADER_BYTES :]), str(schema_id))
-        return Decoded(found.reader.read(value, framing.CONFLUENT_HEADER_BYTES), str(schema_id))
+        read, name = self._ways[header] = self._way(found.reader, str(schema_id))
+        return Decoded(read(value, framing.CONFLUENT_HEADER_BYTES), name)
+
+    def _way(self, reader: DatumReader, schema_id: str) -> "_Way":
+        if not self._makes_readers:
+            return reader.read, schema_id
+        try:
+            return made_reader(reader, wanted=self._wanted), schema_id
+        except Unsupported as unsupported:
+            self._told(schema_id, str(unsupported))
+            return reader.read, schema_id
+
+
+_Way = tuple[Read, str]
+"""What reads the datums behind a header, and the id of their schema."""

@@ -105,7 +105,9 @@ class _Search:
             self.free_names[name] = all(fields_are_free)
             return self.free_names[name]
         if what == "array":
-            self.found.has_free_elements |= self.visit(avro_type["items"])
+            # Not in one step: what is found within the items must not be written over.
+            if self.visit(avro_type["items"]):
+                self.found.has_free_elements = True
             return False
         if what == "map":
             self.visit(avro_type["values"])

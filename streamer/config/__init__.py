@@ -7,6 +7,7 @@ from streamer.config.environment import PropertyProblems, Tokens, load_settings,
 from streamer.config.settings import PREFIX, Settings, variable_name
 from streamer.config.table import SettingRow, markdown_table, secret_values, settings_table, settings_warnings
 from streamer.config.values import (
+    AvroReader,
     GroupProtocol,
     LogFormat,
     LogLevel,
@@ -19,6 +20,7 @@ from streamer.config.values import (
 
 __all__ = [
     "PREFIX",
+    "AvroReader",
     "GroupProtocol",
     "LogFormat",
     "LogLevel",

@@ -48,7 +48,6 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
-
     # --- Kafka -----------------------------------------------------------------------------------
     kafka_bootstrap_servers: values.Servers = Field(description="Brokers to ask for the cluster first.")
     kafka_topic: values.Topic = _setting("segment.events", "Topic the Segment events are read from.")
@@ -110,7 +109,9 @@ class Settings(BaseModel):
         low=1024,
         high=32 * MIB,
     )
-
+    avro_reader: values.AvroReader = _setting(
+        values.AvroReader.MADE, "What reads Avro: a reader `made` for each schema, or `fastavro` alone."
+    )
     duplicates_window: int = _setting(
         100_000,
         "Recent messageIds whose copies are skipped as `duplicate`; 0 delivers every record. In memory: "
@@ -349,7 +350,6 @@ class Settings(BaseModel):
         "Keys in a call's `integrations` that stand for Planhat where its own is absent: the transport of a "
         "replay, such as Kafka.",
     )
-
     mapping_file: values.MappingPath | None = _setting(
         None,
         "Path of a file that says what becomes of traits, properties and events, read at start; without one "

@@ -61,6 +61,13 @@ class SettledOverflow(StrEnum):
     RESEND = "resend"
 
 
+class AvroReader(StrEnum):
+    """What reads Avro datums."""
+
+    MADE = "made"
+    FASTAVRO = "fastavro"
+
+
 class LogFormat(StrEnum):
     """How log lines look."""
 

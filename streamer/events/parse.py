@@ -15,6 +15,15 @@ from streamer.events.moments import happened_at
 from streamer.events.values import id_text
 from streamer.outcomes import CallType, InvalidReason
 
+FIELDS_READ = frozenset(
+    {
+        *("type", "messageId", "userId", "anonymousId", "groupId", "previousId"),
+        *("timestamp", "originalTimestamp", "sentAt", "receivedAt"),
+        *("context", "integrations", "options", "traits", "properties", "event", "name", "category"),
+    }
+)
+"""The fields of an event that a call is made of: `parse` asks for no others."""
+
 
 def call_type_of(value: object) -> CallType:
     """The type a decoded value says it has, whether or not the rest of it holds."""

@@ -27,6 +27,7 @@ class Event(StrEnum):
     METADATA_IGNORED = "metadata_ignored"
     SCHEMA_AWAITED = "schema_awaited"
     SCHEMA_ARRIVED = "schema_arrived"
+    READER_NOT_MADE = "reader_not_made"
     RECORD_DEAD_LETTERED = "record_dead_lettered"
     RECORD_FAILED = "record_failed"
     BACKPRESSURE_CHANGED = "backpressure_changed"
@@ -82,6 +83,9 @@ LINES: Mapping[Event, Line] = {
         Level.WARNING, "Records wait for a schema that the registry does not give; nothing is lost."
     ),
     Event.SCHEMA_ARRIVED: Line(Level.INFO, "The registry gave a schema that records waited for."),
+    Event.READER_NOT_MADE: Line(
+        Level.INFO, "Records of this schema are read by fastavro, which takes longer; told once."
+    ),
     Event.RECORD_DEAD_LETTERED: Line(Level.WARNING, "Records can never be delivered and were set aside."),
     Event.RECORD_FAILED: Line(Level.ERROR, "Our own code failed on a record, which was set aside."),
     Event.BACKPRESSURE_CHANGED: Line(Level.INFO, "Reading slowed down or went on."),

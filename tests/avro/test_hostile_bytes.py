@@ -185,6 +185,7 @@ def test_width_up_to_the_limit_is_read() -> None:
     [
         *((hostile.CHAIN, True), (hostile.TREE, True), (hostile.MUTUAL, True), (hostile.NOTHINGS, True)),
         *((hostile.EMPTY_RECORDS, True), (hostile.EMPTY_FIXED, True), (hostile.INSIDE, True)),
+        (hostile.NOTHINGS_WITHIN, True),
         ({"type": "array", "items": ["null"]}, False),
         ({"type": "map", "values": "null"}, False),
         ({"type": "array", "items": {"type": "array", "items": "long"}}, False),

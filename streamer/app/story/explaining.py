@@ -7,7 +7,7 @@ there is no story.
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from streamer.app.building import credentials_of
+from streamer.app.building import credentials_of, wanted_fields
 from streamer.app.interpreting import Interpreter
 from streamer.app.shelf import Shelf
 from streamer.app.story.collecting import Collector
@@ -63,7 +63,9 @@ def explain(
         for need in missing
     ]
     kinds = {need.kind for need in missing}
-    with reader_of(settings, settings.kafka_topic) as reader, Interpreter(settings) as interpreter:
+    # Of an event it reads what the pipeline reads, so that both call the same records unreadable.
+    interpreting = Interpreter(settings, wanted=wanted_fields(settings))
+    with reader_of(settings, settings.kafka_topic) as reader, interpreting as interpreter:
         held = reader.stretches()
         wanted_stretches = reader.since(held, since_ms)
         story.partitions = {
