@@ -18,7 +18,7 @@ KINDS = (
     + ["page", "screen", "anonymous", "tombstone", "garbage", "broken", "nobody", "eventless"]
 )
 DELETES = ("delete", "delete", "delete", "archive")
-LINKS = ("always",) * 6 + ("if_absent", "never")
+LINKS = ("always",) * 13 + ("if_absent", "if_absent", "never")
 COMMIT_FATES = ("ok", "now", "late", "retry", "denied", "lost", "lost-applied", "partial", "void")
 
 
