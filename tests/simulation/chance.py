@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 
 from tests.simulation.broker import PROTOCOLS
-from tests.simulation.odds import fault_words, switch_words
+from tests.simulation.odds import aimed_words, fault_words, switch_words
 from tests.simulation.script import Script, Step, step
 from tests.simulation.terms import BAD
 from tests.simulation.world import HOLDING
@@ -43,7 +43,7 @@ class _Chance:
         self._feature_dice = feature_dice
         self._features = _features(feature_dice)
         self._deletes = "skip" if "deletes" not in self._features else feature_dice.choice(DELETES)
-        self._kinds = KINDS if "deletes" not in self._features else [*KINDS, *["delete"] * 4]
+        self._kinds = KINDS if "deletes" not in self._features else [*KINDS, *["delete"] * 6]
         self._partitions = dice.choice([1, 1, 2, 2, 3])
         self._members = dice.choice([1, 1, 2, 2, 3])
         self._users = dice.choice([1, 2, 4])
@@ -90,6 +90,7 @@ class _Chance:
         if dice.random() < 0.5:
             steps += [each for _ in range(dice.randrange(1, 4)) for each in self._switch()]
         steps += self._poison_faults()
+        steps += [step("fault", *aimed_words(self._feature_dice, feature)) for feature in self._features]
         weights = [weight for weight, _ in self._makers]
         makers = [maker for _, maker in self._makers]
         length = dice.randrange(20, LONGEST)

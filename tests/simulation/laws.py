@@ -134,6 +134,9 @@ class Order(Law):
         for operation, sequences, outcome in zip(
             call.batch.operations, call.sequences, outcomes, strict=True
         ):
+            if endpoint is Endpoint.METRICS and outcome in {"refused", "hidden"}:
+                # Those behind it were taken: it is asked again, now or with them.
+                self._first |= {(call.readings[each], each, endpoint) for each in sequences}
             if outcome != "applied":
                 continue
             for sequence in sequences:

@@ -128,6 +128,18 @@ def fault_words(dice: random.Random, features: Sequence[str] = ()) -> list[str]:
     return words
 
 
+def aimed_words(dice: random.Random, feature: str) -> list[str]:
+    """The words of a step `fault` that waits for the first operations of a feature: they are few."""
+    words = [dice.choice(AIMS[feature]), f"times={dice.choice([1, 1, 2])}", f"every={dice.choice([1, 2, 3])}"]
+    if feature == "metrics" and dice.random() < 0.7:
+        kind = ["kind=refuse", "error=no_such_value"]
+    elif dice.random() < 0.5:
+        kind = [f"kind={dice.choice(['lost_reply', 'reset', 'cut'])}"]
+    else:
+        kind = ["kind=status", *_status_words(dice)]
+    return [*kind, *" ".join(words).split()]
+
+
 def _status_words(dice: random.Random) -> list[str]:
     status = dice.choice([429, dice.choice(STATUSES)])
     words = [f"status={status}"]
