@@ -147,10 +147,10 @@ class Planhat:
         before = self.sandbox.store.stamps.arrivals
         asked = request_for(batch.endpoint, batch.items, ADDRESSES)
         served = self._ask(call, asked)
-        following = self._following(call, asked, is_first=True)
-        while isinstance(following, Request):
-            asked, served = following, self._ask(call, following)
-            following = self._following(call, asked, is_first=False)
+        further = self._following(call, asked, is_first=True)
+        while further is not None:
+            asked, served = further, self._ask(call, further)
+            further = self._following(call, asked, is_first=False)
         call.asked = asked
         if served is None:
             outcomes = ["failed"] * len(batch.items)
