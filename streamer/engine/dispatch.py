@@ -211,8 +211,8 @@ class Dispatch:
             for part in ticket.told:
                 part.entry.was_sent = True
         if endpoint.is_metered:
-            for _ in range(sum(map(calls_of, operations))) if endpoint.is_single else range(1):
-                self.quota.called(now, is_extra=kind.is_extra)
+            calls = calls_of(operations[0]) if endpoint.is_single else 1
+            self.quota.called(now, calls, is_extra=kind.is_extra)
             self._was_extra = kind.is_extra
             if kind is Kind.BULK:
                 self.loads.sent(len(tickets))

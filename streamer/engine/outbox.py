@@ -6,6 +6,7 @@ The first three are extras: they spend from their own share of the quota, and wh
 """
 
 import heapq
+from bisect import insort
 from collections import deque
 from enum import Enum
 from typing import NamedTuple
@@ -44,6 +45,10 @@ class Aside(NamedTuple):
     def is_meant(self) -> bool:
         """Not sent, withdrawn or set aside anew since."""
         return self.ticket.place is Place.PARKED and self.ticket.parking == self.parking
+
+
+def _number_of(aside: Aside) -> int:
+    return aside.ticket.number
 
 
 class Outbox:
@@ -109,10 +114,18 @@ class Outbox:
             if kind is Kind.ALONE:
                 self._alone.append(aside)
             elif kind is Kind.LOOK:
-                self._looks[names_company(aside.ticket.operation)].append(aside)
+                self._add_look(aside)
             else:
                 self.pool.put_back([aside.ticket], at_head=False)
                 self._tried_again.append(aside.ticket)
+
+    def _add_look(self, aside: Aside) -> None:
+        """Where a request takes several of one object, in the order of arrival: they go together, or wait."""
+        looks = self._looks[names_company(aside.ticket.operation)]
+        if self.endpoint.is_in_line:
+            insort(looks, aside, key=_number_of)
+        else:
+            looks.append(aside)
 
     def has_due_bulk(self, now: float) -> bool:
         """Whether a bulk, or a probe, would go now if there was a call for it. Call `wake` before."""
@@ -178,9 +191,11 @@ class Outbox:
             group = self.isolations[0].next_group(most)
             if group:
                 return Kind.ISOLATE, self._mark(group, flight)
-        while self._alone:
+        for _ in range(len(self._alone)):
             aside = self._alone.popleft()
-            if aside.is_meant:
+            if aside.is_meant and aside.ticket.waits_for:
+                self._alone.append(aside)
+            elif aside.is_meant:
                 return Kind.ALONE, self._mark([aside.ticket], flight)
         for looks in self._looks.values():
             group = self._look_group(looks, most)
@@ -189,19 +204,27 @@ class Outbox:
         return None
 
     def _look_group(self, looks: deque[Aside], limit: int) -> list[Ticket]:
-        """As many second looks as the first of them allows: groups shrink while replies stay unclear."""
+        """As many second looks as the first of them allows: groups shrink while replies stay unclear.
+
+        What went behind an earlier one of its object, in one request, does not overtake it now.
+        """
         group: list[Ticket] = []
+        behind: list[Aside] = []
         room = self.bulk.size_bytes
         while looks:
             ticket = looks[0].ticket
             if not looks[0].is_meant:
                 looks.popleft()
                 continue
+            if not all(before in group for before in ticket.waits_for):
+                behind.append(looks.popleft())
+                continue
             most = min(limit, group[0].group_limit if group else ticket.group_limit)
             if group and (len(group) >= most or ticket.size_bytes >= room):
                 break
             room -= ticket.size_bytes + 1
             group.append(looks.popleft().ticket)
+        looks.extendleft(reversed(behind))
         return group
 
     def _bulk(self, now: float, flight: int, *, is_probe: bool) -> tuple[Kind, list[Ticket]] | None:

@@ -44,9 +44,9 @@ class Bucket:
         """Whether something of what is earned until then is lost, unless a token is spent."""
         return self.tokens(now) + seconds * self._rate >= self._burst - _HAIR
 
-    def take(self, now: float) -> None:
-        """Spend one token."""
-        self._tokens = max(0.0, self.tokens(now) - 1.0)
+    def take(self, now: float, tokens: int = 1) -> None:
+        """Spend one token, if there is one; more than one are owed until they are earned."""
+        self._tokens = max(0.0, self.tokens(now) - 1.0) - (tokens - 1)
 
     def keep(self, now: float, ratio: float) -> None:
         """Lose all credit but this part of it."""

@@ -99,10 +99,11 @@ class Quota:
         self.share = calls_per_minute
         self._set_rates(now)
 
-    def called(self, now: float, *, is_extra: bool) -> None:
-        """A request goes out."""
-        self._calls.take(now)
-        self._window.add(now)
+    def called(self, now: float, calls: int = 1, *, is_extra: bool) -> None:
+        """A request goes out, counted as so many calls: those that follow it unasked are owed."""
+        self._calls.take(now, calls)
+        for _ in range(calls):
+            self._window.add(now)
         if is_extra:
             self._extras.take(now)
 

@@ -1,5 +1,7 @@
 """Metrics that stand beside upserts: they go where these are saved, and with them where they are not."""
 
+from itertools import cycle
+
 from streamer.engine.ports import Batch
 from streamer.mapping import read_mapping
 from streamer.outcomes import Answer, Answered, Endpoint, Fate, SkipReason, Verdict
@@ -9,9 +11,13 @@ from tests.engine.fakes import Bench, accept, identify
 RULES = read_mapping('[identify]\nmetrics = ["score"]\n').rules
 
 
+def _is_push(batch: Batch) -> bool:
+    return batch.endpoint is Endpoint.METRICS
+
+
 def no_company(batch: Batch) -> Answer:
     """Planhat saves nobody without a company, and refuses metrics of whom it does not have."""
-    if batch.endpoint is Endpoint.METRICS:
+    if _is_push(batch):
         return Answered((Verdict.REFUSED,) * len(batch.operations))
     is_saved = [
         isinstance(each, UpsertEnduser) and each.company_external_id is not None for each in batch.operations
@@ -41,10 +47,27 @@ def test_metrics_of_whom_planhat_does_not_save_go_with_them() -> None:
     bench.streamer.check()
 
 
+def test_metrics_in_doubt_are_asked_again_in_their_order() -> None:
+    """Each at a moment of its own, by chance: none overtakes an earlier one of its object."""
+    replies = iter([Answered((Verdict.UNCLEAR,) * 3)])
+    dice = cycle([0.9, 0.5, 0.1])
+    bench = Bench(
+        answer=lambda batch: next(replies, accept(batch)) if _is_push(batch) else accept(batch),
+        rules=RULES,
+        dice=lambda: next(dice),
+    )
+    for score in (1, 2, 3):
+        bench.source.feed(identify("u-1", score=score))
+    bench.turn(60)
+    values = [each.value for each in bench.sink.operations(Endpoint.METRICS)]
+    assert values == [1, 2, 3, 1, 2, 3]
+    assert bench.told.fates == {Fate.DELIVERED: 3}
+
+
 def test_a_later_call_with_a_company_pushes_its_own() -> None:
     """Only what the unsaved call said is dropped."""
     bench = Bench(
-        answer=lambda batch: accept(batch) if batch.endpoint is Endpoint.METRICS else no_company(batch),
+        answer=lambda batch: accept(batch) if _is_push(batch) else no_company(batch),
         rules=RULES,
     )
     bench.source.feed(identify("u-1", company=None, score=1))

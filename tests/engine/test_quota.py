@@ -377,3 +377,13 @@ class Silent(Tenant):
     def count(self, since: float) -> int:
         """How often we were refused."""
         return sum(at > since for at in self.refused)
+
+
+def test_calls_that_follow_unasked_are_owed() -> None:
+    """A request that may come to three calls goes as soon as there is one; the next waits for all of them."""
+    quota, once = alone(), alone()
+    quota.called(60.0, 3, is_extra=False)
+    once.called(60.0, is_extra=False)
+    two_calls = 2 * 61.0 / WHOLE
+    assert quota.seconds_until_call(60.0) - once.seconds_until_call(60.0) == pytest.approx(two_calls)
+    assert not quota.may_call(60.0)

@@ -4,8 +4,9 @@ import random
 from collections.abc import Callable
 
 from tests.simulation.broker import PROTOCOLS
-from tests.simulation.odds import fault_words, switch_words
+from tests.simulation.odds import aimed_words, fault_words, switch_words
 from tests.simulation.script import Script, Step, step
+from tests.simulation.terms import BAD
 from tests.simulation.world import HOLDING
 
 LONGEST = 90
@@ -16,17 +17,33 @@ KINDS = (
     + ["group"] * 4
     + ["page", "screen", "anonymous", "tombstone", "garbage", "broken", "nobody", "eventless"]
 )
+DELETES = ("delete", "delete", "delete", "archive")
+LINKS = ("always",) * 13 + ("if_absent", "if_absent", "never")
 COMMIT_FATES = ("ok", "now", "late", "retry", "denied", "lost", "lost-applied", "partial", "void")
 
 
 def script_of(seed: int) -> Script:
-    """The script of a seed."""
-    return _Chance(random.Random(seed)).script()
+    """The script of a seed.
+
+    Features of its world come from dice of their own: a world without any is the same with them and without.
+    """
+    return _Chance(random.Random(seed), random.Random(f"features of {seed}")).script()
+
+
+def _features(dice: random.Random) -> list[str]:
+    """What becomes of calls in this world beside upserts and activities; most often nothing."""
+    if dice.random() < 1 / 8:
+        return ["passthrough"]
+    return [name for name, odds in (("metrics", 1 / 3), ("deletes", 1 / 4)) if dice.random() < odds]
 
 
 class _Chance:
-    def __init__(self, dice: random.Random) -> None:
+    def __init__(self, dice: random.Random, feature_dice: random.Random) -> None:
         self._dice = dice
+        self._feature_dice = feature_dice
+        self._features = _features(feature_dice)
+        self._deletes = "skip" if "deletes" not in self._features else feature_dice.choice(DELETES)
+        self._kinds = KINDS if "deletes" not in self._features else [*KINDS, *["delete"] * 6]
         self._partitions = dice.choice([1, 1, 2, 2, 3])
         self._members = dice.choice([1, 1, 2, 2, 3])
         self._users = dice.choice([1, 2, 4])
@@ -36,6 +53,8 @@ class _Chance:
             [[], [], ["big"], ["size", "null"], ["nokey", "upper"], ["framed", "named"], ["odd", "size"]]
         )
         self._poison = dice.choice([None] * 6 + ["poison500", "poison400", "refused"])
+        if self._poison == "refused" and "passthrough" in self._features:
+            self._poison = "poison400"  # of forwarded calls nothing is ever said
         # Fewer refused ones than would look like everything refused: at its start that ends a process, and
         # no person could mend events.
         self._doses = {"refused": 2, "poison400": 3}.get(self._poison or "", 6)
@@ -71,6 +90,7 @@ class _Chance:
         if dice.random() < 0.5:
             steps += [each for _ in range(dice.randrange(1, 4)) for each in self._switch()]
         steps += self._poison_faults()
+        steps += [step("fault", *aimed_words(self._feature_dice, feature)) for feature in self._features]
         weights = [weight for weight, _ in self._makers]
         makers = [maker for _, maker in self._makers]
         length = dice.randrange(20, LONGEST)
@@ -85,7 +105,14 @@ class _Chance:
             words.append("overflow=resend")
         if dice.random() < 0.25:
             words.append(f"unassigned={dice.choice([HOLDING, HOLDING, HOLDING, 'co-nowhere'])}")
-        return words
+        if "passthrough" in self._features:
+            words.append("mode=passthrough")
+        if "metrics" in self._features:
+            words.append("metrics=on")
+        if "deletes" in self._features:
+            words.append(f"deletes={self._deletes}")
+        link = self._feature_dice.choice(LINKS)
+        return words if link == "always" else [*words, f"link={link}"]
 
     def _slot(self) -> int:
         return self._dice.randrange(self._members)
@@ -94,14 +121,21 @@ class _Chance:
         if self._poison is None:
             return []
         faults = []
-        for name in ("custom", "info"):
-            about = f"items={name}.{self._poison}:yes"
+        names = [f"custom.{self._poison}:yes", f"info.{self._poison}:yes"]
+        if "passthrough" in self._features:
+            names = [f"traits.{self._poison}:yes", f"properties.{self._poison}:yes"]
+        elif "metrics" in self._features and self._feature_dice.random() < 0.7:
+            # Of two kinds in one world, letters would look like everything refused.
+            names[0 if self._feature_dice.random() < 0.5 else 1 :] = [f"dimensionId:{BAD}"]
+        for name in names:
+            about = f"items={name}"
             if self._poison == "refused":
                 words = ("kind=refuse", about, "error=no_such_value", "times=always")
             else:
                 words = ("kind=status", f"status={self._poison[-3:]}", about, "times=always")
             faults.append(step("fault", *words))
-        return faults[:1] if self._poison == "refused" else faults
+        # Of activities no item is refused.
+        return [each for each in faults if "info" not in str(each)] if self._poison == "refused" else faults
 
     def _feed(self) -> list[Step]:
         dice = self._dice
@@ -113,7 +147,9 @@ class _Chance:
                 self._doses -= 1
                 extras.append(self._poison)
             who = dice.choice(self._who)
-            kind = dice.choice(KINDS)
+            kind = dice.choice(self._kinds)
+            if "metrics" in self._features and self._feature_dice.random() < 0.5:
+                extras.append("metric")
             if kind == "group" and dice.random() < 0.5:
                 who = "none"
             user, company = dice.randrange(self._users), dice.choice(self._companies)
@@ -153,10 +189,10 @@ class _Chance:
         return [step("time", self._dice.choice(["0.05", "0.2", "0.6", "2", "7", "20"]))]
 
     def _fault(self) -> list[Step]:
-        return [step("fault", *fault_words(self._dice))]
+        return [step("fault", *fault_words(self._dice, self._features))]
 
     def _switch(self) -> list[Step]:
-        return [step("switch", *switch_words(self._dice))]
+        return [step("switch", *switch_words(self._dice, self._features))]
 
     def _commit(self) -> list[Step]:
         return [step("commit", self._dice.choice(COMMIT_FATES)) for _ in range(self._dice.choice([1, 1, 3]))]

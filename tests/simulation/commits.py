@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from streamer.engine.ports import CommitResult
 from streamer.engine.settled import NOTHING, Settled, decode
-from streamer.outcomes import Endpoint, Fate
+from streamer.outcomes import Fate
 from streamer.records import Mark, Record, TopicPartition
 from tests.simulation.facts import Facts
-from tests.simulation.law import Law, objects_of
+from tests.simulation.law import Law, changes_objects, objects_of
 from tests.simulation.member import Member, Reading
 from tests.simulation.planhat import Call
 from tests.simulation.world import World
@@ -22,15 +22,13 @@ class Commits(Law):
     def __init__(self, world: World, facts: Facts) -> None:
         super().__init__(world, facts)
         self._upserted: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
-        """By reading and offset: the objects of its upserts that were sent, by all that was told as one."""
+        """By reading and offset: the objects of what changes them and was sent, by all told as one."""
         self._in_doubt: set[tuple[int, int]] = set()
         """By reading and offset: settled records that a crash would have overwritten at that moment."""
 
     def submitted(self, member: Member, call: Call) -> None:
-        if call.batch.endpoint is Endpoint.ACTIVITIES:
-            return
         for operation, sequences in zip(call.batch.operations, call.sequences, strict=True):
-            for sequence in sequences:
+            for sequence in sequences if changes_objects(operation) else ():
                 place = call.readings[sequence], self._world.feds[sequence].offset
                 self._upserted[place] |= objects_of(operation)
 

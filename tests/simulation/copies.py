@@ -3,7 +3,7 @@
 from collections import OrderedDict, defaultdict
 from typing import NamedTuple
 
-from streamer.outcomes import Endpoint, Fate, SkipReason
+from streamer.outcomes import Fate, SkipReason
 from streamer.records import Record
 from tests.simulation.facts import Facts
 from tests.simulation.law import Law
@@ -23,7 +23,8 @@ class _Known(NamedTuple):
 class Copies(Law):
     """Within the window, a copy of what was delivered or skipped is not sent by the same process.
 
-    Nor is an activity itself, read once more at its own place. (An upsert is: with all around it.)
+    Nor is what upserts and deletes nothing itself, read once more at its own place. (What does is: with all
+    around it.)
     """
 
     name = "copies"
@@ -46,9 +47,7 @@ class Copies(Law):
         known = self._within_window(member)
         for sequence in call.readings:
             found = known.get(self._world.feds[sequence].identity)
-            if found is None or (
-                found.sequence == sequence and call.batch.endpoint is not Endpoint.ACTIVITIES
-            ):
+            if found is None or (found.sequence == sequence and self._world.feds[sequence].changes_objects):
                 continue
             seconds = self._world.clock.now - found.settled_at
             self._broken(f"event {sequence} is sent {seconds:.1f} s after event {found.sequence} was settled")

@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 
 from streamer.outcomes import Endpoint, InvalidReason
+from streamer.transform.rules import Deletion, Link
 from tests.simulation.script import Step
+from tests.simulation.terms import BAD, SCORE, Terms
 
 BAD_BYTES = {
     "garbage": (b"\xff\x00\x01", InvalidReason.NOT_AVRO),
@@ -22,6 +24,10 @@ BAD_BYTES = {
 SKIPPED = frozenset({"tombstone", "screen", "anonymous"})
 ODD = {"deep": {"er": {"still": 1}}, "list": [{"of": "objects"}], "dot.ted": 1, "$dollar": 2, "": 3}
 """What Planhat's `custom` does not take as it stands."""
+CHANGING = frozenset({Endpoint.COMPANIES, Endpoint.ENDUSERS, Endpoint.DELETIONS})
+"""Endpoints whose operations change the object itself: said a second time, the engine's word is judged."""
+POISONS = ("poison500", "poison400", "refused")
+"""Extras for which Planhat refuses an event, or fails."""
 FRAME = b"\x00\x00\x00\x00\x07"
 """Before an event whose schema must be asked for."""
 
@@ -45,8 +51,15 @@ class Fed:
     is_gone: bool = False
     """Its topic was deleted, or its end cut off: nobody can be asked for it any more."""
 
+    @property
+    def changes_objects(self) -> bool:
+        """Whether it puts older words over newer ones, told again after what came later."""
+        if Endpoint.SEGMENT in self.endpoints:
+            return self.kind in {"identify", "group"}
+        return not self.endpoints.isdisjoint(CHANGING)
 
-def fed(step: Step, sequence: int, partition: int, offset: int, identity: int = 0) -> Fed:
+
+def fed(step: Step, sequence: int, partition: int, offset: int, terms: Terms, identity: int = 0) -> Fed:
     """The event of a step `feed PARTITION KIND USER WHO COMPANY [EXTRA,...]`.
 
     `identity`: the event whose messageId it bears, where it is a copy. Its marks are its own: so it is seen
@@ -65,15 +78,40 @@ def fed(step: Step, sequence: int, partition: int, offset: int, identity: int = 
     raw = msgspec.json.encode({**call, "messageId": f"m{identity}"})
     if "framed" in extras:
         raw = FRAME + raw
-    return Fed(sequence, partition, offset, kind, raw, key, _endpoints(kind, who), identity=identity)
+    endpoints = _forwarded(kind) if terms.forwards else _endpoints(kind, who, extras, terms)
+    return Fed(sequence, partition, offset, kind, raw, key, endpoints, identity=identity)
 
 
-def _endpoints(kind: str, who: str) -> frozenset[Endpoint]:
-    if kind == "group":
-        return frozenset({Endpoint.COMPANIES} if who == "none" else {Endpoint.COMPANIES, Endpoint.ENDUSERS})
-    if kind == "identify":
-        return frozenset({Endpoint.ENDUSERS})
-    return frozenset({Endpoint.ACTIVITIES}) if kind in {"track", "page"} else frozenset()
+def _forwarded(kind: str) -> frozenset[Endpoint]:
+    return frozenset({Endpoint.SEGMENT} if kind in {"identify", "group", "track", "page"} else ())
+
+
+def _endpoints(kind: str, who: str, extras: frozenset[str], terms: Terms) -> frozenset[Endpoint]:
+    found: set[Endpoint] = set()
+    match kind:
+        case "group":
+            is_linked = who != "none" and terms.rules.link is not Link.NEVER
+            found = {Endpoint.COMPANIES, Endpoint.ENDUSERS} if is_linked else {Endpoint.COMPANIES}
+        case "identify":
+            found = {Endpoint.ENDUSERS}
+        case "track" | "page":
+            found = {Endpoint.ACTIVITIES}
+        case "delete":
+            return _deleting(terms.rules.deletion)
+    # An enduser's metric asks for an external id.
+    has_owner = kind == "group" or (kind in {"identify", "track"} and who != "mail")
+    is_pushed = terms.has_metrics and "metric" in extras and has_owner
+    return frozenset(found | ({Endpoint.METRICS} if is_pushed else set()))
+
+
+def _deleting(deletion: Deletion) -> frozenset[Endpoint]:
+    match deletion:
+        case Deletion.DELETE:
+            return frozenset({Endpoint.DELETIONS})
+        case Deletion.ARCHIVE:
+            return frozenset({Endpoint.ENDUSERS})
+        case Deletion.SKIP:
+            return frozenset()
 
 
 def _user(partition: int, user: str, who: str, extras: frozenset[str]) -> dict[str, str]:
@@ -103,6 +141,8 @@ def _call(
     call: dict[str, Any] = {"type": kind, "context": context}
     if kind == "anonymous":
         return {**call, "type": "track", "event": "Opened", "anonymousId": "a-1", "context": {}}
+    if kind == "delete":  # who it is stands in one place, be that an id or an address
+        return {**call, "userId": user.get("userId", user.get("email")), "context": {}}
     call |= {"userId": user["userId"]} if "userId" in user else {"anonymousId": "a-1"}
     traits = {**marks, "color": sequence}
     if "named" in extras:
@@ -121,8 +161,11 @@ def _call(
 def _marks(sequence: int, extras: frozenset[str]) -> dict[str, Any]:
     """What an event bears to be known by, and what makes it special."""
     marks: dict[str, Any] = {f"e{sequence}": True}
-    marks |= {extra: "yes" for extra in extras if extra.startswith("poison") or extra == "refused"}
+    marks |= {extra: "yes" for extra in POISONS if extra in extras}
     special = {"big": ("text", "x" * 700), "null": ("size", None), "size": ("size", sequence)}
     if "odd" in extras:
         marks |= ODD
+    if "metric" in extras:
+        is_bad = any(name in POISONS for name in extras)
+        marks[BAD if is_bad else SCORE] = sequence
     return marks | dict(special[extra] for extra in extras if extra in special)

@@ -17,7 +17,7 @@ from streamer.outcomes import (
     TransientReason,
     Verdict,
 )
-from streamer.transform.operations import UpsertCompany, UpsertEnduser
+from streamer.transform.operations import DeleteEnduser, UpsertCompany, UpsertEnduser
 from tests.simulation.events import FRAME, SKIPPED, Fed
 from tests.simulation.member import Member
 from tests.simulation.planhat import Call
@@ -86,6 +86,8 @@ class Facts:
         self._outcomes: dict[Call, list[str]] = {}
         self._accepted: Counter[int] = Counter()
         """By member's slot: how many operations it was told as accepted."""
+        self._deleted: dict[str, int] = {}
+        """By external id and by address: the newest event for which Planhat deleted such an enduser."""
 
     def served(self, call: Call, outcomes: list[str]) -> None:
         self._outcomes[call] = outcomes
@@ -96,6 +98,14 @@ class Facts:
                     told.applied += 1
                     told.calls.append(call)
                 told.ignored += outcome in {"ignored", "hidden"}
+        for operation in call.batch.operations:
+            if isinstance(operation, DeleteEnduser):
+                self._note_deleted(operation, max(call.readings))
+
+    def _note_deleted(self, operation: DeleteEnduser, sequence: int) -> None:
+        for name in (operation.external_id, operation.email):
+            if name is not None:
+                self._deleted[name.lower()] = max(sequence, self._deleted.get(name.lower(), 0))
 
     def answered(self, call: Call, answer: Answer) -> None:
         outcomes = self._outcomes.pop(call, [])
@@ -162,22 +172,39 @@ class Facts:
             told = [self.of[sequence, endpoint] for sequence in self._world.family(fed)]
             if any(each.applied or each.is_hidden for each in told) or self._is_linked(fed, endpoint):
                 continue
+            if endpoint is Endpoint.METRICS and self._is_unsaved(fed):
+                continue
             if not any(each.ignored for each in told):
                 return f"never reached {endpoint.value}"
             if not any(tries.is_left for each in told for tries in each.tries.values()):
                 return f"was not saved by {endpoint.value}, and not looked at a second time"
         return ""
 
+    def _is_unsaved(self, fed: Fed) -> bool:
+        """A metric of whom the same call upserts, in vain: it goes where that goes."""
+        told = [self.of[sequence, Endpoint.ENDUSERS] for sequence in self._world.family(fed)]
+        return fed.kind != "group" and any(tries.is_left for each in told for tries in each.tries.values())
+
     def _is_linked(self, fed: Fed, endpoint: Endpoint) -> bool:
-        """A group call's user who is at Planhat: to say so again would change nothing."""
-        if fed.kind != "group" or endpoint is not Endpoint.ENDUSERS or fed.value is None:
+        """Whether to say it again would change nothing.
+
+        Of a group call's user who is at Planhat, or was until a later call; of who is archived already.
+        """
+        if fed.kind not in {"group", "delete"} or endpoint is not Endpoint.ENDUSERS or fed.value is None:
             return False
         call = msgspec.json.decode(fed.value.removeprefix(FRAME))
+        endusers = self._world.planhat.sandbox.store.endusers
+        if fed.kind == "delete":  # whoever is archived is not told so again; nobody there need not be
+            named = endusers.by_external.get(call["userId"])
+            return not named or any(entry.fields.get("archived") for entry in named)
         email = call["context"].get("traits", {}).get("email")
+        names = {str(name).lower() for name in (call.get("userId"), email) if name}
+        if any(self._deleted.get(name, 0) > fed.sequence for name in names):
+            return True
         return any(
             entry.fields.get("externalId") == call.get("userId", "")
             or (email and str(entry.fields.get("email")).lower() == email.lower())
-            for entry in self._world.planhat.sandbox.store.endusers.by_id.values()
+            for entry in endusers.by_id.values()
         )
 
     def fault_of(self, fed: Fed, reason: InvalidReason, member: Member) -> str:
@@ -186,6 +213,8 @@ class Facts:
             return "" if reason is fed.bad else f"is bad as {fed.bad}, not {reason}"
         for tries in self._tries(fed, member):
             if reason is InvalidReason.REFUSED and tries.last == "refused":
+                return ""
+            if reason is InvalidReason.AMBIGUOUS and tries.last == "ambiguous":
                 return ""
             if reason is InvalidReason.DUPLICATED and self._is_duplicated_for_good(tries, member):
                 return ""

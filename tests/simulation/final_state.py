@@ -1,7 +1,7 @@
 """The law of the final state: what Planhat holds once everything has come to rest."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,9 +9,10 @@ import msgspec
 from streamer.outcomes import Endpoint
 from streamer.standins.planhat.choices import ExternalIdScope
 from streamer.standins.planhat.entries import Entry
+from streamer.standins.planhat.rows import WriteRow
 from streamer.transform.operations import UpsertCompany, UpsertEnduser
 from tests.simulation.facts import Facts
-from tests.simulation.law import Law
+from tests.simulation.law import Law, objects_of
 from tests.simulation.planhat import Call
 from tests.simulation.world import World
 
@@ -35,7 +36,7 @@ class FinalState(Law):
 
     In its color, and in each plain field and the company that any event gave it: the value of the last
     event that names the field. Of one that was turned away meanwhile, or read again, that may be an earlier
-    one's.
+    one's. Who was deleted is gone, unless a later event made them anew.
     """
 
     name = "final state"
@@ -46,13 +47,23 @@ class FinalState(Law):
         """By the number of the request at Planhat."""
         self._is_global = True
         """Whether an enduser's id was unique in the tenant whenever one was written."""
+        self._others: dict[int, int] = {}
+        """By the number of the request at Planhat, where it upserts nothing: the newest event in it."""
+        self._deletions: dict[str, int] = {}
+        """By object: the newest event that deleted it."""
+        self._twins: set[str] = set()
+        """Entries that were named as somebody who was deleted, and were not meant."""
         self._homes: Counter[tuple[bool, int]] = Counter()
         """By whether it is a company, and event: how many such entries it was written to."""
 
     def served(self, call: Call, outcomes: list[str]) -> None:
-        if call.batch.endpoint is Endpoint.ACTIVITIES:
-            return
         store = self._world.planhat.sandbox.store
+        if call.batch.endpoint is Endpoint.DELETIONS and outcomes == ["applied"]:
+            self._deleted(call)
+        if not call.batch.endpoint.is_upsert:
+            if "applied" in outcomes:
+                self._others[store.stamps.request] = max(call.readings)
+            return
         self._is_global = self._is_global and store.board.now.external_id_scope is ExternalIdScope.GLOBAL
         for raw, told, sequences in zip(call.batch.items, call.parts, call.sequences, strict=True):
             parts = [part for part in told if isinstance(part, UpsertCompany | UpsertEnduser)]
@@ -61,7 +72,21 @@ class FinalState(Law):
             name = None if company is None else str(company.fields["externalId"])
             self._sent[store.stamps.request].append(Sent(item, parts, sequences, name))
 
+    def _deleted(self, call: Call) -> None:
+        (operation,), (sequence,) = call.batch.operations, call.sequences[0]
+        for key in objects_of(operation):
+            self._deletions[key] = max(sequence, self._deletions.get(key, 0))
+        # An id may be several companies', an address several endusers': one is deleted.
+        self._twins |= {entry.id for entry in self._named_so(objects_of(operation))}
+
+    def _named_so(self, keys: Collection[str]) -> Iterator[Entry]:
+        endusers = self._world.planhat.sandbox.store.endusers
+        for key in keys:
+            kind, _, name = key.partition(":")
+            yield from endusers.by_external.get(name) if kind == "ext" else endusers.with_email(name)
+
     def ended(self) -> None:
+        self._look_for_deleted()
         store = self._world.planhat.sandbox.store
         entries = [*store.companies.by_id.values(), *store.endusers.by_id.values()]
         for entry in entries:
@@ -80,6 +105,29 @@ class FinalState(Law):
                 is_there = self._is_global or _is_where_it_belongs(entry, writes[name])
                 if is_there and _have_a_key_in_common(writes[name]):
                     self._look(entry, name, values)
+
+    def _look_for_deleted(self) -> None:
+        """Who was deleted is there only if a later event made them anew."""
+        for key, sequence in self._deletions.items():
+            if self._facts.was_turned_away(sequence):
+                continue
+            partition = self._world.feds[sequence].partition
+            for entry in self._named_so([key]):
+                written = [each for row in entry.history or () for each in self._events_of(row, partition)]
+                if entry.id not in self._twins and written and max(written) < sequence:
+                    self._broken(f"{entry.id} is there, which event {sequence} deleted")
+
+    def _events_of(self, row: WriteRow, partition: int) -> Sequence[int]:
+        """Events of a partition that may have made this write; of activities, the newest in the request."""
+        if row.request in self._others:
+            return [self._others[row.request]]
+        sent = (each for each in self._sent[row.request] if each.item == row.sent)
+        return [
+            sequence
+            for each in sent
+            for sequence in each.sequences
+            if self._world.feds[sequence].partition == partition
+        ]
 
     def _writes_of(self, entry: Entry) -> Iterator[Sent]:
         for row in entry.history or ():

@@ -1,6 +1,15 @@
 """What a law is, and what laws need to know of operations."""
 
-from streamer.transform.operations import LogActivity, Operation, PushMetric, UpsertCompany, UpsertEnduser
+from streamer.transform.operations import (
+    DeleteEnduser,
+    ForwardCall,
+    LogActivity,
+    MetricModel,
+    Operation,
+    PushMetric,
+    UpsertCompany,
+    UpsertEnduser,
+)
 from tests.simulation.facts import Facts
 from tests.simulation.world import World
 
@@ -23,9 +32,12 @@ def objects_of(operation: Operation) -> set[str]:
     if isinstance(operation, UpsertCompany):
         return {f"co:{operation.external_id}"}
     if isinstance(operation, PushMetric):
-        raise TypeError("no story here pushes metrics yet")
+        return {f"{'co' if operation.model is MetricModel.COMPANY else 'ext'}:{operation.external_id}"}
     found = {f"ext:{operation.external_id}"} if operation.external_id is not None else set()
-    return found | ({f"mail:{operation.email.lower()}"} if operation.email is not None else set())
+    found |= {f"mail:{operation.email.lower()}"} if operation.email is not None else set()
+    if isinstance(operation, ForwardCall) and not found and operation.company_external_id is not None:
+        return {f"co:{operation.company_external_id}"}  # a group call that names no user
+    return found
 
 
 def marks_of(operation: Operation) -> set[str]:
@@ -36,9 +48,27 @@ def marks_of(operation: Operation) -> set[str]:
 
 
 def parents_of(operation: Operation) -> set[str]:
-    """Whose earlier upserts come first: of its company, and of an activity's enduser."""
+    """Whose earlier upserts come first: of its company, and of whom an activity or a metric is about."""
+    if isinstance(operation, PushMetric):
+        return objects_of(operation)
     if not isinstance(operation, UpsertEnduser | LogActivity):
         return set()
     company = operation.company_external_id
+    if company is None and isinstance(operation, UpsertEnduser):
+        company = operation.fallback_company
     found = set() if company is None else {f"co:{company}"}
     return found | objects_of(operation) if isinstance(operation, LogActivity) else found
+
+
+def changes_objects(operation: Operation) -> bool:
+    """Whether it puts older words over newer ones, told again after what came later."""
+    if isinstance(operation, ForwardCall):
+        return operation.call["type"] in {"identify", "group"}
+    return isinstance(operation, UpsertCompany | UpsertEnduser | DeleteEnduser)
+
+
+def calls_of(operation: Operation) -> int:
+    """Calls of the quota that it is counted as; a bulk is one, whatever it holds."""
+    if not isinstance(operation, DeleteEnduser) or operation.email is None:
+        return 1
+    return 2 if operation.external_id is None else 3

@@ -14,6 +14,7 @@ from streamer.records import Record
 from streamer.transform.operations import Operation
 from tests.simulation.commits import Commits, SettledBefore
 from tests.simulation.copies import Copies
+from tests.simulation.events import CHANGING
 from tests.simulation.facts import Facts
 from tests.simulation.final_state import FinalState
 from tests.simulation.law import Law, marks_of, objects_of, parents_of
@@ -100,18 +101,31 @@ class Ownership(Law):
                 self._broken(f"member {member.slot} sends event {sequence} of partition {source.partition}")
 
 
-class Order(Law):
-    """At Planhat: upserts of an object in the order of their partition, save what is read again.
+IN_ONE_REQUEST = frozenset({Endpoint.ACTIVITIES, Endpoint.METRICS})
+"""Endpoints whose requests may hold several operations of one object; nothing there changes an object."""
+NOT_TWICE = frozenset({Endpoint.ACTIVITIES, Endpoint.METRICS, Endpoint.SEGMENT})
+"""Endpoints at which what is told twice counts twice."""
 
-    And save what was told as one and is told apart since its answer was lost: the same again, in order.
+
+class Order(Law):
+    """At Planhat: what is told of an object in the order of its partition, save what is read again.
+
+    Upserts and deletions in one line, and of every other kind in its own. Save, too, what was told as one and
+    is told apart since its answer was lost: the same again, in order.
+
+    What is said of an enduser comes on its side of a deletion, as often as it is said: nothing earlier after
+    it, and nothing later before it.
     """
 
     name = "order"
 
     def __init__(self, world: World, facts: Facts) -> None:
         super().__init__(world, facts)
-        self._last: dict[tuple[int, Endpoint, str], tuple[int, int]] = {}
-        self._first: set[tuple[int, int]] = set()
+        self._last: dict[tuple[int, str, str], tuple[int, int]] = {}
+        self._deleted: dict[tuple[int, str], tuple[int, int]] = {}
+        self._said: dict[tuple[int, str], tuple[int, int]] = {}
+        """By partition and object: the newest deletion, and the newest activity or metric."""
+        self._first: set[tuple[int, int, Endpoint]] = set()
         self._together: dict[tuple[int, int], int] = {}
         """By event and reading: the newest of those it was told as one with."""
 
@@ -120,27 +134,45 @@ class Order(Law):
         for operation, sequences, outcome in zip(
             call.batch.operations, call.sequences, outcomes, strict=True
         ):
+            if endpoint is Endpoint.METRICS and outcome in {"refused", "hidden"}:
+                # Those behind it were taken: it is asked again, now or with them.
+                self._first |= {(call.readings[each], each, endpoint) for each in sequences}
             if outcome != "applied":
                 continue
             for sequence in sequences:
                 when = (call.readings[sequence], sequence)
-                if endpoint is Endpoint.ACTIVITIES and when in self._first:
+                self._look_at_deletions(operation, when, endpoint)
+                if endpoint in IN_ONE_REQUEST and (*when, endpoint) in self._first:
                     continue  # its request is repeated whole
-                self._first.add(when)
+                self._first.add((*when, endpoint))
                 self._look(operation, when, endpoint)
                 self._together[when] = max(*sequences, self._together.get(when, 0))
 
     def _look(self, operation: Operation, when: tuple[int, int], endpoint: Endpoint) -> None:
         partition = self._world.feds[when[1]].partition
+        line = "changes" if endpoint in CHANGING else endpoint.value
         for key in objects_of(operation):
-            last = self._last.get((partition, endpoint, key), (0, 0))
+            last = self._last.get((partition, line, key), (0, 0))
             is_told_apart = last == (when[0], min(last[1], self._together.get(when, 0)))
             if when < last and not is_told_apart:
-                self._broken(
-                    f"{endpoint.value} {key}: event {when[1]} (reading {when[0]}) after event {last[1]} "
-                    f"(reading {last[0]})"
-                )
-            self._last[partition, endpoint, key] = when
+                self._complain(f"{endpoint.value} {key}", when, last)
+            self._last[partition, line, key] = when
+
+    def _look_at_deletions(self, operation: Operation, when: tuple[int, int], endpoint: Endpoint) -> None:
+        if endpoint is not Endpoint.DELETIONS and endpoint not in IN_ONE_REQUEST:
+            return  # upserts stand in one line with deletions
+        mine, others = (
+            (self._deleted, self._said) if endpoint is Endpoint.DELETIONS else (self._said, self._deleted)
+        )
+        partition = self._world.feds[when[1]].partition
+        for key in objects_of(operation):
+            other = others.get((partition, key), (0, 0))
+            if when < other:
+                self._complain(f"{endpoint.value} {key}, across a deletion", when, other)
+            mine[partition, key] = max(when, mine.get((partition, key), when))
+
+    def _complain(self, what: str, when: tuple[int, int], last: tuple[int, int]) -> None:
+        self._broken(f"{what}: event {when[1]} (reading {when[0]}) after event {last[1]} (reading {last[0]})")
 
 
 class Parents(Law):
@@ -160,7 +192,7 @@ class Parents(Law):
                 continue
             for operation, sequence in zip(operations, sequences, strict=True):
                 reading = call.readings[sequence]
-                if endpoint is not Endpoint.ACTIVITIES and self._facts.of[sequence, endpoint].applied == 1:
+                if endpoint.is_upsert and self._facts.of[sequence, endpoint].applied == 1:
                     self._look(operation, sequence, reading)
                 for key in parents_of(operation):
                     newest = self._children.get((reading, key), 0)
@@ -169,7 +201,7 @@ class Parents(Law):
     def _look(self, operation: Operation, sequence: int, reading: int) -> None:
         for key in objects_of(operation):
             child = self._children.get((reading, key), 0)
-            if child > sequence or (child == sequence and key.startswith("co:")):
+            if child >= sequence:
                 self._broken(f"event {child} was there before event {sequence}, its parent by {key}")
 
 
@@ -186,25 +218,31 @@ class Waits(Law):
             for other in unfinished:
                 if other.number >= ticket.number or not _waits(ticket, other):
                     continue
-                is_together = call.batch.endpoint is Endpoint.ACTIVITIES and other in places
+                is_together = call.batch.endpoint in IN_ONE_REQUEST and other in places
                 if not (is_together and places[other] < places[ticket]):
                     self._broken(f"{ticket!r} leaves while {other!r} is unfinished")
 
 
 def _waits(ticket: Ticket, other: Ticket) -> bool:
     keys = objects_of(other.operation)
-    if ticket.endpoint is other.endpoint:
-        return not keys.isdisjoint(objects_of(ticket.operation))
-    return other.endpoint is not Endpoint.ACTIVITIES and not keys.isdisjoint(parents_of(ticket.operation))
+    is_one_line = ticket.endpoint is other.endpoint or {ticket.endpoint, other.endpoint} <= CHANGING
+    if (is_one_line or ticket.endpoint is Endpoint.DELETIONS) and not keys.isdisjoint(
+        objects_of(ticket.operation)
+    ):
+        return True
+    return other.endpoint in CHANGING and not keys.isdisjoint(parents_of(ticket.operation))
 
 
 class Duplicates(Law):
-    """An activity goes again only where its answer was lost, or its record was not committed."""
+    """What counts twice goes again only where its answer was lost, or its record was not committed.
+
+    Activities, metrics and forwarded calls.
+    """
 
     name = "duplicates"
 
     def served(self, call: Call, outcomes: list[str]) -> None:
-        if call.batch.endpoint is not Endpoint.ACTIVITIES:
+        if call.batch.endpoint not in NOT_TWICE:
             return
         for sequences, outcome in zip(call.sequences, outcomes, strict=True):
             if outcome != "applied":
@@ -213,7 +251,7 @@ class Duplicates(Law):
                 self._look(call, sequence)
 
     def _look(self, call: Call, sequence: int) -> None:
-        for before in self._facts.of[sequence, Endpoint.ACTIVITIES].calls:
+        for before in self._facts.of[sequence, call.batch.endpoint].calls:
             is_same = before is not call and before.readings[sequence] == call.readings[sequence]
             if is_same and (before, sequence) in self._facts.accepted:
                 self._broken(f"event {sequence} was accepted, and is sent again in the same reading")

@@ -17,7 +17,6 @@ from streamer.errors import StreamerError
 from streamer.outcomes import Endpoint, Fate
 from streamer.planhat.requests import encode_operation
 from streamer.records import TopicPartition
-from streamer.transform.rules import Rules
 from tests.simulation.ports import (
     SESSION_SECONDS,
     SimulatedDecoder,
@@ -40,6 +39,8 @@ LIMITS = Limits(
         Endpoint.COMPANIES: BulkLimits(3, 2_000, 0.1, 1),
         Endpoint.ENDUSERS: BulkLimits(4, 2_000, 0.1, 1),
         Endpoint.ACTIVITIES: BulkLimits(5, 2_000, 0.1, 3),
+        Endpoint.METRICS: BulkLimits(5, 2_000, 0.1, 3),
+        Endpoint.SEGMENT: BulkLimits(1, 2_000, 0.0, 6),
     },
     probe_operations=4,
     gate_first_seconds=0.2,
@@ -137,7 +138,7 @@ class Member:
         self.limits = world.limits
         self.streamer = Streamer(
             limits=self.limits,
-            rules=Rules(),
+            rules=world.terms.rules,
             source=self.source,
             decoder=SimulatedDecoder(self),
             encode=encode_operation,
@@ -182,7 +183,7 @@ class Member:
     def tickets_of(self, batch: Batch) -> list[Ticket]:
         """The tickets that a batch was just made of, in its order."""
         sent = [t for t in self.tickets() if t.flight == batch.number and t.place is Place.SENT]
-        if batch.endpoint is Endpoint.ACTIVITIES:
+        if not batch.endpoint.is_upsert:
             by_operation = {id(ticket.operation): ticket for ticket in sent}
             found = [by_operation[id(each)] for each in batch.operations if id(each) in by_operation]
         else:  # merged, an operation is made for its request; no two of one are about the same object

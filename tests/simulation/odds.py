@@ -51,6 +51,16 @@ SWITCHES: Mapping[str, Sequence[str]] = {
     "service_seconds": ("0.2", "1.5", "7"),
     "analytics_seconds": ("0.2", "1.2", "3"),
 }
+OF_FEATURES: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "metrics": {
+        "metric_error_shape": ("item-error", "keys-error", "text"),
+        "unknown_parent": ("ignored", "error"),
+        "metric_token": ("on", "off"),
+    },
+    "deletes": {"delete_reply": ("counted", "no-content", "empty")},
+    "passthrough": {"dock_pages": ("on", "off"), "dock_token": ("on", "off")},
+}
+"""Switches that say something only where calls become such operations: turned there, and there alone."""
 COMPANIONS: Mapping[str, Sequence[str]] = {
     "unknown_custom": ("custom_fields=color",),
     "header_spelling": ("calls_per_minute=20",),
@@ -67,12 +77,6 @@ NOT_TURNED: Mapping[str, str] = {
     "keep_requests": "A view for people, of the HTTP server that is not here.",
     "keep_ignored": "What is ignored is read there by the simulator: it must be kept.",
     "duplicate_view": "A count for people: copies are never refused.",
-    "dock_pages": "No call is forwarded in these worlds; the tests of the sandbox try both.",
-    "dock_token": "No call is forwarded in these worlds; the tests of the sandbox try both.",
-    "metric_token": "No rule of these worlds pushes a metric; the tests of the sandbox try both.",
-    "delete_reply": "No rule of these worlds deletes anybody; each value is tried by planhat_contract.",
-    "metric_error_shape": "No rule of these worlds pushes a metric; each value is tried by planhat_contract.",
-    "unknown_parent": "No rule of these worlds pushes a metric; each value is tried by planhat_contract.",
 }
 """Switches left alone, and why."""
 
@@ -81,17 +85,31 @@ FAULT_KINDS = (
 )  # fmt: skip
 
 
-def switch_words(dice: random.Random) -> list[str]:
-    """The words of a step `switch`."""
+AIMS: Mapping[str, Sequence[str]] = {
+    "metrics": ("endpoint=metrics", "endpoint=metrics"),
+    "deletes": ("endpoint=endusers method=DELETE", "endpoint=endusers method=GET"),
+    "passthrough": ("endpoint=segment",) * 6,
+}
+"""What a fault strikes besides, by feature."""
+
+
+def switch_words(dice: random.Random, features: Sequence[str] = ()) -> list[str]:
+    """The words of a step `switch`, in a world with these features (names of `OF_FEATURES`)."""
+    if features and dice.random() < 0.25:
+        switches = OF_FEATURES[dice.choice(features)]
+        name = dice.choice(list(switches))
+        return [f"{name}={dice.choice(switches[name])}"]
     name = dice.choice(list(SWITCHES))
     together = COMPANIONS.get(name, ()) if dice.random() < 0.7 else ()
     return [*together, f"{name}={dice.choice(SWITCHES[name])}"]
 
 
-def fault_words(dice: random.Random) -> list[str]:
-    """The words of a step `fault`."""
+def fault_words(dice: random.Random, features: Sequence[str] = ()) -> list[str]:
+    """The words of a step `fault`, in a world with these features."""
     kind = dice.choice(FAULT_KINDS)
-    words = [f"kind={kind}", f"endpoint={dice.choice(['any', 'companies', 'endusers', 'activities'])}"]
+    aims = ["endpoint=any", "endpoint=companies", "endpoint=endusers", "endpoint=activities"]
+    aims += [aim for feature in features for aim in AIMS[feature]]
+    words = [f"kind={kind}", *dice.choice(aims).split()]
     match kind:
         case "status":
             words += _status_words(dice)
@@ -108,6 +126,18 @@ def fault_words(dice: random.Random) -> list[str]:
         if dice.random() < 0.15:
             words.append(f"{name}={dice.choice(values)}")
     return words
+
+
+def aimed_words(dice: random.Random, feature: str) -> list[str]:
+    """The words of a step `fault` that waits for the first operations of a feature: they are few."""
+    words = [dice.choice(AIMS[feature]), f"times={dice.choice([1, 1, 2])}", f"every={dice.choice([1, 2, 3])}"]
+    if feature == "metrics" and dice.random() < 0.7:
+        kind = ["kind=refuse", "error=no_such_value"]
+    elif dice.random() < 0.5:
+        kind = [f"kind={dice.choice(['lost_reply', 'reset', 'cut'])}"]
+    else:
+        kind = ["kind=status", *_status_words(dice)]
+    return [*kind, *" ".join(words).split()]
 
 
 def _status_words(dice: random.Random) -> list[str]:

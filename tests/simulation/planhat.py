@@ -5,31 +5,41 @@ Planhat (`arrive`), its reply is back (`answer`). What the reply means is read b
 `streamer.planhat`; nothing of that is written a second time here.
 """
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from streamer.engine.ports import Batch, Delivery
 from streamer.outcomes import Answer, Endpoint, Host, Transient, TransientReason
+from streamer.planhat import client
 from streamer.planhat.headers import remaining_calls
-from streamer.planhat.requests import Addresses, request_for
+from streamer.planhat.requests import Addresses, Request, request_for
 from streamer.planhat.responses import read_answer
-from streamer.standins.planhat.choices import UnknownCompany
+from streamer.planhat.sink import _following as following
+from streamer.standins.planhat import replies as sandbox_replies
 from streamer.standins.planhat.drafts import Draft
 from streamer.standins.planhat.faults import Fault, FaultKind
-from streamer.standins.planhat.replies import Reply, Request, Route, route_of
-from streamer.standins.planhat.sandbox import DEFAULT_API_TOKEN, DEFAULT_TENANT_TOKEN, Sandbox
+from streamer.standins.planhat.replies import Reply, Route, route_of
+from streamer.standins.planhat.sandbox import DEFAULT_API_TOKEN, DEFAULT_TENANT_TOKEN, Sandbox, Served
 from streamer.standins.planhat.switches import Switches, with_changes
 from streamer.transform.operations import Operation
 from tests.simulation.clock import VirtualClock
+from tests.simulation.outcomes import outcomes_of
 
 ADDRESSES = Addresses("https://api.example", "https://analytics.example", DEFAULT_TENANT_TOKEN)
-DEADLINES = {Host.MAIN: 6.0, Host.ANALYTICS: 2.0}
-"""Seconds a worker waits for a reply."""
+DEADLINES = {Host.MAIN: 6.0, Host.ANALYTICS: 2.0, Host.SEGMENT: 2.0}
+"""Seconds a worker waits for a reply; of a deletion, for all that it asks together."""
 NO_LIMITS = {"history": 100_000, "calls_per_minute": 0, "calls_per_second": 0, "parallel_calls": 0}
-_AUTHORIZATION = f"Bearer {DEFAULT_API_TOKEN}"
+_BEARER = f"Bearer {DEFAULT_API_TOKEN}"
+_AUTHORIZATIONS = {
+    **dict.fromkeys(Endpoint, _BEARER),
+    Endpoint.ACTIVITIES: None,
+    Endpoint.SEGMENT: f"Basic {b64encode(f'{DEFAULT_TENANT_TOKEN}:'.encode()).decode()}",
+}
 
 
 class Ear(Protocol):
@@ -40,9 +50,10 @@ class Ear(Protocol):
 
         - `applied`
         - `ignored`: not saved for want of a company, be that an error or not counted at all
-        - `hidden`: the same, but counted as if nothing were to change: nobody can tell
+        - `hidden`: the same, or another's word, but answered as if it were done: nobody can tell
         - `duplicated`: another writer's, for now
         - `nameless`: a create that lacks a name
+        - `ambiguous`: a deletion of whom Planhat has several
         - `refused`: for what it says
         - `failed`: nobody looked at it
         """
@@ -74,6 +85,14 @@ class Call:
     is_abandoned: bool = False
     """Its process is dead: nobody hears the answer."""
 
+    asked: Request | None = None
+    """The last of its requests."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds that one request of a deletion may take: it may ask three times."""
+        return DEADLINES[self.batch.endpoint.host] / 3
+
     @property
     def deadline(self) -> float:
         """When its worker stops waiting."""
@@ -99,8 +118,9 @@ class Planhat:
         self.sandbox.store.companies.create(Draft(fields, {}, None), None, fields, "")
 
     def change_token(self, *, is_valid: bool) -> None:
-        """Our token is revoked, or given back."""
+        """Our tokens are revoked, or given back; of activities nobody says so."""
         self.sandbox.api_token = DEFAULT_API_TOKEN if is_valid else "another"
+        self.sandbox.tenant_token = DEFAULT_TENANT_TOKEN if is_valid else "another"
 
     def fault(self, words: dict[str, Any]) -> None:
         """Something goes wrong from now on, in the sandbox's own words."""
@@ -113,43 +133,61 @@ class Planhat:
         self.under_way.append(call)
 
     def arrive(self, call: Call) -> None:
-        """It reaches Planhat, and is applied as far as rules and faults let it."""
+        """It reaches Planhat, and is applied as far as rules and faults let it.
+
+        A deletion may be several requests, one after the other: they are one step, for nobody else who may
+        send comes between them.
+        """
         if call.has_arrived:
             return
         call.has_arrived = True
         call.ready_at = self._clock.now
         self._finish_work()
         batch = call.batch
-        sent = request_for(batch.endpoint, batch.items, ADDRESSES)
-        path = "/" + sent.url.split("/", 3)[3]
-        route = route_of(path)
-        admission = self.sandbox.admit(route, _AUTHORIZATION)
+        before = self.sandbox.store.stamps.arrivals
+        asked = request_for(batch.endpoint, batch.items, ADDRESSES)
+        served = self._ask(call, asked)
+        further = self._following(call, asked, is_first=True)
+        while further is not None:
+            asked, served = further, self._ask(call, further)
+            further = self._following(call, asked, is_first=False)
+        call.asked = asked
+        if served is None:
+            outcomes = ["failed"] * len(batch.items)
+        else:
+            outcomes = outcomes_of(self.sandbox.store, batch, asked, before, served.reply, served.fault)
+        self._ear.served(call, outcomes)
+
+    def _ask(self, call: Call, asked: Request) -> Served | None:
+        """One request; None where it was not let in."""
+        self._leave(call)
+        path, _, query = ("/" + asked.url.split("/", 3)[3]).partition("?")
+        route = route_of(unquote(path))
+        admission = self.sandbox.admit(route, _AUTHORIZATIONS[call.batch.endpoint])
         call.headers, call.is_counted = dict(admission.headers), admission.is_counted
         if admission.refusal is not None:
             call.reply = admission.refusal
-            self._ear.served(call, ["failed"] * len(batch.items))
-            return
+            return None
         self._numbers += 1
-        stamps = self.sandbox.store.stamps
-        before = stamps.arrivals
-        reply, fault = self.sandbox.serve(Request(sent.method, path, route, {}, sent.body), self._numbers)
-        call.reply = reply
-        call.ready_at += self._service_seconds(route)
-        if fault is not None and fault.kind in {FaultKind.STATUS, FaultKind.RESET}:
-            # Any 2xx of the analytics host means "received", even a proxy's page: nothing more can be known.
-            is_hidden = batch.endpoint is Endpoint.ACTIVITIES and reply.status // 100 == 2
-            outcomes = ["hidden" if is_hidden else "failed"] * len(batch.items)
-        elif batch.endpoint is Endpoint.ACTIVITIES:
-            outcomes = ["applied"] * len(batch.items)
-        else:
-            outcomes = self._outcomes(route, batch, before, reply)
-        if fault is not None:
-            self._strike(call, fault)
-        self._ear.served(call, outcomes)
+        request = sandbox_replies.Request(asked.method, path, route, dict(parse_qsl(query)), asked.body)
+        served = self.sandbox.serve(request, self._numbers)
+        call.reply = served.reply
+        switches, began = self.sandbox.board.now, call.ready_at
+        call.ready_at += switches.service_seconds if route.is_main else switches.analytics_seconds
+        if served.fault is not None:
+            self._strike(call, served.fault)
+        if call.batch.endpoint is Endpoint.DELETIONS and call.ready_at - began >= call.patience:
+            call.ready_at, call.failure = began + call.patience, TransientReason.TIMEOUT
+        return served
 
-    def _service_seconds(self, route: Route) -> float:
-        switches = self.sandbox.board.now
-        return switches.service_seconds if route.is_main else switches.analytics_seconds
+    @staticmethod
+    def _following(call: Call, asked: Request, *, is_first: bool) -> Request | None:
+        """What a deletion asks next."""
+        if call.batch.endpoint is not Endpoint.DELETIONS or call.failure is not None or call.reply is None:
+            return None
+        reply = client.Reply(call.reply.status, call.headers, call.reply.body)
+        found = following(call.batch, asked, reply, ADDRESSES, is_first=is_first)
+        return found if isinstance(found, Request) else None
 
     def _strike(self, call: Call, fault: Fault) -> None:
         match fault.kind:
@@ -162,30 +200,6 @@ class Planhat:
             case FaultKind.RESET | FaultKind.LOST_REPLY | FaultKind.CUT:
                 call.ready_at += fault.seconds
                 call.failure = TransientReason.CONNECTION
-
-    def _outcomes(self, route: Route, batch: Batch, before: int, reply: Reply) -> list[str]:
-        """What became of each entry of a bulk, from the store and not from the reply."""
-        model = self.sandbox.store.model(route.endpoint)
-        written = [
-            row.sent
-            for entry in model.by_id.values()
-            if entry.last_arrival > before
-            for row in entry.history or ()
-            if row.arrival > before
-        ]
-        rows = self.sandbox.store.ignored.rows
-        ignored = [(row.external_id, row.email) for row in rows if row.arrival > before]
-        is_counted = self.sandbox.board.now.unknown_company is UnknownCompany.NONUPDATES
-        outcomes = []
-        for raw in batch.items:
-            sent = msgspec.json.decode(raw)
-            if sent in written:
-                outcomes.append("applied")
-            elif (sent.get("externalId"), sent.get("email")) in ignored:
-                outcomes.append("hidden" if is_counted else "ignored")
-            else:
-                outcomes.append(next(_kind_of(sent, text) for each, text in reply.refused if each == sent))
-        return outcomes
 
     def answer(self, call: Call) -> None:
         """Its reply is back (it arrives first, if it has not)."""
@@ -213,13 +227,23 @@ class Planhat:
             if call.reply is not None and call.has_arrived:
                 route = Route(call.batch.endpoint.value, is_main=call.batch.endpoint.host is Host.MAIN)
                 self.sandbox.release(route, call.reply)
-            if call.is_counted:
-                self.sandbox.quota.leave()
+            self._leave(call)
+
+    def _leave(self, call: Call) -> None:
+        """Its latest request is answered."""
+        if call.is_counted:
+            call.is_counted = False
+            self.sandbox.quota.leave()
 
     def _read(self, call: Call) -> Answer:
         if call.failure is not None or call.reply is None:
             return Transient(call.failure or TransientReason.CONNECTION)
         batch, reply = call.batch, call.reply
+        if batch.endpoint is Endpoint.DELETIONS and call.asked is not None:
+            told = client.Reply(reply.status, call.headers, reply.body)
+            # Followed by nothing: a second 404 is the word on it.
+            answer = following(batch, call.asked, told, ADDRESSES, is_first=False)
+            return answer if not isinstance(answer, Request) else Transient(TransientReason.CONNECTION)
         return read_answer(
             batch.endpoint, batch.operations, reply.status, call.headers, reply.body, now=self._clock.time()
         )
@@ -234,13 +258,3 @@ class Planhat:
         status = None if reply is None else reply.status
         left = None if reply is None else remaining_calls(call.headers)
         call.deliver(Delivery(call.batch, answer, self._clock.now - call.sent_at, status, left))
-
-
-def _kind_of(sent: dict[str, Any], text: str) -> str:
-    """What the sandbox's words for a refusal mean: said a second time, as the engine's reading is judged."""
-    if text in {"company not found", "companyId must be specified"}:
-        return "ignored"
-    if text.endswith(" duplicated"):
-        return "duplicated"
-    is_named = bool(sent.get("name"))
-    return "nameless" if text == "name must be specified" and not is_named else "refused"

@@ -129,7 +129,7 @@ class SimulatedSink:
     def submit(self, batch: Batch) -> bool:
         member, world = self._member, self._member.world
         member.touch()
-        workers = 1 if batch.endpoint.host is Host.MAIN else member.limits.bulks[batch.endpoint].flights
+        workers = 1 if batch.endpoint.host is Host.MAIN else member.limits.bulk(batch.endpoint).flights
         mine = [c for c in world.planhat.under_way if c.slot == member.slot]
         if world.is_sink_busy or sum(c.batch.endpoint is batch.endpoint for c in mine) >= workers:
             return False

@@ -6,7 +6,7 @@ from itertools import pairwise
 from streamer.engine.ports import Delivery
 from streamer.outcomes import Host, Transient, TransientReason
 from tests.simulation.facts import Facts
-from tests.simulation.law import Law
+from tests.simulation.law import Law, calls_of
 from tests.simulation.member import Member, Reading
 from tests.simulation.planhat import Call
 from tests.simulation.world import World
@@ -50,8 +50,11 @@ class Allowance:
         self._take_share()
         self._saved = 0.0
 
-    def call(self, now: float) -> str:
-        """One more call; why that is one too many, or ""."""
+    def call(self, now: float, following: int = 0) -> str:
+        """One more call, and those that follow it unasked; why that is one too many, or "".
+
+        What follows a deletion is owed: it comes at once, and nothing goes until it is earned.
+        """
         self._earn(now)
         self._take_share()
         self._calls.append(now)
@@ -62,7 +65,10 @@ class Allowance:
         if len(self._calls) > max(1, int(self._share)):
             return f"{len(self._calls)} calls in {MINUTE_SECONDS} s with a share of {self._share:g}"
         self._saved -= 1.0
-        return "" if self._saved >= -SLACK_CALLS else f"a call with {1 + self._saved:.3f} of one saved up"
+        wrong = "" if self._saved >= -SLACK_CALLS else f"a call with {1 + self._saved:.3f} of one saved up"
+        self._saved -= following
+        self._calls.extend([now] * following)
+        return wrong
 
     def _earn(self, now: float) -> None:
         if now > self._at:
@@ -130,7 +136,9 @@ class Quota(Law):
         now = self._world.clock.now
         if now < self._blocked[member]:
             self._broken(f"a call {self._blocked[member] - now:.2f} s before the end of a 429's wait")
-        if wrong := self._allowance(member).call(now):
+        # A deletion is one operation, and perhaps several calls: the first of them counts for the group.
+        following = max(map(calls_of, call.batch.operations)) - 1
+        if wrong := self._allowance(member).call(now, following):
             self._broken(f"member {member.slot}: {wrong}")
         self._count(member, now)
 

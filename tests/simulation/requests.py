@@ -21,7 +21,7 @@ class Bulks(Law):
     name = "bulks"
 
     def submitted(self, member: Member, call: Call) -> None:
-        batch, limits = call.batch, member.limits.bulks[call.batch.endpoint]
+        batch, limits = call.batch, member.limits.bulk(call.batch.endpoint)
         mine = [
             other
             for other in self._world.planhat.under_way

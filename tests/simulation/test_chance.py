@@ -10,7 +10,7 @@ import pytest
 from streamer.standins.planhat.faults import FaultKind
 from streamer.standins.planhat.switches import PERMISSIONS, Switches, with_changes
 from tests.simulation.chance import script_of
-from tests.simulation.odds import NOT_TURNED, SWITCHES
+from tests.simulation.odds import NOT_TURNED, OF_FEATURES, SWITCHES
 from tests.simulation.world import HOLDING
 
 SEEDS = 3_000
@@ -42,7 +42,8 @@ def test_every_switch_is_turned_or_has_its_reason(words: dict[str, dict[str, set
 
 def test_every_value_in_the_table_comes_up(words: dict[str, dict[str, set[str]]]) -> None:
     """The table promises no value that no script turns to, and each is one the sandbox takes."""
-    for name, values in SWITCHES.items():
+    tables = (SWITCHES, *OF_FEATURES.values())
+    for name, values in (row for table in tables for row in table.items()):
         assert set(values) <= words["switch"][name], name
         for value in values:
             with_changes(Switches(), {name: value})
@@ -65,6 +66,24 @@ def test_every_kind_of_fault_strikes(words: dict[str, dict[str, set[str]]]) -> N
 
 
 def test_what_an_operator_may_set_is_set(words: dict[str, dict[str, set[str]]]) -> None:
-    """Worlds read on past full metadata, and have a holding company, or name one that is not there."""
+    """Worlds read on past full metadata, have a holding company, or name one that is not there, and so on."""
     assert words["world"]["overflow"] == {"resend"}
     assert words["world"]["unassigned"] == {HOLDING, "co-nowhere"}
+    assert words["world"]["mode"] == {"passthrough"}
+    assert words["world"]["metrics"] == {"on"}
+    assert words["world"]["deletes"] == {"delete", "archive"}
+    assert words["world"]["link"] == {"if_absent", "never"}
+
+
+def test_what_calls_become_does_not_change_other_worlds() -> None:
+    """Most worlds have none of it, and passthrough has nothing beside it."""
+    worlds = [script_of(seed)[0].named() for seed in range(400)]
+    chosen = [world.keys() & {"mode", "metrics", "deletes"} for world in worlds]
+    assert sum(not each for each in chosen) > 120
+    assert all(each == {"mode"} for each in chosen if "mode" in each)
+
+
+def test_faults_are_aimed_at_what_calls_become(words: dict[str, dict[str, set[str]]]) -> None:
+    """At each endpoint of Planhat's, and at each request that a deletion makes."""
+    assert words["fault"]["endpoint"] == {"any", "companies", "endusers", "activities", "metrics", "segment"}
+    assert words["fault"]["method"] == {"DELETE", "GET"}

