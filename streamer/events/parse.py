@@ -28,7 +28,8 @@ FIELDS_READ = frozenset(
 def call_type_of(value: object) -> CallType:
     """The type a decoded value says it has, whether or not the rest of it holds."""
     name = value.get("type") if isinstance(value, dict) else None
-    return CallType(name) if isinstance(name, str) and name in _BUILDERS else CallType.UNKNOWN
+    known = _known(name)
+    return CallType(known) if known else CallType.UNKNOWN
 
 
 def parse(value: object) -> Call:
@@ -39,10 +40,20 @@ def parse(value: object) -> Call:
     if not isinstance(value, dict):
         raise InvalidEvent(InvalidReason.NOT_AN_EVENT, "not an object")
     name = value.get("type")
-    build = _BUILDERS.get(name) if isinstance(name, str) else None
-    if build is None:
+    known = _known(name)
+    if not known:
         raise InvalidEvent(InvalidReason.NOT_AN_EVENT, "type is none of Segment's" if name else "no type")
-    return build(value)
+    return _BUILDERS[known](value)
+
+
+def _known(name: object) -> str:
+    """The type as Segment writes it, "" for none. Others write it with capitals: RudderStack's `Identify`."""
+    if not isinstance(name, str):
+        return ""
+    if name in _BUILDERS:
+        return name
+    lowered = name.lower()
+    return lowered if lowered in _BUILDERS else ""
 
 
 # --- one builder per type ------------------------------------------------------------------------

@@ -36,5 +36,8 @@ def _forwarded(who: Who, company: str | None, decoded: JsonDict) -> Transformed 
     body = {name: value for name, value in decoded.items() if value is not None}
     if who.external_id is not None:
         body["user_id"] = who.external_id
+    # As Segment spells it: others write it with capitals.
+    if not body["type"].islower():
+        body["type"] = body["type"].lower()
     body["source"] = SOURCE
     return Transformed((ForwardCall(who.external_id, who.email, company, body),))

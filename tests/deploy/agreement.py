@@ -42,14 +42,26 @@ def settings_of(documents: Documents, folder: Path) -> Settings:
 
 def mounted(documents: Documents) -> dict[str, tuple[str, str]]:
     """The files of Secrets in streamer's pods: path to the Secret's name and key."""
-    volumes = {each["name"]: each["secret"] for each in pod_of(documents)["spec"]["volumes"]}
+    volumes = {
+        each["name"]: each["secret"] for each in pod_of(documents)["spec"]["volumes"] if "secret" in each
+    }
     found = {}
     for mount in container_of(documents)["volumeMounts"]:
         assert mount["readOnly"] is True
-        secret = volumes[mount["name"]]
+        secret = volumes.get(mount["name"])
+        if secret is None:
+            continue
         for entry in secret["items"]:
             found[f"{mount['mountPath']}/{entry['path']}"] = (secret["secretName"], entry["key"])
     return found
+
+
+def mapping_of(documents: Documents) -> tuple[str, str]:
+    """The path that streamer's pods have a mapping file at, and the file."""
+    (volume,) = (each for each in pod_of(documents)["spec"]["volumes"] if "configMap" in each)
+    (mount,) = (each for each in container_of(documents)["volumeMounts"] if each["name"] == volume["name"])
+    ((name, text),) = only(documents, "ConfigMap", volume["configMap"]["name"])["data"].items()
+    return f"{mount['mountPath']}/{name}", text
 
 
 def bytes_of(quantity: str) -> int:
@@ -66,6 +78,10 @@ def properties_shown() -> str:
 
 
 def _content(documents: Documents, variable: str, path: str) -> str:
+    if variable == "STREAMER_MAPPING_FILE":
+        there, text = mapping_of(documents)
+        assert path == there
+        return text
     secret, key = mounted(documents)[path]
     for each in documents:
         if each["kind"] == "Secret" and each["metadata"]["name"] == secret:

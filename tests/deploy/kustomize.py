@@ -15,7 +15,7 @@ from tests.deploy.shipped import ROOT
 
 KUSTOMIZE = "v5.7.1"
 BUILD_TIMEOUT_SECONDS = 300
-COMPONENTS = ("keda", "monitoring", "networkpolicy", "strimzi")
+COMPONENTS = ("keda", "mapping", "monitoring", "networkpolicy", "strimzi")
 PRODUCTION = Path("overlays/production")
 
 Documents = list[dict[str, Any]]

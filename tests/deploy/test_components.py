@@ -7,9 +7,10 @@ import promql_parser
 import pytest
 
 from streamer.kafka.permissions import PERMISSIONS, Resource
+from streamer.mapping.reading import read_mapping
 from streamer.metrics import CATALOGUE
-from tests.deploy.agreement import container_of, pod_of, settings_of
-from tests.deploy.kustomize import only
+from tests.deploy.agreement import container_of, mapping_of, pod_of, settings_of
+from tests.deploy.kustomize import PRODUCTION, only, production_with, rendered
 from tests.deploy.renderings import PRODUCTIONS, WITH_ALL, rendering
 from tests.deploy.shipped import compose
 
@@ -44,6 +45,26 @@ def test_all_lies_in_the_namespace_but_what_is_kafkas(name: str) -> None:
     for document in rendering(name):
         kafkas = document["apiVersion"].startswith("kafka.strimzi.io/")
         assert document["metadata"]["namespace"] == ("kafka" if kafkas else "streamer")
+
+
+# --- the mapping file ----------------------------------------------------------------------------
+
+
+def test_the_mapping_is_where_the_setting_says(tmp_path: Path) -> None:
+    """The setting names the mounted file, streamer accepts it, and until it is written it changes nothing."""
+    assert settings_of(rendering("production with mapping"), tmp_path).mapping_file is not None
+    _, text = mapping_of(rendering("production with mapping"))
+
+    assert read_mapping(text) == read_mapping("")
+
+
+def test_a_changed_mapping_rolls_the_pods(tmp_path: Path) -> None:
+    """The map's name ends in a hash of the file: pods of another file are another template."""
+    copy = tmp_path / "k8s"
+    before = pod_of(production_with({"mapping"}, copy))
+    (copy / "components/mapping/mapping.toml").write_text('[identify]\nunlisted = "drop"\n', encoding="utf-8")
+
+    assert pod_of(rendered(copy / PRODUCTION)) != before
 
 
 # --- monitoring ----------------------------------------------------------------------------------

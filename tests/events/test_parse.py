@@ -8,7 +8,7 @@ from hypothesis import given
 
 from streamer.errors import InvalidEvent
 from streamer.events.calls import Alias, Call, Delete, Group, Identify, Page, Screen, Track
-from streamer.events.parse import parse
+from streamer.events.parse import call_type_of, parse
 from streamer.outcomes import CallType, InvalidReason
 from tests.events.strategies import anything, events, unhurried
 
@@ -33,7 +33,7 @@ INVALID = [
     ("track", R.NOT_AN_EVENT, "not an object"),
     ({}, R.NOT_AN_EVENT, "no type"),
     ({**TRACK, "type": None}, R.NOT_AN_EVENT, "no type"),
-    ({**TRACK, "type": "Track"}, R.NOT_AN_EVENT, "type is none of Segment's"),
+    ({**TRACK, "type": "tracked"}, R.NOT_AN_EVENT, "type is none of Segment's"),
     ({**TRACK, "type": ["track"]}, R.NOT_AN_EVENT, "type is none of Segment's"),
     ({**TRACK, "userId": None}, R.NO_USER_ANON_ID, "userId, anonymousId"),
     ({"type": "identify", "traits": {"email": "a@b.co"}}, R.NO_USER_ANON_ID, "userId, anonymousId"),
@@ -215,10 +215,17 @@ def test_parsing_is_total(value: Any) -> None:
     except InvalidEvent as invalid:
         reason = invalid.reason
     else:
-        assert call.type == value["type"]
+        assert call.type == value["type"].lower()
         assert isinstance(call.context, dict)
         return
     assert reason not in NOT_OURS
+
+
+@pytest.mark.parametrize("spelt", ["Track", "TRACK"])
+def test_a_type_with_capitals_is_the_type(spelt: str) -> None:
+    """Others than Segment write it so."""
+    assert parse({**TRACK, "type": spelt}) == parse(TRACK)
+    assert call_type_of({**TRACK, "type": spelt}) is CallType.TRACK
 
 
 def test_a_value_nested_ten_thousand_deep_is_no_trouble() -> None:

@@ -47,6 +47,11 @@ def test_a_call_is_its_users(event: dict[str, Any], keys: tuple[str, ...], user_
     assert operation.call.get("user_id") == user_id
 
 
+def test_the_type_is_spelt_as_segment_does() -> None:
+    """Planhat's endpoint is Segment's: it need not know how others write a type."""
+    assert forwarded({"type": "Track", "userId": "u-1", "event": "E"}).call["type"] == "track"
+
+
 def test_the_body_is_the_call_as_it_came() -> None:
     """With `user_id` and the source beside; what Avro has for every call and this one not is left out."""
     event = {
