@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer
@@ -87,6 +88,31 @@ def test_a_refused_token_ends_with_4(command: str, broker: EmbeddedBroker, sandb
     assert ended.returncode == 4
     assert "STREAMER_PLANHAT_API_TOKEN" in ended.stderr
     assert "not-the-token" not in ended.stderr + ended.stdout
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_token_that_may_not_delete_ends_with_4_where_a_rule_deletes(
+    command: str, broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    """Before the first delete call stops everything; the answer names both ways out."""
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('[calls]\ndelete = "delete"')
+    with SandboxProcess({"denied": "endusers.delete"}) as strict:
+        ended = streamer(command, broker, strict, STREAMER_START="latest", STREAMER_MAPPING_FILE=str(mapping))
+    assert ended.returncode == 4
+    assert "Allow the token's service account to delete" in ended.stderr
+    assert "or take calls.delete out of the mapping" in ended.stderr
+
+
+def test_check_deletes_nobody_where_a_rule_deletes(
+    broker: EmbeddedBroker, sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    """It says what was verified."""
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('[calls]\ndelete = "delete"')
+    ended = streamer("check", broker, sandbox, STREAMER_START="latest", STREAMER_MAPPING_FILE=str(mapping))
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"^deletions +ok +to delete nobody was not refused", ended.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", ["check", "run"])

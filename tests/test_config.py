@@ -261,6 +261,50 @@ def test_a_mode_without_its_token_is_refused_with_what_to_do() -> None:
     assert "needed beside the API token too" in problem
 
 
+TENANT_ALONE = {name: text for name, text in REQUIRED.items() if name != "STREAMER_PLANHAT_API_TOKEN"}
+
+
+def test_a_forgotten_api_token_is_no_wish_to_forward() -> None:
+    """Who sets what only api mode asks for hears of each such setting; to name the mode silences it."""
+    meant = {
+        "STREAMER_PLANHAT_SUBDOMAIN": "api-us2",
+        "STREAMER_PLANHAT_CALLS_PER_MINUTE": "10",
+        "STREAMER_UNASSIGNED": "drawer",
+    }
+    problems = problems_of(TENANT_ALONE | meant | {"STREAMER_HTTP_PORT": "many"})
+    assert len(problems) == len(meant) + 1
+    for name in meant:
+        (problem,) = [each for each in problems if each.startswith(name)]
+        assert "set STREAMER_PLANHAT_API_TOKEN, or" in problem
+        assert problem.endswith("STREAMER_PLANHAT_MODE=passthrough")
+    chosen = load_settings(TENANT_ALONE | meant | {"STREAMER_PLANHAT_MODE": "passthrough"})
+    assert len(settings_warnings(chosen)) == len(meant)
+    # What tunes requests, and commands that need no token, prove nothing.
+    assert load_settings(TENANT_ALONE | {"STREAMER_LINGER_SECONDS": "2"}).sources
+    assert load_settings(TENANT_ALONE | meant, needs=("kafka_bootstrap_servers",)).sources
+
+
+@pytest.mark.parametrize(
+    ("mapping", "is_refused"),
+    [
+        ('[calls]\ndelete = "delete"', True),
+        ('[identify.traits]\nplan = "custom:Plan"', True),
+        ('[events]\ndeny = ["Debug *"]', False),
+    ],
+)
+def test_a_mapping_without_the_token_that_it_is_for(tmp_path: Path, mapping: str, is_refused: bool) -> None:
+    """Rules say nothing where Planhat maps; lists of events do."""
+    file = tmp_path / "mapping.toml"
+    file.write_text(mapping)
+    environ = TENANT_ALONE | {"STREAMER_MAPPING_FILE": str(file)}
+    if is_refused:
+        (problem,) = problems_of(environ)
+        assert problem.startswith(f"STREAMER_MAPPING_FILE={file} has rules beside")
+    else:
+        assert load_settings(environ).planhat_mode is PlanhatMode.PASSTHROUGH
+    assert load_settings(environ | {"STREAMER_PLANHAT_MODE": "passthrough"}).mapping_file is not None
+
+
 def test_settings_that_say_nothing_in_a_mode_are_told() -> None:
     """Whoever limits the quota where there is none, or the connections that nobody opens, hears of it."""
     (token, quota) = settings_warnings(loaded(PLANHAT_MODE="passthrough", PLANHAT_CALLS_PER_MINUTE="10"))

@@ -1,11 +1,16 @@
 """How old what is not delivered is, from what the engine and the Kafka edge know."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
-from streamer.app.told import undelivered_ages
+from streamer.app.awaited_schemas import AwaitedSchemas
+from streamer.app.told import Told, undelivered_ages
 from streamer.engine.ports import Gauges
+from streamer.kafka.source import KafkaSource
+from streamer.outcomes import Endpoint
 from streamer.records import TopicPartition
 
 NOW = 1_790_000_000.0
@@ -49,3 +54,14 @@ def test_the_age_is_that_of_the_oldest_undelivered(
 ) -> None:
     """In flight before unread, 0 without either, nothing where nothing is known, and never below 0."""
     assert undelivered_ages(NOW, gauges, unread, since).get(HERE) == age
+
+
+@pytest.mark.parametrize(("is_metered", "forecast"), [(True, 0.0), (False, None)])
+def test_without_a_quota_nothing_is_forecast_by_it(is_metered: bool, forecast: float | None) -> None:
+    """Forwarded calls have none: a 0 would say that a backlog of hours is through."""
+    source = Mock(spec=KafkaSource, retention_seconds=None, topic="t", is_member=True, log_ends_at=NOW)
+    source.unread.return_value = {HERE: 1_000_000}
+    source.unread_since.return_value = {}
+    told = Told(source, Mock(spec=AwaitedSchemas), lambda: NOW, is_metered=is_metered)
+    told.gauges(replace(_gauges(3), waiting_operations={Endpoint.SEGMENT: 3}))
+    assert told.kafka.drain_forecast_seconds == forecast

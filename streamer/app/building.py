@@ -248,7 +248,8 @@ def build(
     sink = sink_of(settings, may_send)
     stack.callback(partial(sink.close, SINK_CLOSE_SECONDS))
     awaited_schemas = AwaitedSchemas(decoder)
-    told = Told(source, awaited_schemas, clock.time, metrics, LogObserver())
+    is_metered = settings.planhat_mode is PlanhatMode.API
+    told = Told(source, awaited_schemas, clock.time, metrics, LogObserver(), is_metered=is_metered)
     streamer = Streamer(
         limits=limits_of(settings),
         rules=settings.rules,

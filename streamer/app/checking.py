@@ -7,6 +7,7 @@ from streamer.app.verifying import (
     ends_start,
     has_place,
     partitions_by_topic,
+    probe_deletions,
     probe_planhat,
     refused,
     verify_access,
@@ -52,9 +53,20 @@ def check(settings: Settings) -> int:
         raise refused(settings, answered)
     else:
         _say("planhat", f"not verified: {answered.detail}", well=False)
+    _check_deletions(settings)
     host = "Segment endpoint may answer" if is_forwarding else "analytics host answers"
     _say("tenant", f"cannot be verified: Planhat's {host} 200 to any tenant token", well=False)
     return EXIT_CLEAN
+
+
+def _check_deletions(settings: Settings) -> None:
+    answered = probe_deletions(settings)
+    if answered is None:
+        return
+    if isinstance(answered.answer, Answered):
+        _say("deletions", f"to delete nobody was not refused ({answered.detail})")
+    else:
+        _say("deletions", f"not verified that the token may delete: {answered.detail}", well=False)
 
 
 def _check_files(settings: Settings) -> None:

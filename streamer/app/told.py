@@ -21,12 +21,14 @@ class Told(Observers):
         awaited_schemas: AwaitedSchemas,
         time: Callable[[], float],
         *observers: Observer,
+        is_metered: bool = True,
     ) -> None:
-        """`time`: seconds since 1970."""
+        """`time`: seconds since 1970. `is_metered`: whether there is a quota to forecast by."""
         super().__init__(*observers)
         self._source = source
         self._awaited_schemas = awaited_schemas
         self._time = time
+        self._is_metered = is_metered
         self.kafka = KafkaReport()
         """Replaced, never changed: other threads read it."""
 
@@ -40,7 +42,7 @@ class Told(Observers):
             is_member=self._source.is_member,
             log_ends_at=self._source.log_ends_at,
             retention_seconds={} if retention is None else {self._source.topic: retention},
-            drain_forecast_seconds=drain_forecast(gauges, unread),
+            drain_forecast_seconds=drain_forecast(gauges, unread) if self._is_metered else None,
         )
         self._awaited_schemas.look()
         super().gauges(gauges)

@@ -10,7 +10,8 @@ from streamer.kafka.permissions import Need, Resource, needs_of, wishes_of
 from streamer.kafka.start import check_start, check_topics, resolve_start
 from streamer.outcomes import Misconfigured, MisconfiguredReason
 from streamer.planhat.client import Client, trusted_authorities
-from streamer.planhat.probe import Probed, probe, probe_segment
+from streamer.planhat.probe import Probed, probe, probe_deletion, probe_segment
+from streamer.transform.rules import Deletion
 
 
 def verify_access(settings: Settings, command: str = "run") -> None:
@@ -52,6 +53,7 @@ def verify(settings: Settings) -> int:
     answered = probe_planhat(settings)
     if ends_start(answered):
         raise refused(settings, answered)
+    probe_deletions(settings)
     resolve_start(
         settings.kafka_bootstrap_servers,
         settings.kafka_group_id,
@@ -91,6 +93,27 @@ def probe_planhat(settings: Settings) -> Probed:
         return probe(client, settings.planhat_api_url, credentials_of(settings))
     finally:
         client.close()
+
+
+def probe_deletions(settings: Settings) -> Probed | None:
+    """Ask Planhat to delete nobody, where a rule deletes; None where none does.
+
+    Raises PlanhatMisconfigured where the token may not: the first delete call would stop everything.
+    """
+    if settings.planhat_mode is PlanhatMode.PASSTHROUGH or settings.rules.deletion is not Deletion.DELETE:
+        return None
+    client = Client(trusted_authorities(), deadline_seconds=settings.http_main_seconds)
+    try:
+        answered = probe_deletion(client, settings.planhat_api_url, credentials_of(settings))
+    finally:
+        client.close()
+    if answered.answer == Misconfigured(MisconfiguredReason.PERMISSION, 403):
+        raise PlanhatMisconfigured(
+            f'The mapping says calls.delete = "delete", and the API token may not delete endusers '
+            f"({answered.detail}). Nothing was read or sent. Allow the token's service account to delete "
+            "endusers in Planhat, or take calls.delete out of the mapping."
+        )
+    return answered
 
 
 def ends_start(answered: Probed) -> bool:

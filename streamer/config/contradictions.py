@@ -20,6 +20,23 @@ OWN_SETTINGS = {
 }
 """Properties for librdkafka that are settings here, because other rules depend on them."""
 
+ONLY_MEANT_FOR_API_MODE = (
+    "planhat_subdomain",
+    "planhat_api_url",
+    "planhat_analytics_url",
+    "planhat_calls_per_minute",
+    "unassigned",
+    "unchanged_ttl",
+    "link",
+    "bulk_items",
+    "activity_bulk_items",
+)
+"""Where one is set and no mode, somebody means api mode, and the API token is what is missing.
+
+These say where the API is, what is asked of it, or what is written there. What merely tunes a request
+(`table.ONLY_IN_API_MODE` has all that say nothing) may be left from a common file: a warning is enough.
+"""
+
 OTHER_PROTOCOLS = {
     GroupProtocol.CONSUMER: ("heartbeat.interval.ms", "the broker says how often a member is heard"),
     GroupProtocol.CLASSIC: ("group.remote.assignor", "the members share the partitions out themselves"),
@@ -35,7 +52,7 @@ class Contradiction(NamedTuple):
 
 
 def contradictions(settings: Settings) -> list[Contradiction]:
-    """Every rule the settings break, in the order of the table."""
+    """Every rule the settings break, in the order of the table; `sources` must say which are set."""
     return [*_mode(settings), *_deadlines(settings), *_sizes(settings), *_places(settings)]
 
 
@@ -49,6 +66,27 @@ def _mode(settings: Settings) -> Iterator[Contradiction]:
         mode, token = variable_name("planhat_mode"), variable_name("planhat_api_token")
         problem = f"{mode}=api needs {token}: set it, or choose passthrough"
         yield Contradiction(("planhat_mode", "planhat_api_token"), problem)
+    if settings.planhat_mode is PlanhatMode.PASSTHROUGH and "planhat_mode" not in settings.sources:
+        yield from _forgotten_token(settings)
+
+
+def _forgotten_token(settings: Settings) -> Iterator[Contradiction]:
+    """Without an API token calls are forwarded: not what somebody wants who says how to use the API."""
+    sources, mode, token = settings.sources, variable_name("planhat_mode"), variable_name("planhat_api_token")
+    what_to_do = f"set {token}, or, if calls are to be forwarded, {mode}=passthrough"
+    for field in ONLY_MEANT_FOR_API_MODE:
+        if field in sources:
+            problem = (
+                f"{variable_name(field)} is set, which says nothing without {token} (that is passthrough "
+                f"mode): {what_to_do}"
+            )
+            yield Contradiction((field, "planhat_mode", "planhat_api_token"), problem)
+    if settings.mapping_file is not None and settings.mapping_file.maps:
+        problem = (
+            f"{variable_name('mapping_file')}={settings.mapping_file} has rules beside `[events]`, "
+            f"which say nothing without {token} (that is passthrough mode): {what_to_do}"
+        )
+        yield Contradiction(("mapping_file", "planhat_mode", "planhat_api_token"), problem)
 
 
 def _deadlines(settings: Settings) -> Iterator[Contradiction]:

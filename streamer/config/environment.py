@@ -64,10 +64,13 @@ def load_settings(
     problems += field_problems
     if property_problems is not None and "kafka_properties" not in doubtful:
         problems += property_problems(settings.kafka_properties)
-    problems += [one.problem for one in contradictions(settings) if doubtful.isdisjoint(one.fields)]
+    settings = settings.with_sources(sources)
+    # Nothing can be at odds with what this command does without: a stand-in may stand there, or nothing.
+    unjudged = doubtful | (UNSET.keys() - set(needs))
+    problems += [one.problem for one in contradictions(settings) if unjudged.isdisjoint(one.fields)]
     if problems:
         raise SettingsError([_without_secrets(problem, texts) for problem in problems])
-    return settings.with_sources(sources)
+    return settings
 
 
 def reload_secrets(environ: Mapping[str, str] | None = None) -> Tokens:
@@ -134,7 +137,12 @@ def _validated(texts: Mapping[str, str], needs: Collection[str]) -> tuple[Settin
             doubtful.add(field)
             problems.append(_problem(field, texts.get(field), detail["type"], detail["msg"]))
     sound = {field: text for field, text in given.items() if field not in doubtful}
-    return Settings.model_validate(UNSET | sound), problems, doubtful
+    # That the API token is missing says something, also beside other mistakes.
+    is_missing = "planhat_api_token" in needs and "planhat_api_token" not in texts
+    others = {
+        field: text for field, text in UNSET.items() if not (is_missing and field == "planhat_api_token")
+    }
+    return Settings.model_validate(others | sound), problems, doubtful
 
 
 def _stand_ins(texts: Mapping[str, str], needs: Collection[str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The mapping file: the operator's rules, read once, at start."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from streamer.mapping import Finding, MappingMistakes, read_mapping
@@ -20,6 +20,11 @@ class MappingFile:
 
     def __str__(self) -> str:
         return self.path
+
+    @property
+    def maps(self) -> bool:
+        """Whether it says anything beside which events are told, which is all that passthrough mode heeds."""
+        return replace(self.rules, events=None) != Rules()
 
 
 def read_mapping_file(path: str) -> MappingFile:

@@ -89,7 +89,8 @@ class Hold:
 
 ADVICE = {
     HoldReason.CREDENTIALS: "Planhat refused the token (401): check the token and the region",
-    HoldReason.PERMISSION: "the token may not do this (403): give it the permission",
+    HoldReason.PERMISSION: "the token may not do this (403): let its service account write companies and "
+    "endusers and, where the mapping says calls.delete, delete endusers, or take that rule out",
     HoldReason.NOT_FOUND: "Planhat does not know this address (404): check STREAMER_PLANHAT_API_URL, and in "
     "passthrough mode STREAMER_PLANHAT_SEGMENT_URL",
     HoldReason.EVERYTHING_REFUSED: "Planhat refuses every record: look for a field made mandatory there",

@@ -22,8 +22,9 @@ ADVICE = {
     "credentials": "Planhat refuses the token: put a valid one into STREAMER_PLANHAT_API_TOKEN, or, in "
     "passthrough mode, into STREAMER_PLANHAT_TENANT_TOKEN (its file is read again every minute), and see "
     "that STREAMER_PLANHAT_SUBDOMAIN names the tenant's region",
-    "permission": "the API token's service account may not write companies or endusers, or not delete "
-    "endusers: allow it in Planhat",
+    "permission": "the API token's service account may not write companies or endusers: allow it in Planhat. "
+    "Or it may not delete endusers (endpoint deletions): allow that, or take calls.delete out of the "
+    "mapping and restart",
     "not_found": "the address is not Planhat's: see STREAMER_PLANHAT_API_URL, STREAMER_PLANHAT_SUBDOMAIN, "
     "STREAMER_PLANHAT_ANALYTICS_URL and, in passthrough mode, STREAMER_PLANHAT_SEGMENT_URL",
     "everything_refused": "Planhat refuses every operation alike, so the fault is not in one event: see what "

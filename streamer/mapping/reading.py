@@ -14,7 +14,7 @@ from streamer.mapping.compiling import compiled, rules_in_order
 from streamer.mapping.lines import Path, locate
 from streamer.mapping.targets import ACTIVITY, COMPANY, ENDUSER, nearest
 from streamer.transform import defaults
-from streamer.transform.rules import Rules
+from streamer.transform.rules import Companies, Deletion, Rules
 from streamer.transform.trait_rules import Place, TraitRule
 
 _AT_LINE = re.compile(
@@ -67,7 +67,20 @@ def read_mapping(text: str) -> Mapped:
             for detail in error.errors(include_url=False, include_input=False)
         }
         raise MappingMistakes(sorted(found)) from None
+    if mistakes := list(_contradictions(file, lines)):
+        raise MappingMistakes(mistakes)
     return Mapped(compiled(file), tuple(sorted(_doubts(file, lines))))
+
+
+def _contradictions(file: shape.MappingFile, lines: dict[Path, int]) -> Iterator[Finding]:
+    """What is sound alone and cannot be done together."""
+    if file.calls.delete is Deletion.ARCHIVE and file.identify.companies is Companies.ALL:
+        place: Path = ("calls", "delete")
+        why = (
+            "with identify.companies = 'all' a user is an enduser in each company, and Planhat archives one "
+            "of them by its id, which does not tell them apart: choose 'delete', which leaves none"
+        )
+        yield Finding(_line(place, lines), f"{_shown(place)}: {why}")
 
 
 def _syntax(sentence: str, text: str) -> Finding:

@@ -223,7 +223,7 @@ QUOTA_WAIT = _gauge(
 DRAIN_FORECAST = _gauge(
     "streamer_drain_forecast_seconds",
     "Seconds until what this replica has for the main API is sent, by calls a minute and operations a call "
-    "of late, if nothing more came; absent where nobody can say.",
+    "of late, if nothing more came; absent where nobody can say, and in passthrough mode: it has no quota.",
 )
 REMAINING_CALLS = _gauge(
     "streamer_quota_remaining_calls",

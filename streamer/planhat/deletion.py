@@ -1,19 +1,37 @@
-"""Deleting an enduser who is known by an e-mail address alone: whom Planhat lists under it. Pure.
+"""Deleting by id until nobody has it, and by an e-mail address: whom Planhat lists under it. Pure.
 
 Planhat deletes by id alone, so it is asked first who has the address (planhat-api.md §9). What it lists is
 believed only entry by entry: were the question not understood, and everybody listed, nobody is deleted.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from streamer.outcomes import Answer, Answered, Transient, TransientReason, Verdict
 from streamer.planhat.responses import answer_to_status, is_success
 
-_NOBODY = Answered((Verdict.ACCEPTED,))
-_DOUBTFUL = Answered((Verdict.AMBIGUOUS,))
+NOBODY_LEFT = Answered((Verdict.ACCEPTED,))
+"""What was asked for is so."""
+DOUBTFUL = Answered((Verdict.AMBIGUOUS,))
+"""A person decides."""
+
+
+MOST_DELETIONS: Final = 10
+"""Of one id, one after another: beyond it Planhat is thought never to say that nobody is left."""
+
+
+def deleted_by_id(answer: Answered, *, is_nobody: bool, deleted: int) -> Answer | None:
+    """What a deletion by id comes to, when so many requests before found somebody; None: to be asked again.
+
+    An enduser stands once in each of its companies, under one id, and a request deletes one of them: only
+    that nobody is left says that the person is gone. Whoever has the id is meant, so none goes by guess.
+    """
+    if is_nobody:
+        # Where somebody was found before, the path was understood, whatever the id holds.
+        return NOBODY_LEFT if deleted else answer
+    return None if deleted + 1 < MOST_DELETIONS else DOUBTFUL
 
 
 def looked_up(
@@ -32,9 +50,9 @@ def looked_up(
     if not isinstance(listed, list):
         return Transient(TransientReason.UNREADABLE)
     if not listed:
-        return _NOBODY
+        return NOBODY_LEFT
     ids = [each["_id"] for each in listed if _is_whom(each, email)]
-    return ids[0] if len(ids) == 1 else _DOUBTFUL
+    return ids[0] if len(ids) == 1 else DOUBTFUL
 
 
 def _is_whom(entry: Any, email: str) -> bool:  # noqa: ANN401 - whatever a reply holds

@@ -3,14 +3,16 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import uuid4
 
 import msgspec
 
 from streamer.outcomes import Answer, Answered, Endpoint, Transient, TransientReason
 from streamer.planhat.client import Client, Failure, Reply
 from streamer.planhat.credentials import Credentials
-from streamer.planhat.requests import Addresses, Request, request_for
-from streamer.planhat.responses import answer_to_status, is_success
+from streamer.planhat.requests import Addresses, Request, encode_operation, request_for
+from streamer.planhat.responses import answer_to_status, is_success, read_answer
+from streamer.transform.operations import DeleteEnduser
 
 _IGNORED = b'{"type":"alias"}'
 
@@ -34,6 +36,24 @@ def probe(client: Client, api_url: str, credentials: Credentials) -> Probed:
     """
     url = f"{api_url.rstrip('/')}/endusers?limit=1"
     return _probed(client.send(Request("GET", url, b"", url), bearer=credentials.api_token), _is_list)
+
+
+def probe_deletion(client: Client, api_url: str, credentials: Credentials) -> Probed:
+    """Delete an enduser of an id that nobody has; costs one call of the quota and changes nothing.
+
+    A 403 says that this token may not delete. That nobody is there says no more than that this was not
+    refused: whether Planhat asks for the permission first is not documented.
+    """
+    whom = DeleteEnduser(f"streamer-check-{uuid4()}", None)
+    addresses = Addresses(api_url, "", "")
+    request = request_for(Endpoint.DELETIONS, [encode_operation(whom)], addresses)
+    reply = client.send(request, bearer=credentials.api_token)
+    if isinstance(reply, Failure):
+        return Probed(Transient(reply.reason), str(reply.cause))
+    answer = read_answer(
+        Endpoint.DELETIONS, (whom,), reply.status, reply.headers, reply.body, now=time.time()
+    )
+    return Probed(answer, f"HTTP {reply.status}")
 
 
 def probe_segment(client: Client, segment_url: str, credentials: Credentials) -> Probed:

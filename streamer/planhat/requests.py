@@ -30,6 +30,8 @@ SOURCE = "Segment"
 _MASK = "***"
 # Without `select` Planhat's lists need not hold the address, by which the answer is judged.
 _LOOK_UP = b"?select=_id,email&email="
+_ARCHIVE = b"archive "
+"""Before the id of whom to archive: no id that is encoded holds a space."""
 _ANALYTICS_PATHS = {Endpoint.ACTIVITIES: "analytics/bulk", Endpoint.METRICS: "dimensiondata"}
 
 
@@ -96,9 +98,10 @@ def request_for(endpoint: Endpoint, items: Sequence[bytes], addresses: Addresses
     return Request("PUT", url, body, url)
 
 
-def deletion_of(planhat_id: str, addresses: Addresses) -> Request:
-    """The request that deletes the enduser with this id of Planhat's own."""
-    return _deletion(quote(planhat_id, safe="").encode(), addresses)
+def deletion_of(planhat_id: str, addresses: Addresses, *, archives: bool = False) -> Request:
+    """The request that deletes, or archives, the enduser with this id of Planhat's own."""
+    whom = quote(planhat_id, safe="").encode()
+    return _deletion(_ARCHIVE + whom if archives else whom, addresses)
 
 
 def look_up_of(email: str, addresses: Addresses) -> Request:
@@ -111,13 +114,20 @@ def _deletion(whom: bytes, addresses: Addresses) -> Request:
     if whom.startswith(_LOOK_UP):
         # The address of a person must not stand in a log.
         return Request("GET", url + whom.decode(), b"", f"{url}{_LOOK_UP.decode()}{_MASK}")
-    return Request("DELETE", f"{url}/{whom.decode()}", b"", f"{url}/{whom.decode()}")
+    target = f"{url}/{whom.removeprefix(_ARCHIVE).decode()}"
+    if whom.startswith(_ARCHIVE):
+        return Request("PUT", target, b'{"archived":true}', target)
+    return Request("DELETE", target, b"", target)
 
 
 def _deleted(operation: DeleteEnduser) -> bytes:
-    """What follows `/endusers`: the id, or the question whom an address means. Planhat deletes by id."""
+    """What follows `/endusers`: the id, or the question whom an address means. Planhat deletes by id.
+
+    Of an archiving by address alone it is the question, too: what follows is the operation's to say.
+    """
     if operation.external_id is not None:
-        return f"extid-{_quoted(operation.external_id)}".encode()
+        whom = f"extid-{_quoted(operation.external_id)}".encode()
+        return _ARCHIVE + whom if operation.archives else whom
     return _LOOK_UP + _quoted(operation.email or "").encode()
 
 

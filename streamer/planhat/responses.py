@@ -114,6 +114,17 @@ def is_success(status: int) -> bool:
     return 200 <= status < 300
 
 
+def is_nobody_there(status: int, body: bytes) -> bool:
+    """Whether an accepted deletion found nobody: 404 and 410, or a count of 0."""
+    if status in NOBODY_THERE:
+        return True
+    try:
+        said = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and said.get("deletedCount") == 0
+
+
 def _read_deletion(
     operations: Sequence[Operation], status: int, headers: Mapping[str, str], body: bytes, *, now: float
 ) -> Answer:

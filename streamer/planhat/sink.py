@@ -17,10 +17,10 @@ from streamer.errors import StreamerError
 from streamer.outcomes import Answer, Answered, Endpoint, Transient, TransientReason
 from streamer.planhat.client import Client, Failure, Reply, trusted_authorities
 from streamer.planhat.credentials import Credentials
-from streamer.planhat.deletion import looked_up
+from streamer.planhat.deletion import deleted_by_id, looked_up
 from streamer.planhat.headers import remaining_calls
 from streamer.planhat.requests import Addresses, Request, deletion_of, look_up_of, request_for
-from streamer.planhat.responses import NOBODY_THERE, read_answer
+from streamer.planhat.responses import is_nobody_there, read_answer
 from streamer.transform.operations import DeleteEnduser
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ API_WORKERS: Mapping[Endpoint, int] = {
     Endpoint.METRICS: 4,
     Endpoint.DELETIONS: 1,
 }
+_TOOK_LONG = Transient(TransientReason.GATEWAY_TIMEOUT)
 _SENDING_STOPPED = Transient(TransientReason.CONNECTION)
 
 
@@ -66,6 +67,7 @@ class PlanhatSink:
         self._may_send = may_send
         self._make_delivery = make_delivery
         self._finished: SimpleQueue[Delivery | StreamerError] = SimpleQueue()
+        self._deletion_seconds = main_deadline_seconds * 2 / 3
         self._closed = False
         self._failure: StreamerError | None = None
         self.refresh_credentials()
@@ -74,7 +76,7 @@ class PlanhatSink:
         for endpoint, count in workers.items():
             seconds = main_deadline_seconds if endpoint.is_metered else analytics_deadline_seconds
             if endpoint is Endpoint.DELETIONS:
-                seconds /= 3  # one by id and e-mail takes three requests
+                seconds /= 3  # one by id and e-mail takes three requests, and see `_deliver`
             clients = [Client(tls, deadline_seconds=seconds) for _ in range(count)]
             self._crews[endpoint] = _Crew(endpoint, clients, self._deliver, self._finished)
 
@@ -133,17 +135,20 @@ class PlanhatSink:
         addresses, credentials = self._access
         request = request_for(batch.endpoint, batch.items, addresses)
         authorization = _authorization(batch.endpoint, credentials)
-        is_first = True
+        asked = 0
         while self._may_send():
             reply = client.send(request, **authorization)
             seconds = time.monotonic() - began
             if isinstance(reply, Failure):
                 return self._make_delivery(batch, Transient(reply.reason), seconds, None, None)
-            following = _following(batch, request, reply, addresses, is_first=is_first)
+            following = _following(batch, request, reply, addresses, asked=asked)
             if not isinstance(following, Request):
                 left = remaining_calls(reply.headers)
                 return self._make_delivery(batch, following, seconds, reply.status, left)
-            request, is_first = following, False
+            if seconds > self._deletion_seconds:
+                # The next might outlast what a drain waits for. Who is gone is gone; it is asked again.
+                return self._make_delivery(batch, _TOOK_LONG, seconds, reply.status, None)
+            request, asked = following, asked + 1
         return self._make_delivery(batch, _SENDING_STOPPED, time.monotonic() - began, None, None)
 
 
@@ -155,20 +160,25 @@ def _authorization(endpoint: Endpoint, credentials: Credentials) -> dict[str, st
 
 
 def _following(
-    batch: "Batch", asked: Request, reply: Reply, addresses: Addresses, *, is_first: bool
+    batch: "Batch", request: Request, reply: Reply, addresses: Addresses, *, asked: int
 ) -> Request | Answer:
-    """What the reply comes to; of a deletion perhaps the next request: whom an address means, or that one."""
+    """What the reply comes to; of a deletion perhaps the next request. `asked`: how many came before."""
     whom, now = batch.operations[0], time.time()
     if not isinstance(whom, DeleteEnduser):
         return read_answer(batch.endpoint, batch.operations, reply.status, reply.headers, reply.body, now=now)
-    if asked.method == "GET":
+    if request.method == "GET":
         found = looked_up(reply.status, reply.headers, reply.body, whom.email or "", now=now)
-        return deletion_of(found, addresses) if isinstance(found, str) else found
+        return (
+            deletion_of(found, addresses, archives=bool(whom.archives)) if isinstance(found, str) else found
+        )
     answer = read_answer(batch.endpoint, (whom,), reply.status, reply.headers, reply.body, now=now)
-    is_nobody = reply.status in NOBODY_THERE and isinstance(answer, Answered)
-    if is_first and is_nobody and whom.email is not None:
+    is_nobody = is_nobody_there(reply.status, reply.body)
+    if is_nobody and isinstance(answer, Answered) and asked == 0 and whom.email is not None:
         return look_up_of(whom.email, addresses)
-    return answer
+    is_by_id = whom.external_id is not None and request == request_for(batch.endpoint, batch.items, addresses)
+    if not isinstance(answer, Answered) or whom.archives or not is_by_id:
+        return answer
+    return deleted_by_id(answer, is_nobody=is_nobody, deleted=asked) or request
 
 
 class _Crew:

@@ -3,7 +3,7 @@
 from streamer.events.calls import Delete
 from streamer.outcomes import SkipReason
 from streamer.transform.identity import email_text
-from streamer.transform.operations import DeleteEnduser, Skipped, Transformed, UpsertEnduser
+from streamer.transform.operations import DeleteEnduser, Skipped, Transformed
 from streamer.transform.rules import Deletion, Rules
 
 
@@ -13,6 +13,6 @@ def delete(call: Delete, rules: Rules) -> Transformed | Skipped:
     if rules.deletion is Deletion.SKIP or user_id is None:
         return Skipped(SkipReason.UNSUPPORTED_TYPE)
     email = email_text(user_id)
-    if rules.deletion is Deletion.ARCHIVE:
-        return Transformed((UpsertEnduser(user_id, email, fields={"archived": True}),))
-    return Transformed((DeleteEnduser(user_id, email),))
+    archives = rules.deletion is Deletion.ARCHIVE
+    # Archiving is no upsert: that would create whom Planhat does not have.
+    return Transformed((DeleteEnduser(user_id, email, archives=True if archives else None),))

@@ -156,10 +156,15 @@ class PushMetric:
 
 @dataclass(frozen=True, slots=True)
 class DeleteEnduser:
-    """Delete the enduser with this external id, or else with this e-mail (`DELETE /endusers/{id}`)."""
+    """Delete all endusers with this external id, or else the one with this e-mail (`DELETE /endusers/{id}`).
+
+    Or archive the one (`PUT /endusers/{id}`, which changes who is there and creates nobody).
+    """
 
     external_id: str | None
     email: str | None = field(repr=False)
+    archives: bool | None = None
+    """Whether to archive instead; None, and no False, where not: it says nothing then."""
 
     endpoint = Endpoint.DELETIONS
 
@@ -209,13 +214,18 @@ def overwrites(operation: Operation) -> bool:
 
 
 def calls_of(operation: Operation) -> int:
-    """Requests that telling it takes at most.
+    """Requests that telling it takes as a rule.
 
-    A deletion by e-mail looks up whom it means first; one by id and e-mail does where nobody has the id.
+    A deletion by id is asked again until nobody has the id: two, and one more for each further company of
+    the enduser's, of which nobody knows before. One by e-mail looks up whom it means first; one by id and
+    e-mail does where nobody has the id.
     """
-    if not isinstance(operation, DeleteEnduser) or operation.email is None:
+    if not isinstance(operation, DeleteEnduser):
         return 1
-    return 2 if operation.external_id is None else 3
+    if operation.external_id is None:
+        return 2
+    by_id = 1 if operation.archives else 2
+    return by_id if operation.email is None else 3
 
 
 def names_company(operation: Operation) -> bool:

@@ -61,7 +61,7 @@ def _traits(fields: list[str]) -> dict[str, st.SearchStrategy[Any]]:
     }
 
 
-stated: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+_stated: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "calls": st.fixed_dictionaries(
@@ -95,6 +95,15 @@ stated: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "screen": pages,
     },
 )
+
+
+def _is_sound(stated: dict[str, Any]) -> bool:
+    """Endusers in all companies cannot be archived."""
+    archives = stated.get("calls", {}).get("delete") == "archive"
+    return not (archives and stated.get("identify", {}).get("companies") == "all")
+
+
+stated = _stated.filter(_is_sound)
 """What tomllib would read of a sound file."""
 
 files = stated.map(MappingFile.model_validate)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from streamer.events.parse import parse
 from streamer.mapping import MappingMistakes, json_schema, read_mapping
 from streamer.transform import Rules, Skipped, Transformed, transform
-from streamer.transform.operations import LogActivity, PushMetric, UpsertCompany, UpsertEnduser
+from streamer.transform.operations import DeleteEnduser, LogActivity, PushMetric, UpsertCompany, UpsertEnduser
 from streamer.transform.rules import Companies, Deletion
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -421,15 +421,24 @@ def test_pages_are_named_by_templates(parts: Any, action: str) -> None:
 
 def test_calls_that_segments_destination_leaves_out() -> None:
     """Screens are activities, and deletes archive or delete, where the file says so."""
-    found = rules('[calls]\nscreen = "activity"\ndelete = "archive"\n[identify]\ncompanies = "all"')
+    found = rules('[calls]\nscreen = "activity"\ndelete = "delete"\n[identify]\ncompanies = "all"')
 
     assert found.deliver_screens
-    assert found.deletion is Deletion.ARCHIVE
+    assert found.deletion is Deletion.DELETE
     assert found.companies is Companies.ALL
     (archived,) = operations('[calls]\ndelete = "archive"', type="delete")
-    assert (archived.external_id, archived.fields) == ("u-1", {"archived": True})
+    assert archived == DeleteEnduser("u-1", None, archives=True)
     (deleted,) = operations('[calls]\ndelete = "delete"', type="delete", userId="a@b.co")
     assert (deleted.external_id, deleted.email) == ("a@b.co", "a@b.co")
+
+
+def test_endusers_in_all_companies_are_not_archived_one_of_several() -> None:
+    """Planhat archives one by its id, and another stays: deleted they are until nobody is left."""
+    with pytest.raises(MappingMistakes) as refused:
+        read_mapping('[identify]\ncompanies = "all"\n[calls]\ndelete = "archive"')
+    (mistake,) = refused.value.mistakes
+    assert mistake.line == 4
+    assert mistake.text.startswith("calls.delete: with identify.companies = 'all'")
 
 
 # --- mistakes ----------------------------------------------------------------------------------------

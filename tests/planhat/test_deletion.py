@@ -48,7 +48,7 @@ def test_the_id_stands_in_the_path(whom: DeleteEnduser, method: str, path: str) 
     request = request_for(Endpoint.DELETIONS, [encode_operation(whom)], ADDRESSES)
     assert (request.method, request.url, request.body) == (method, f"https://api.planhat.com{path}", b"")
     assert "Gone" not in request.shown_url
-    assert calls_of(whom) == (2 if method == "GET" else 1 if whom.email is None else 3)
+    assert calls_of(whom) == (2 if whom.email is None or whom.external_id is None else 3)
 
 
 @given(st.text(min_size=1))
@@ -153,7 +153,7 @@ def test_one_by_address_takes_two_requests(listed: Any, requests: list[str], ver
 @pytest.mark.parametrize(
     ("replies", "requests", "verdict"),
     [
-        ([reply(200, b"{}")], 1, "accepted"),
+        ([reply(200, b'{"deletedCount":0}'), reply(200, b"[]")], 2, "accepted"),
         ([reply(404, b""), reply(200, json.dumps([WHOM]).encode()), reply(200, b"{}")], 3, "accepted"),
         ([reply(404, b""), reply(200, json.dumps([WHOM]).encode()), reply(404, b"")], 3, "accepted"),
         ([reply(404, b""), reply(200, b"[]")], 2, "accepted"),
@@ -171,6 +171,62 @@ def test_an_id_that_nobody_has_is_looked_for_by_address(
         (delivery,) = collect_all(sink, 1)
     assert [seen.line.removesuffix(" HTTP/1.1") for seen in server.seen] == asked[:requests]
     assert delivery.answer == Answered((Verdict(verdict),))
+
+
+DELETED = reply(200, b'{"n":1,"ok":1,"deletedCount":1}')
+
+
+@pytest.mark.parametrize(
+    ("external_id", "replies", "verdict"),
+    [
+        ("u-1", [DELETED, DELETED, reply(404, b"")], "accepted"),
+        ("u-1", [reply(204), reply(410, b"")], "accepted"),
+        ("u-1", [DELETED, reply(200, b'{"deletedCount":0}')], "accepted"),
+        # The path was understood before, so that nobody is there is no word on a slash.
+        ("a/b", [DELETED, reply(404, b"")], "accepted"),
+        # Deleted ten times, and never gone: nobody may say that the person is.
+        ("u-1", [reply(204)] * 10, "ambiguous"),
+    ],
+)
+def test_by_id_everybody_goes_who_has_it(external_id: str, replies: list[Any], verdict: str) -> None:
+    """An enduser stands once in each company: it is asked until nobody is left, or a person looks."""
+    whom = DeleteEnduser(external_id, None)
+    with serving(*replies) as server, sink_at(server) as sink:
+        assert sink.submit(Batch(1, Endpoint.DELETIONS, (whom,), (encode_operation(whom),)))
+        (delivery,) = collect_all(sink, 1)
+    assert len(server.seen) == len(replies)
+    assert {seen.line.split()[0] for seen in server.seen} == {"DELETE"}
+    assert delivery.answer == Answered((Verdict(verdict),))
+
+
+@pytest.mark.parametrize(
+    ("whom", "replies", "asked"),
+    [
+        (
+            DeleteEnduser("u-1", None, archives=True),
+            [reply(200, b'{"_id":"5f1","archived":true}')],
+            ["PUT /endusers/extid-u-1"],
+        ),
+        (DeleteEnduser("u-1", None, archives=True), [reply(404, b"")], ["PUT /endusers/extid-u-1"]),
+        (
+            DeleteEnduser(EMAIL, EMAIL, archives=True),
+            [reply(404, b""), reply(200, json.dumps([WHOM]).encode()), reply(200, b"{}")],
+            ["PUT /endusers/extid-Gone%40acme.example", LOOK_UP, "PUT /endusers/5f1"],
+        ),
+        (DeleteEnduser(EMAIL, EMAIL, archives=True), [reply(404, b""), reply(200, b"[]")], None),
+    ],
+)
+def test_who_is_archived_is_changed_and_never_created(
+    whom: DeleteEnduser, replies: list[Any], asked: list[str] | None
+) -> None:
+    """One by id, else by address; nobody there is no error, and nobody is there afterwards."""
+    with serving(*replies) as server, sink_at(server) as sink:
+        assert sink.submit(Batch(1, Endpoint.DELETIONS, (whom,), (encode_operation(whom),)))
+        (delivery,) = collect_all(sink, 1)
+    assert asked is None or [seen.line.removesuffix(" HTTP/1.1") for seen in server.seen] == asked
+    puts = [seen for seen in server.seen if seen.line.startswith("PUT")]
+    assert {seen.body for seen in puts} == {b'{"archived":true}'}
+    assert delivery.answer == GONE
 
 
 def test_nobody_is_deleted_by_a_replica_that_lost_its_partitions_meanwhile() -> None:

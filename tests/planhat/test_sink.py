@@ -115,7 +115,8 @@ def test_a_batch_becomes_one_request_and_one_delivery(
 ) -> None:
     """The items arrive as JSON, most in an array; answer, status and quota come back beside the batch."""
     headers = "X-Rate-Limit-Remaining: 159\r\n"
-    text = b'{"processed":1,"errors":[]}' if endpoint is Endpoint.METRICS else SAVED
+    texts = {Endpoint.METRICS: b'{"processed":1,"errors":[]}', Endpoint.DELETIONS: b'{"deletedCount":0}'}
+    text = texts.get(endpoint, SAVED)
     with serving(reply(200, text, headers=headers)) as server, sink_at(server) as sink:
         batch = batch_of(endpoint)
         assert as_engine_sink(sink).submit(batch)

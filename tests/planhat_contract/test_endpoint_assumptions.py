@@ -57,10 +57,19 @@ def test_a_deleted_enduser_is_gone(planhat: Planhat) -> None:
 
 @assumption("C", "planhat/responses.py")
 def test_to_delete_nobody_is_answered_404(planhat: Planhat) -> None:
-    """An id that nobody has is answered 404, or 2xx: so a deletion that is sent again does no harm."""
+    """An id that nobody has is answered 404 or 410, or counts 0: so it is known when nobody is left."""
     said = planhat.ask("DELETE", f"/endusers/extid-{planhat.name('nobody')}")
 
-    assert said.status == 404 or 200 <= said.status < 300
+    assert said.status in {404, 410} or said.body["deletedCount"] == 0
+
+
+@assumption("C", "transform/deletion.py", "planhat/requests.py")
+def test_to_archive_nobody_creates_nobody(planhat: Planhat) -> None:
+    """`PUT /endusers/extid-...` of an id that nobody has is answered 404, and nobody is there afterwards."""
+    user = planhat.name("nobody")
+
+    assert planhat.deliver(DeleteEnduser(user, None, archives=True)) == GONE
+    assert planhat.enduser(user) is None
 
 
 @assumption("C", "planhat/deletion.py")

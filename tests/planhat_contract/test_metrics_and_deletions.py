@@ -12,6 +12,7 @@ from streamer.outcomes import Fate, InvalidReason
 from streamer.standins.planhat.faults import Fault, FaultKind
 from streamer.transform import Rules, Skipped, Transformed, told_of
 from streamer.transform.operations import DeleteEnduser, MetricModel, PushMetric
+from streamer.transform.rules import Deletion
 from tests.engine.fakes import ManualClock, group, identify, track
 from tests.planhat_contract.pipeline import Ended, Pipeline
 from tests.planhat_contract.scenario import Event
@@ -38,6 +39,13 @@ def told_here(call: Call, decoded: JsonDict, rules: Rules) -> Transformed | Skip
 def deleting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls are read by `told_here`."""
     monkeypatch.setattr(intake, "told_of", told_here)
+
+
+@pytest.fixture
+def archiving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delete calls archive, by the real rules."""
+    rules = Rules(deletion=Deletion.ARCHIVE)
+    monkeypatch.setattr(intake, "told_of", lambda call, decoded, _: told_of(call, decoded, rules))
 
 
 @contextmanager
@@ -117,6 +125,31 @@ def test_who_is_deleted_is_gone_and_who_comes_back_is_new(served: ServedSandbox,
         assert (left.fields["externalId"], left.custom) == ("u-1", {"b": 2})
         assert store.activities.stored == 1
         assert left.activities == 0
+
+
+@pytest.mark.parametrize("reply", ["counted", "no-content", "empty"])
+def test_a_user_of_several_companies_is_gone_from_all(served: ServedSandbox, reply: str) -> None:
+    """An enduser for each company, under one id: none of them stays."""
+    with running(served, {"delete_reply": reply}) as pipeline:
+        companies = ("acme", "beta", "core")
+        calls = [group(company, name=company) for company in companies]
+        calls += [identify("u-1", company, name="One") for company in companies]
+        ended = tell(pipeline, *calls, identify("u-2", "acme", name="Two"), delete("u-1"))
+        assert set(ended.fates.values()) == {DELIVERED}
+        store = pipeline.sandbox.store
+        assert store.endusers.counts["created"] == len(companies) + 1
+        assert [each.fields["externalId"] for each in store.endusers.by_id.values()] == ["u-2"]
+
+
+@pytest.mark.usefixtures("archiving")
+def test_nobody_is_created_to_be_archived(served: ServedSandbox) -> None:
+    """Who is there is archived; of whom nobody is there nobody comes, and all are delivered."""
+    with running(served, {}) as pipeline:
+        told = [group("acme", name="Acme"), identify("u-1", "acme", name="One")]
+        ended = tell(pipeline, *told, delete("u-1"), delete("u-9"), delete("new@acme.example"))
+        assert set(ended.fates.values()) == {DELIVERED}
+        (left,) = pipeline.sandbox.store.endusers.by_id.values()
+        assert (left.fields["externalId"], left.fields["archived"]) == ("u-1", True)
 
 
 def test_an_address_of_several_deletes_nobody(served: ServedSandbox) -> None:

@@ -133,7 +133,11 @@ def test_a_tenant_token_that_is_refused_ends_the_start(
 
 def test_check_says_what_it_verified(piped: Callable[..., Pipeline], sandbox: SandboxProcess) -> None:
     """The mode, that the endpoint takes requests, what nobody can verify, and settings that say nothing."""
-    changes = {**WITH_TENANT_TOKEN_ALONE, "planhat_calls_per_minute": "10"}
+    changes = {
+        **WITH_TENANT_TOKEN_ALONE,
+        "planhat_mode": "passthrough",
+        "planhat_calls_per_minute": "10",
+    }
     pipeline = piped(planhat_segment_url=sandbox.url, **changes)
     environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **pipeline.settings()}
     checked = subprocess.run(

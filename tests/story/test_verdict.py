@@ -192,6 +192,10 @@ def test_what_was_deleted_or_archived_is_told() -> None:
     deleted = with_operations(story_of(USER, identify("u-1", "acme"), track()), DeleteEnduser("u-1", None))
     assert "its latest call, at 0@1, deletes it" in verdict(deleted).text
 
+    by_call = with_operations(
+        story_of(USER, identify("u-1", "acme"), track()), DeleteEnduser("u-1", None, archives=True)
+    )
+    assert "it was archived by a call" in verdict(by_call).text
     archived = story_of(USER, group(), identify("u-1", "acme"))
     archived.fields["archived"] = True
     assert "it was archived by a call" in verdict(archived).text

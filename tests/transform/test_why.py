@@ -81,10 +81,10 @@ def test_every_field_of_a_fixture_has_its_source(file: Path) -> None:
         return
     told = why(call, event, rules_of(file))
     filled = {each.field: each.rule for each in told.causes if not each.sources}
-    assert filled.keys() <= {"weight", "action", "archived", "info.Tier"}
+    assert filled.keys() <= {"weight", "action", "archives", "info.Tier"}
     assert filled.get("weight", DEFAULT) == DEFAULT or filled["weight"].endswith(".weight")
     assert filled.get("action", "page.action_unnamed").endswith(".action_unnamed")
-    assert filled.get("archived", "calls.delete") == "calls.delete"
+    assert filled.get("archives", "calls.delete") == "calls.delete"
     assert filled.get("info.Tier", "track.properties.tier") == "track.properties.tier"
     assert all(each.rule != DEFAULT for each in told.causes if each.sources)
 
@@ -250,7 +250,7 @@ def test_rules_of_one_event_are_named() -> None:
 def test_a_deletion_is_named() -> None:
     """What a delete call comes to by rule is that rule's."""
     event = {"type": "delete", "userId": "u-1"}
-    assert rules_by_field(event) == {"0.externalId": "userId", "0.archived": "calls.delete"}
+    assert rules_by_field(event) == {"0.externalId": "userId", "0.archives": "calls.delete"}
 
 
 @unhurried

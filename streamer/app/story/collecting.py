@@ -90,7 +90,7 @@ class Collector:
 
     def _fold(self, at: At, operation: Operation) -> None:
         """Later fields win, whichever partition was read first."""
-        if isinstance(operation, DeleteEnduser):
+        if isinstance(operation, DeleteEnduser) and not operation.archives:
             self._deleted = max(at, self._deleted or at)
         if not isinstance(operation, UpsertCompany | UpsertEnduser):
             return

@@ -139,7 +139,12 @@ class ToldCall:
     @property
     def deletes(self) -> bool:
         """Whether it deletes the object."""
-        return any(isinstance(each, DeleteEnduser) for each in self.operations)
+        return any(isinstance(each, DeleteEnduser) and not each.archives for each in self.operations)
+
+    @property
+    def archives(self) -> bool:
+        """Whether it archives the object."""
+        return any(isinstance(each, DeleteEnduser) and each.archives for each in self.operations)
 
     @property
     def is_forwarded(self) -> bool:

@@ -130,7 +130,7 @@ def _of_enduser(story: Story, sent: list[ToldCall]) -> Iterator[Verdict]:
     if sent[-1].deletes:
         yield Verdict(f"its latest call, at {sent[-1].at}, deletes it")
         return
-    if story.fields.get("archived") is True:
+    if story.fields.get("archived") is True or any(call.archives for call in sent):
         yield Verdict("it was archived by a call, and Planhat's lists hide what is archived")
     if any(call.is_forwarded for call in sent):
         yield Verdict(

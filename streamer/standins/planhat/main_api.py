@@ -111,6 +111,9 @@ class MainApi:
 
     def _read_or_delete(self, request: Request, model: Model) -> Reply:
         target = request.route.target
+        if request.method == "DELETE":
+            # Before it is looked who is there, as far as anybody can know (I).
+            model.permit("delete")
         if request.method == "GET":
             model.permit("read")
             if target == "lean":
