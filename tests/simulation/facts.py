@@ -46,8 +46,12 @@ class Tries:
     """When the first answer called it a duplicate."""
     failed_alone: int = 0
     failed_at: float = 0.0
-    accepted_then: int = 0
-    """When it first failed alone, and what the process had been told as accepted by then."""
+    is_failure: bool = False
+    """Failed, once at least, as an outage can make it fail, and was not only refused."""
+    accepted_there: int = 0
+    accepted_anywhere: int = 0
+    """When it first failed alone, and what the process had been told as accepted by then: at its endpoint,
+    and at all of them."""
     looks: int = 0
     looked_at: float = 0.0
     """Answers by which it was not saved, or perhaps not, and when the first was there.
@@ -84,8 +88,8 @@ class Facts:
         self.accepted: set[tuple[Call, int]] = set()
         """By request and event: the engine was told that it is at Planhat."""
         self._outcomes: dict[Call, list[str]] = {}
-        self._accepted: Counter[int] = Counter()
-        """By member's slot: how many operations it was told as accepted."""
+        self._accepted: Counter[tuple[int, Endpoint]] = Counter()
+        """By member's slot and endpoint: how many operations it was told as accepted."""
 
     def served(self, call: Call, outcomes: list[str]) -> None:
         self._outcomes[call] = outcomes
@@ -102,9 +106,9 @@ class Facts:
         if isinstance(answer, Answered):
             for place, verdict in enumerate(answer.verdicts):
                 self._said(call, place, outcomes[place], verdict)
-            self._accepted[call.slot] += answer.verdicts.count(Verdict.ACCEPTED)
+            self._accepted[call.slot, call.batch.endpoint] += answer.verdicts.count(Verdict.ACCEPTED)
         elif len(call.sequences) == 1 and _is_by_itself(call, 0) and _may_be_its_fault(answer):
-            self._failed_alone(call)
+            self._failed_alone(call, is_failure=isinstance(answer, Transient))
 
     def _said(self, call: Call, place: int, outcome: str, verdict: Verdict) -> None:
         """What an answer lets the engine know of one operation.
@@ -139,12 +143,19 @@ class Facts:
             tries.looks += 1
             tries.is_left = tries.is_left or is_missing
 
-    def _failed_alone(self, call: Call) -> None:
+    def _failed_alone(self, call: Call, *, is_failure: bool) -> None:
+        endpoint = call.batch.endpoint
         for sequence in call.sequences[0]:
-            tries = self.of[sequence, call.batch.endpoint].tries[call.readings[sequence]]
+            tries = self.of[sequence, endpoint].tries[call.readings[sequence]]
             if not tries.failed_alone:
-                tries.failed_at, tries.accepted_then = self._world.clock.now, self._accepted[call.slot]
+                tries.failed_at = self._world.clock.now
+                tries.accepted_there = self._accepted[call.slot, endpoint]
+                tries.accepted_anywhere = self._accepted_anywhere(call.slot)
             tries.failed_alone += 1
+            tries.is_failure = tries.is_failure or is_failure
+
+    def _accepted_anywhere(self, slot: int) -> int:
+        return sum(self._accepted[slot, endpoint] for endpoint in Endpoint)
 
     def lettered(self, letter: DeadLetter) -> None:
         self.letters[self._world.sequence_of(letter.record)].add(letter.reason)
@@ -184,21 +195,25 @@ class Facts:
         """Why a letter with this reason is wrong; empty when the event, or one it is a copy of, earned it."""
         if fed.bad is not None:
             return "" if reason is fed.bad else f"is bad as {fed.bad}, not {reason}"
-        for tries in self._tries(fed, member):
+        for endpoint, tries in self._tries(fed, member):
             if reason is InvalidReason.REFUSED and tries.last == "refused":
                 return ""
             if reason is InvalidReason.DUPLICATED and self._is_duplicated_for_good(tries, member):
                 return ""
-            if reason is InvalidReason.REFUSED_ALONE and self._is_at_fault(tries, member):
+            if reason is InvalidReason.REFUSED_ALONE and self._is_at_fault(tries, member, endpoint):
                 return ""
         return f"did not earn {reason}"
 
-    def _tries(self, fed: Fed, member: Member) -> list[Tries]:
+    def _tries(self, fed: Fed, member: Member) -> list[tuple[Endpoint, Tries]]:
         """What this reading has to say of it, by endpoint."""
         reading = member.readings.get(self._world.source_of(fed.sequence))
         family = self._world.family(fed)
-        told = [self.of[sequence, endpoint] for sequence in family for endpoint in fed.endpoints]
-        return [each.tries[reading.number] for each in told if reading and reading.number in each.tries]
+        told = [(endpoint, self.of[each, endpoint]) for each in family for endpoint in fed.endpoints]
+        return [
+            (endpoint, each.tries[reading.number])
+            for endpoint, each in told
+            if reading and reading.number in each.tries
+        ]
 
     def _is_duplicated_for_good(self, tries: Tries, member: Member) -> bool:
         """Called so again and again, the last time too, for as long as another bulk may take."""
@@ -206,10 +221,17 @@ class Facts:
         is_often = tries.last == "duplicated" and tries.duplicated > limits.duplicated_tries
         return is_often and seconds >= limits.duplicated_seconds
 
-    def _is_at_fault(self, tries: Tries, member: Member) -> bool:
-        """Failed alone again and again, over minutes, while others passed."""
+    def _is_at_fault(self, tries: Tries, member: Member, endpoint: Endpoint) -> bool:
+        """Failed alone again and again, over minutes, while others passed.
+
+        Those at its own endpoint, where one of the answers was a failure that an outage can cause there;
+        those anywhere, where Planhat only refused it (docs/decisions/0013).
+        """
         limits, seconds = member.limits, self._world.clock.now - tries.failed_at
-        others = self._accepted[member.slot] - tries.accepted_then
+        if tries.is_failure:
+            others = self._accepted[member.slot, endpoint] - tries.accepted_there
+        else:
+            others = self._accepted_anywhere(member.slot) - tries.accepted_anywhere
         return (
             tries.failed_alone >= limits.alone_refusals
             and seconds >= limits.alone_seconds
