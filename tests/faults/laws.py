@@ -158,9 +158,10 @@ class Judge:
         )
         told = self._commits.last(partition, now.at - SLACK_SECONDS)
         is_open = not before.is_answered or is_left_open
-        if told.has(offset) or (ending is None and (now.caller != before.caller or not is_open)):
+        may_ask_again = is_open and now.caller == before.caller
+        if told.has(offset) or (ending is None and not may_ask_again):
             return Again(slot, before, now, Why.UNEXPLAINED, ending)
-        if is_open:
+        if is_open or ending is None:
             return Again(slot, before, now, Why.UNANSWERED, ending)
         if before.until > ending.at - SLACK_SECONDS:
             return Again(slot, before, now, Why.UNANSWERED, ending)
@@ -172,7 +173,8 @@ class Judge:
 
     def _note(self, judged: Judged, slot: int, again: list[Again]) -> None:
         # A copy is a record of its own: one arrival for each needs no reason. Which of them that was
-        # nobody knows, so those are counted as repetitions that have the best of reasons.
+        # nobody knows, so those are counted as repetitions that have the best of reasons. What repeats
+        # events without a reason does so to those without copies too, 99 of a hundred: it shows there.
         copies = self._places.copies[slot]
         if copies > 1:
             again = sorted(again, key=lambda each: _REASONS.index(each.why))[: len(again) + 1 - copies]
