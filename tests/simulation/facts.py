@@ -36,6 +36,22 @@ ALONE = frozenset(
 
 
 @dataclass(slots=True)
+class Trial:
+    """Answers that may have been for one operation's own fault."""
+
+    count: int = 0
+    since: float = 0.0
+    others: int = 0
+    """What the process had been told as accepted by then."""
+
+    def add(self, now: float, others: int) -> None:
+        """One more."""
+        if not self.count:
+            self.since, self.others = now, others
+        self.count += 1
+
+
+@dataclass(slots=True)
 class Tries:
     """What answers said of one operation of one event in one reading, when it was told by itself."""
 
@@ -44,14 +60,12 @@ class Tries:
     duplicated: int = 0
     duplicated_at: float = 0.0
     """When the first answer called it a duplicate."""
-    failed_alone: int = 0
-    failed_at: float = 0.0
+    refused_alone: Trial = field(default_factory=Trial)
+    """Alone, by a 4xx: no outage answers so. Beside it stands what is accepted anywhere."""
+    failed_alone: Trial = field(default_factory=Trial)
+    """Alone, by that or as an outage can make it fail. Beside it stands what its own endpoint accepts."""
     is_failure: bool = False
-    """Failed, once at least, as an outage can make it fail, and was not only refused."""
-    accepted_there: int = 0
-    accepted_anywhere: int = 0
-    """When it first failed alone, and what the process had been told as accepted by then: at its endpoint,
-    and at all of them."""
+    """Failed as in an outage once it was on trial for a refusal: then only its own endpoint is evidence."""
     looks: int = 0
     looked_at: float = 0.0
     """Answers by which it was not saved, or perhaps not, and when the first was there.
@@ -108,7 +122,7 @@ class Facts:
                 self._said(call, place, outcomes[place], verdict)
             self._accepted[call.slot, call.batch.endpoint] += answer.verdicts.count(Verdict.ACCEPTED)
         elif len(call.sequences) == 1 and _is_by_itself(call, 0) and _may_be_its_fault(answer):
-            self._failed_alone(call, is_failure=isinstance(answer, Transient))
+            self._failed_alone(call, is_refusal=_is_refusal(answer))
 
     def _said(self, call: Call, place: int, outcome: str, verdict: Verdict) -> None:
         """What an answer lets the engine know of one operation.
@@ -143,16 +157,15 @@ class Facts:
             tries.looks += 1
             tries.is_left = tries.is_left or is_missing
 
-    def _failed_alone(self, call: Call, *, is_failure: bool) -> None:
-        endpoint = call.batch.endpoint
+    def _failed_alone(self, call: Call, *, is_refusal: bool) -> None:
+        endpoint, now = call.batch.endpoint, self._world.clock.now
         for sequence in call.sequences[0]:
             tries = self.of[sequence, endpoint].tries[call.readings[sequence]]
-            if not tries.failed_alone:
-                tries.failed_at = self._world.clock.now
-                tries.accepted_there = self._accepted[call.slot, endpoint]
-                tries.accepted_anywhere = self._accepted_anywhere(call.slot)
-            tries.failed_alone += 1
-            tries.is_failure = tries.is_failure or is_failure
+            tries.failed_alone.add(now, self._accepted[call.slot, endpoint])
+            if is_refusal:
+                tries.refused_alone.add(now, self._accepted_anywhere(call.slot))
+            elif tries.refused_alone.count:
+                tries.is_failure = True
 
     def _accepted_anywhere(self, slot: int) -> int:
         return sum(self._accepted[slot, endpoint] for endpoint in Endpoint)
@@ -224,18 +237,19 @@ class Facts:
     def _is_at_fault(self, tries: Tries, member: Member, endpoint: Endpoint) -> bool:
         """Failed alone again and again, over minutes, while others passed.
 
-        Those at its own endpoint, where one of the answers was a failure that an outage can cause there;
-        those anywhere, where Planhat only refused it (docs/decisions/0013).
+        Those at its own endpoint, where failures count that an outage can cause there; those anywhere, where
+        Planhat refused it often enough without them (docs/decisions/0013).
         """
-        limits, seconds = member.limits, self._world.clock.now - tries.failed_at
-        if tries.is_failure:
-            others = self._accepted[member.slot, endpoint] - tries.accepted_there
-        else:
-            others = self._accepted_anywhere(member.slot) - tries.accepted_anywhere
-        return (
-            tries.failed_alone >= limits.alone_refusals
-            and seconds >= limits.alone_seconds
-            and others >= limits.alone_others
+        limits, now = member.limits, self._world.clock.now
+        there, anywhere = self._accepted[member.slot, endpoint], self._accepted_anywhere(member.slot)
+        trials = [(tries.failed_alone, there)]
+        if not tries.is_failure:
+            trials.append((tries.refused_alone, anywhere))
+        return any(
+            trial.count >= limits.alone_refusals
+            and now - trial.since >= limits.alone_seconds
+            and others - trial.others >= limits.alone_others
+            for trial, others in trials
         )
 
     def wrongly_skipped(self, fed: Fed, reading: int) -> str:
@@ -275,6 +289,13 @@ def _is_by_itself(call: Call, place: int) -> bool:
 def _may_be_its_fault(answer: Answer) -> bool:
     """Whether what was asked alone may be why it was answered so."""
     return isinstance(answer, RefusedWhole) or (isinstance(answer, Transient) and answer.reason in ALONE)
+
+
+def _is_refusal(answer: Answer) -> bool:
+    """Whether no outage answers so: a 4xx, be it "too large"."""
+    return isinstance(answer, RefusedWhole) or (
+        isinstance(answer, Transient) and answer.reason is TransientReason.TOO_LARGE
+    )
 
 
 def _names_no_company(call: Call, place: int) -> bool:
