@@ -143,6 +143,7 @@ def _subject(
         wanted: dict[str, Any] = {**latest_by_mark, "sequence": latest}
         stale = [name for name, value in wanted.items() if found.custom.get(name) != value]
         if stale:
+            account.stale.add(subject)
             account.report(Fault.STALE, f"{subject} ({', '.join(stale)})")
     _order(account, slots, number, subject, arrivals, found, firsts)
 

@@ -106,6 +106,8 @@ class Audit:
     """Expected records by call, fate and reason; facts too, where there is no fault."""
     faults: Counter[Fault] = field(default_factory=Counter)
     examples: dict[Fault, list[str]] = field(default_factory=dict)
+    stale: set[str] = field(default_factory=set)
+    """Subjects of all objects without their latest values."""
     duplicates_from_copies: int = 0
     """Activities counted again because the topic holds their record again."""
     duplicates_from_resends: int = 0

@@ -28,7 +28,8 @@ class Evidence:
     activities: Arrivals
     upserts: Arrivals
     unclear: frozenset[int]
-    """Bulks of endusers whose reply leaves open which item was not saved: some are asked for again."""
+    """Bulks of endusers of which an item was not saved, and the reply does not say which: it may be any that
+    Planhat had unchanged, and those are asked for again."""
     asked: dict[int, Asked]
     commits: list[Commit]
     topic_id: str

@@ -10,7 +10,13 @@ An event that arrives again must be one of these, or the law is broken:
     flight, which the commit's metadata should have told. Allowed only where a run says so.
 
 In every case the group's last commit did not tell that it was settled when it came again, neither by its
-offset nor by its metadata.
+offset nor by its metadata; and where another member brings it again, the one before had to end its way with
+the partition.
+
+All this holds of upserts too, with one cause more, that counts as (a): the answer left open whether it was
+saved. It does so where a bulk's reply names what changed and an item of it was not saved: then what Planhat
+had already, unchanged, cannot be told from that item, and is asked again. What a bulk brings for the first
+time changes the object by its mark, and is named: that may not come again.
 
 An event that comes after a later one of the same subject and kind is out of order, save what a new reader
 and an unanswered request excuse (see `order`). A member that was stopped or cut off and does not know yet
@@ -104,7 +110,7 @@ class Judge:
     def judge(self, arrivals: Arrivals, asked_twice: frozenset[int] = frozenset()) -> Judged:
         """All arrivals of one kind (activities, or upserts).
 
-        `asked_twice` are requests whose answer left open what was saved: some of it is sent again.
+        `asked_twice` are requests whose answer left open what was saved of what was there unchanged.
         """
         judged = Judged()
         order = Order(self._places, self._asked, self._careers, asked_twice)
@@ -134,9 +140,11 @@ class Judge:
         others = [number for number in seen if number != now.number]
         if not others:
             return Again(slot, now, now, Why.UNEXPLAINED, None)
-        return self._why(slot, self._asked[others[-1]], now, asked_twice)
+        last = others[-1]
+        is_unchanged = any(number != last for number in others)
+        return self._why(slot, self._asked[last], now, is_left_open=is_unchanged and last in asked_twice)
 
-    def _why(self, slot: int, before: Asked, now: Asked, asked_twice: frozenset[int]) -> Again:
+    def _why(self, slot: int, before: Asked, now: Asked, *, is_left_open: bool) -> Again:
         partition, offset = self._places.partition[slot], self._places.offset[slot]
         late = self._careers.blind_since(now.caller, partition, now.until)
         if late is not None and now.caller != before.caller:
@@ -148,11 +156,13 @@ class Judge:
             )
             or blind
         )
-        if not before.is_answered or before.number in asked_twice:
-            return Again(slot, before, now, Why.UNANSWERED, ending)
         told = self._commits.last(partition, now.at - SLACK_SECONDS)
-        if ending is None or told.has(offset):
+        is_open = not before.is_answered or is_left_open
+        may_ask_again = is_open and now.caller == before.caller
+        if told.has(offset) or (ending is None and not may_ask_again):
             return Again(slot, before, now, Why.UNEXPLAINED, ending)
+        if is_open or ending is None:
+            return Again(slot, before, now, Why.UNANSWERED, ending)
         if before.until > ending.at - SLACK_SECONDS:
             return Again(slot, before, now, Why.UNANSWERED, ending)
         # Cut off, it learns of its loss when another reads already: what is committed then is the other's.
@@ -163,7 +173,8 @@ class Judge:
 
     def _note(self, judged: Judged, slot: int, again: list[Again]) -> None:
         # A copy is a record of its own: one arrival for each needs no reason. Which of them that was
-        # nobody knows, so those are counted as repetitions that have the best of reasons.
+        # nobody knows, so those are counted as repetitions that have the best of reasons. What repeats
+        # events without a reason does so to those without copies too, 99 of a hundred: it shows there.
         copies = self._places.copies[slot]
         if copies > 1:
             again = sorted(again, key=lambda each: _REASONS.index(each.why))[: len(again) + 1 - copies]

@@ -72,10 +72,21 @@ class Order:
         return None
 
     def _is_open(self, request: Asked) -> bool:
+        """Whether the request that brought a later event together with this one may be repeated.
+
+        This excuses the earlier one right behind that request, where it was applied before the later one:
+        nothing was overtaken then. Where any request of its own brought the later one in between, that one is
+        met first, and excuses nothing. Where the later upsert does not follow, the object is left without its
+        latest values, which the account finds.
+        """
         return not request.is_answered or request.number in self._asked_twice
 
     def _is_copy(self, slot: int, caller: str, tenure: float) -> bool:
-        """A copy is a record of its own, later in the log: each may come once in a tenure."""
+        """A copy is a record of its own, later in the log: each may come once in a tenure.
+
+        A repetition of the first in the copy's place cannot be told from the copy. It can hide no fault of
+        reading or sending: those do not know copies, and show at the events that have none.
+        """
         key = slot, caller, tenure
         self._copies[key] += 1
         return self._copies[key] < self._places.copies[slot]

@@ -105,6 +105,67 @@ def test_a_last_commit_that_kafka_does_not_take_wants_a_reason() -> None:
         assert len(of_handovers(careers, struck, Windows(struck))) == count
 
 
+def test_a_strike_at_kafka_excuses_no_commit_after_the_group_is_whole_again() -> None:
+    """The next strike may be minutes away: what is not taken until then has another reason."""
+    struck = [Struck(Strike(1, Kind.BROKER_KILL, 0.0, 0.0, 0.0), 99.0, 108.0, ())]
+    for at, count in ((107.9, 0), (110.0, 1), (98.0, 1)):
+        careers = Careers({}, {"one": [Ending(at, How.REVOKED, ALL)]})
+        assert len(of_handovers(careers, struck, Windows(struck))) == count
+
+
+def test_an_upsert_that_comes_again_without_a_reason_fails() -> None:
+    """Of upserts it is the only law that sees one: the account merges them, and counts none too often."""
+    scene = Scene()
+    scene.bring("one", 1.0, 1, 2)
+    scene.bring("one", 2.0, 1, 2)
+    upserts = scene.judge({})
+    broken = of_repetition({}, Judged(), upserts, allows_behind=False)
+    assert broken[0].startswith("2 upserts came again without a reason: ext:u-123#1: partition 0 offset 0")
+
+
+def test_an_answer_leaves_open_only_what_planhat_had_already() -> None:
+    """What a bulk brings for the first time is named as saved: the item that is missing excuses no other."""
+    scene = Scene()
+    scene.bring("one", 1.0, 1, is_answered=False)
+    scene.bring("one", 2.0, 1, 2)
+    scene.bring("one", 3.0, 1)
+    assert whys(scene.judge({}, asked_twice=frozenset({2}))) == [Why.UNANSWERED, Why.UNANSWERED]
+    assert whys(scene.judge({})) == [Why.UNANSWERED, Why.UNEXPLAINED]
+    scene.bring("one", 3.5, 2)
+    (told,) = scene.judge({}, asked_twice=frozenset({2})).unexplained
+    assert "ext:u-123#2" in told
+
+
+def test_what_an_answer_left_open_is_asked_again_once() -> None:
+    """The next answer told it: another repetition needs a reason of its own."""
+    scene = Scene()
+    scene.bring("one", 1.0, 1, is_answered=False)
+    for at in (2.0, 3.0, 4.0):
+        scene.bring("one", at, 1)
+    judged = scene.judge({}, asked_twice=frozenset({2}))
+    assert whys(judged) == [Why.UNANSWERED, Why.UNANSWERED, Why.UNEXPLAINED]
+
+
+def test_nothing_excuses_what_a_commit_called_settled() -> None:
+    """Not even that no answer came, or that it left something open: whoever committed knew by then."""
+    for is_answered in (False, True):
+        scene = Scene([(2.0, 1)])
+        scene.bring("one", 0.5, 1, is_answered=False)
+        scene.bring("one", 1.0, 1, is_answered=is_answered)
+        scene.bring("one", 3.0, 1)
+        judged = scene.judge({}, asked_twice=frozenset({2}))
+        assert whys(judged) == [Why.UNANSWERED, Why.UNEXPLAINED], is_answered
+
+
+def test_a_lost_answer_lets_no_other_member_ask() -> None:
+    """Whose request it was still reads the partition: nobody else may bring the event."""
+    scene = Scene()
+    scene.bring("one", 1.0, 1, is_answered=False)
+    scene.bring("two", 2.0, 1)
+    assert whys(scene.judge({})) == [Why.UNEXPLAINED]
+    assert whys(scene.judge({"one": [Ending(1.8, How.LOST, ALL)]})) == [Why.UNANSWERED]
+
+
 def test_a_copy_comes_as_often_as_it_was_produced() -> None:
     """Once more needs no reason, twice more does."""
     scene = Scene(copies=[2])

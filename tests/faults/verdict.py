@@ -8,7 +8,7 @@ from typing import Final
 from streamer.standins.account_books import Slots
 from streamer.standins.account_findings import Audit, Fault
 from tests.faults.bounds import BETWEEN, Bound, Windows, bounds
-from tests.faults.evidence import Asked, Careers, Commits, How, Places
+from tests.faults.evidence import COMMIT_ARRIVES_SECONDS, Asked, Careers, Commits, How, Places
 from tests.faults.gathering import Evidence
 from tests.faults.laws import Judge, Judged, Names, Why
 from tests.faults.plant import ACTIVITY_WORKERS
@@ -82,7 +82,7 @@ def verdict(evidence: Evidence, *, allows_behind: bool) -> Verdict:
     account = evidence.account
     late = _late_requests(windows, of_activities, of_upserts)
     overwritten = {names.subject_of(slot) for slot, _ in of_upserts.inversions}
-    is_overwritten = _is_overwritten(account, overwritten)
+    is_overwritten = account.stale <= overwritten
     return Verdict(
         rows=rows,
         produced=account.produced,
@@ -141,6 +141,7 @@ def of_repetition(
     """What breaks the laws one by one, and kinds of strikes after which more came again than could have."""
     broken = [
         *_some("activities came again without a reason", of_activities.unexplained),
+        *_some("upserts came again without a reason", of_upserts.unexplained),
         *_some("activities came out of order", of_activities.disorder),
         *_some("upserts came out of order", of_upserts.disorder),
     ]
@@ -168,14 +169,25 @@ def _of_late(struck: Sequence[Struck], late: Mapping[int, list[Asked]]) -> list[
 
 
 def of_handovers(careers: Careers, struck: Sequence[Struck], windows: Windows) -> list[str]:
-    """Kafka takes the last commit of whoever hands over, unless something is done to it or to the wires."""
+    """Kafka takes the last commit of whoever hands over, unless something is done to it or to the wires.
+
+    Such a strike excuses it until the group is whole again: then each member has joined by a wire and a
+    broker that work, and gives up what it reads later like any other day.
+    """
     return [
         f"{member} handed {sorted(ending.partitions)} over at {ending.at:.3f}, its last commit not taken "
         f"({_kind(struck, windows.of(ending.at))})"
         for member, endings in careers.ended.items()
         for ending in endings
-        if ending.how is How.REVOKED and _kind(struck, windows.of(ending.at)) not in OF_KAFKA
+        if ending.how is How.REVOKED and not _is_without_kafka(struck, windows.of(ending.at), ending.at)
     ]
+
+
+def _is_without_kafka(struck: Sequence[Struck], at: int, moment: float) -> bool:
+    """Whether a strike at the broker, or at a wire, was not over yet."""
+    if at == BETWEEN or struck[at].strike.kind not in OF_KAFKA:
+        return False
+    return moment <= struck[at].until + COMMIT_ARRIVES_SECONDS
 
 
 def _late(struck: Sequence[Struck], at: int, request: Asked) -> str:
@@ -192,12 +204,6 @@ def _late_requests(windows: Windows, of_activities: Judged, of_upserts: Judged) 
     for request in sorted({request for _, request in of_activities.inversions + of_upserts.inversions}):
         found.setdefault(windows.of(request.until), []).append(request)
     return found
-
-
-def _is_overwritten(account: Audit, overwritten: set[str]) -> bool:
-    """Whether everything stale is so because a late request, which is listed, overwrote it."""
-    stale = {example.partition(" ")[0] for example in account.examples.get(Fault.STALE, [])}
-    return stale <= overwritten and account.faults[Fault.STALE] <= len(overwritten)
 
 
 def _some(what: str, cases: Sequence[str]) -> list[str]:

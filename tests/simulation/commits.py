@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from streamer.engine.ports import CommitResult
-from streamer.engine.settled import NOTHING, Settled, decode
+from streamer.engine.settled import LONGEST, NOTHING, Settled, decode, encode
 from streamer.outcomes import Fate
 from streamer.records import Mark, Record, TopicPartition
 from tests.simulation.facts import Facts
@@ -64,14 +64,49 @@ class Commits(Law):
         told = _told_by(self._world, reading.source, mark)
         settled = [offset for offset, fate in reading.settled.items() if fate is not Fate.RELEASED]
         before = [each for each in range(reading.told.base, reading.told.end) if reading.told.has(each)]
-        is_cut_off = not self._world.limits.pauses_on_overflow  # past its end, for want of room
-        for offset in (*settled, *before):
-            if is_cut_off and offset >= told.end:
-                continue
-            if offset < mark.offset or told.has(offset) or (reading.number, offset) in self._in_doubt:
-                continue
-            if self._world.fed_at(reading.source, offset) is not None:
-                self._broken(f"{mark} of partition {reading.source.partition} keeps quiet about {offset}")
+        ahead = {
+            offset
+            for offset in (*settled, *before)
+            if offset >= mark.offset
+            and (reading.number, offset) not in self._in_doubt
+            and self._world.fed_at(reading.source, offset) is not None
+        }
+        quiet = {offset for offset in ahead if not told.has(offset)}
+        if not self._world.limits.pauses_on_overflow and min(quiet, default=-1) >= told.end:
+            quiet = quiet if told.end < self._least_end(reading, mark) else set()
+        for offset in sorted(quiet):
+            self._broken(f"{mark} of partition {reading.source.partition} keeps quiet about {offset}")
+
+    def _least_end(self, reading: Reading, mark: Mark) -> int:
+        """Up to where a commit must tell at least, where a partition is read on past full metadata.
+
+        All that is settled ahead, where that fits. Else a front of it, from the committed offset to an
+        unsettled one, as long as fits: it is found by steps, which may skip the longest, so that of all
+        fronts that fit, by length, the one in the middle is asked for.
+        """
+        before, last = reading.told, reading.polled[-1] if reading.polled else -1
+        open_ones = [
+            offset
+            for offset in reading.held_back
+            if reading.settled.get(offset, Fate.RELEASED) is Fate.RELEASED
+            or (reading.number, offset) in self._in_doubt
+        ]
+        open_ones += [offset for offset in before.unsettled if offset > last]
+        whole = Settled(mark.offset, sorted(open_ones), max(before.end, last + 1)).trimmed()
+        if self._fits(reading.source, whole):
+            return whole.end
+        fronts = [
+            each
+            for count, end in enumerate(whole.unsettled)
+            if self._fits(
+                reading.source, each := Settled(mark.offset, whole.unsettled[:count], end).trimmed()
+            )
+        ]
+        return fronts[len(fronts) // 2].end if fronts else mark.offset
+
+    def _fits(self, source: TopicPartition, settled: Settled) -> bool:
+        place = f"{self._world.broker.found(source).topic_id}:{source.partition}"
+        return encode(settled, place, LONGEST).characters <= self._world.limits.metadata_characters
 
     def committed(self, member: Member, source: TopicPartition, mark: Mark, before: Mark | None) -> None:
         offset, first = mark[0], 0 if before is None else before[0]

@@ -105,13 +105,7 @@ def _endpoints(kind: str, who: str, extras: frozenset[str], terms: Terms) -> fro
 
 
 def _deleting(deletion: Deletion) -> frozenset[Endpoint]:
-    match deletion:
-        case Deletion.DELETE:
-            return frozenset({Endpoint.DELETIONS})
-        case Deletion.ARCHIVE:
-            return frozenset({Endpoint.ENDUSERS})
-        case Deletion.SKIP:
-            return frozenset()
+    return frozenset() if deletion is Deletion.SKIP else frozenset({Endpoint.DELETIONS})
 
 
 def _user(partition: int, user: str, who: str, extras: frozenset[str]) -> dict[str, str]:

@@ -36,6 +36,22 @@ ALONE = frozenset(
 
 
 @dataclass(slots=True)
+class Trial:
+    """Answers that may have been for one operation's own fault."""
+
+    count: int = 0
+    since: float = 0.0
+    others: int = 0
+    """What the process had been told as accepted by then."""
+
+    def add(self, now: float, others: int) -> None:
+        """One more."""
+        if not self.count:
+            self.since, self.others = now, others
+        self.count += 1
+
+
+@dataclass(slots=True)
 class Tries:
     """What answers said of one operation of one event in one reading, when it was told by itself."""
 
@@ -44,10 +60,12 @@ class Tries:
     duplicated: int = 0
     duplicated_at: float = 0.0
     """When the first answer called it a duplicate."""
-    failed_alone: int = 0
-    failed_at: float = 0.0
-    accepted_then: int = 0
-    """When it first failed alone, and what the process had been told as accepted by then."""
+    refused_alone: Trial = field(default_factory=Trial)
+    """Alone, by a 4xx: no outage answers so. Beside it stands what is accepted anywhere."""
+    failed_alone: Trial = field(default_factory=Trial)
+    """Alone, by that or as an outage can make it fail. Beside it stands what its own endpoint accepts."""
+    is_failure: bool = False
+    """Failed as in an outage once it was on trial for a refusal: then only its own endpoint is evidence."""
     looks: int = 0
     looked_at: float = 0.0
     """Answers by which it was not saved, or perhaps not, and when the first was there.
@@ -84,8 +102,8 @@ class Facts:
         self.accepted: set[tuple[Call, int]] = set()
         """By request and event: the engine was told that it is at Planhat."""
         self._outcomes: dict[Call, list[str]] = {}
-        self._accepted: Counter[int] = Counter()
-        """By member's slot: how many operations it was told as accepted."""
+        self._accepted: Counter[tuple[int, Endpoint]] = Counter()
+        """By member's slot and endpoint: how many operations it was told as accepted."""
         self._deleted: dict[str, int] = {}
         """By external id and by address: the newest event for which Planhat deleted such an enduser."""
 
@@ -99,7 +117,7 @@ class Facts:
                     told.calls.append(call)
                 told.ignored += outcome in {"ignored", "hidden"}
         for operation in call.batch.operations:
-            if isinstance(operation, DeleteEnduser):
+            if isinstance(operation, DeleteEnduser) and not operation.archives:
                 self._note_deleted(operation, max(call.readings))
 
     def _note_deleted(self, operation: DeleteEnduser, sequence: int) -> None:
@@ -112,9 +130,9 @@ class Facts:
         if isinstance(answer, Answered):
             for place, verdict in enumerate(answer.verdicts):
                 self._said(call, place, outcomes[place], verdict)
-            self._accepted[call.slot] += answer.verdicts.count(Verdict.ACCEPTED)
+            self._accepted[call.slot, call.batch.endpoint] += answer.verdicts.count(Verdict.ACCEPTED)
         elif len(call.sequences) == 1 and _is_by_itself(call, 0) and _may_be_its_fault(answer):
-            self._failed_alone(call)
+            self._failed_alone(call, is_refusal=_is_refusal(answer))
 
     def _said(self, call: Call, place: int, outcome: str, verdict: Verdict) -> None:
         """What an answer lets the engine know of one operation.
@@ -149,12 +167,18 @@ class Facts:
             tries.looks += 1
             tries.is_left = tries.is_left or is_missing
 
-    def _failed_alone(self, call: Call) -> None:
+    def _failed_alone(self, call: Call, *, is_refusal: bool) -> None:
+        endpoint, now = call.batch.endpoint, self._world.clock.now
         for sequence in call.sequences[0]:
-            tries = self.of[sequence, call.batch.endpoint].tries[call.readings[sequence]]
-            if not tries.failed_alone:
-                tries.failed_at, tries.accepted_then = self._world.clock.now, self._accepted[call.slot]
-            tries.failed_alone += 1
+            tries = self.of[sequence, endpoint].tries[call.readings[sequence]]
+            tries.failed_alone.add(now, self._accepted[call.slot, endpoint])
+            if is_refusal:
+                tries.refused_alone.add(now, self._accepted_anywhere(call.slot))
+            elif tries.refused_alone.count:
+                tries.is_failure = True
+
+    def _accepted_anywhere(self, slot: int) -> int:
+        return sum(self._accepted[slot, endpoint] for endpoint in Endpoint)
 
     def lettered(self, letter: DeadLetter) -> None:
         self.letters[self._world.sequence_of(letter.record)].add(letter.reason)
@@ -188,15 +212,12 @@ class Facts:
     def _is_linked(self, fed: Fed, endpoint: Endpoint) -> bool:
         """Whether to say it again would change nothing.
 
-        Of a group call's user who is at Planhat, or was until a later call; of who is archived already.
+        Of a group call's user who is at Planhat, or was until a later call.
         """
-        if fed.kind not in {"group", "delete"} or endpoint is not Endpoint.ENDUSERS or fed.value is None:
+        if fed.kind != "group" or endpoint is not Endpoint.ENDUSERS or fed.value is None:
             return False
         call = msgspec.json.decode(fed.value.removeprefix(FRAME))
         endusers = self._world.planhat.sandbox.store.endusers
-        if fed.kind == "delete":  # whoever is archived is not told so again; nobody there need not be
-            named = endusers.by_external.get(call["userId"])
-            return not named or any(entry.fields.get("archived") for entry in named)
         email = call["context"].get("traits", {}).get("email")
         names = {str(name).lower() for name in (call.get("userId"), email) if name}
         if any(self._deleted.get(name, 0) > fed.sequence for name in names):
@@ -211,23 +232,27 @@ class Facts:
         """Why a letter with this reason is wrong; empty when the event, or one it is a copy of, earned it."""
         if fed.bad is not None:
             return "" if reason is fed.bad else f"is bad as {fed.bad}, not {reason}"
-        for tries in self._tries(fed, member):
+        for endpoint, tries in self._tries(fed, member):
             if reason is InvalidReason.REFUSED and tries.last == "refused":
                 return ""
             if reason is InvalidReason.AMBIGUOUS and tries.last == "ambiguous":
                 return ""
             if reason is InvalidReason.DUPLICATED and self._is_duplicated_for_good(tries, member):
                 return ""
-            if reason is InvalidReason.REFUSED_ALONE and self._is_at_fault(tries, member):
+            if reason is InvalidReason.REFUSED_ALONE and self._is_at_fault(tries, member, endpoint):
                 return ""
         return f"did not earn {reason}"
 
-    def _tries(self, fed: Fed, member: Member) -> list[Tries]:
+    def _tries(self, fed: Fed, member: Member) -> list[tuple[Endpoint, Tries]]:
         """What this reading has to say of it, by endpoint."""
         reading = member.readings.get(self._world.source_of(fed.sequence))
         family = self._world.family(fed)
-        told = [self.of[sequence, endpoint] for sequence in family for endpoint in fed.endpoints]
-        return [each.tries[reading.number] for each in told if reading and reading.number in each.tries]
+        told = [(endpoint, self.of[each, endpoint]) for each in family for endpoint in fed.endpoints]
+        return [
+            (endpoint, each.tries[reading.number])
+            for endpoint, each in told
+            if reading and reading.number in each.tries
+        ]
 
     def _is_duplicated_for_good(self, tries: Tries, member: Member) -> bool:
         """Called so again and again, the last time too, for as long as another bulk may take."""
@@ -235,14 +260,22 @@ class Facts:
         is_often = tries.last == "duplicated" and tries.duplicated > limits.duplicated_tries
         return is_often and seconds >= limits.duplicated_seconds
 
-    def _is_at_fault(self, tries: Tries, member: Member) -> bool:
-        """Failed alone again and again, over minutes, while others passed."""
-        limits, seconds = member.limits, self._world.clock.now - tries.failed_at
-        others = self._accepted[member.slot] - tries.accepted_then
-        return (
-            tries.failed_alone >= limits.alone_refusals
-            and seconds >= limits.alone_seconds
-            and others >= limits.alone_others
+    def _is_at_fault(self, tries: Tries, member: Member, endpoint: Endpoint) -> bool:
+        """Failed alone again and again, over minutes, while others passed.
+
+        Those at its own endpoint, where failures count that an outage can cause there; those anywhere, where
+        Planhat refused it often enough without them (docs/decisions/0013).
+        """
+        limits, now = member.limits, self._world.clock.now
+        there, anywhere = self._accepted[member.slot, endpoint], self._accepted_anywhere(member.slot)
+        trials = [(tries.failed_alone, there)]
+        if not tries.is_failure:
+            trials.append((tries.refused_alone, anywhere))
+        return any(
+            trial.count >= limits.alone_refusals
+            and now - trial.since >= limits.alone_seconds
+            and others - trial.others >= limits.alone_others
+            for trial, others in trials
         )
 
     def wrongly_skipped(self, fed: Fed, reading: int) -> str:
@@ -282,6 +315,13 @@ def _is_by_itself(call: Call, place: int) -> bool:
 def _may_be_its_fault(answer: Answer) -> bool:
     """Whether what was asked alone may be why it was answered so."""
     return isinstance(answer, RefusedWhole) or (isinstance(answer, Transient) and answer.reason in ALONE)
+
+
+def _is_refusal(answer: Answer) -> bool:
+    """Whether no outage answers so: a 4xx, be it "too large"."""
+    return isinstance(answer, RefusedWhole) or (
+        isinstance(answer, Transient) and answer.reason is TransientReason.TOO_LARGE
+    )
 
 
 def _names_no_company(call: Call, place: int) -> bool:

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streamer.outcomes import Endpoint
 from streamer.standins.planhat.choices import ExternalIdScope
 from streamer.standins.planhat.entries import Entry
 from streamer.standins.planhat.rows import WriteRow
-from streamer.transform.operations import UpsertCompany, UpsertEnduser
+from streamer.transform.operations import DeleteEnduser, UpsertCompany, UpsertEnduser
 from tests.simulation.facts import Facts
 from tests.simulation.law import Law, objects_of
 from tests.simulation.planhat import Call
@@ -58,7 +57,8 @@ class FinalState(Law):
 
     def served(self, call: Call, outcomes: list[str]) -> None:
         store = self._world.planhat.sandbox.store
-        if call.batch.endpoint is Endpoint.DELETIONS and outcomes == ["applied"]:
+        whom = call.batch.operations[0]
+        if isinstance(whom, DeleteEnduser) and not whom.archives and outcomes == ["applied"]:
             self._deleted(call)
         if not call.batch.endpoint.is_upsert:
             if "applied" in outcomes:
@@ -76,7 +76,7 @@ class FinalState(Law):
         (operation,), (sequence,) = call.batch.operations, call.sequences[0]
         for key in objects_of(operation):
             self._deletions[key] = max(sequence, self._deletions.get(key, 0))
-        # An id may be several companies', an address several endusers': one is deleted.
+        # An address may be several endusers', of whom one is deleted; of an id, all are.
         self._twins |= {entry.id for entry in self._named_so(objects_of(operation))}
 
     def _named_so(self, keys: Collection[str]) -> Iterator[Entry]:

@@ -69,6 +69,9 @@ def changes_objects(operation: Operation) -> bool:
 
 def calls_of(operation: Operation) -> int:
     """Calls of the quota that it is counted as; a bulk is one, whatever it holds."""
-    if not isinstance(operation, DeleteEnduser) or operation.email is None:
+    if not isinstance(operation, DeleteEnduser):
         return 1
-    return 2 if operation.external_id is None else 3
+    if operation.email is not None:
+        return 2 if operation.external_id is None else 3
+    # Asked again until nobody has the id; who is archived stays.
+    return 1 if operation.archives else 2

@@ -19,11 +19,19 @@ UNTOUCHED = frozenset({FaultKind.STATUS, FaultKind.RESET})
 
 
 def outcomes_of(
-    store: Store, batch: Batch, asked: Request, before: int, reply: Reply, fault: Fault | None
+    store: Store,
+    batch: Batch,
+    asked: Request,
+    before: int,
+    reply: Reply,
+    fault: Fault | None,
+    *,
+    is_first: bool,
 ) -> list[str]:
     """For each operation, in order, one of the words of `planhat.Ear.served`.
 
-    `asked`: the last of its requests. `before`: the newest arrival at Planhat before the first.
+    `asked`: the last of its requests; `is_first`: and the only one. `before`: the newest arrival at Planhat
+    before the first.
     """
     if fault is not None and fault.kind in UNTOUCHED:
         is_hidden = fault.kind is FaultKind.STATUS and _is_taken_for_done(batch.endpoint, reply)
@@ -35,7 +43,7 @@ def outcomes_of(
         case Endpoint.METRICS:
             return _of_metrics(store, batch, reply)
         case Endpoint.DELETIONS:
-            return [_of_deletion(batch.operations[0], asked, reply)]
+            return [_of_deletion(batch.operations[0], asked, reply, is_first=is_first)]
         case _:
             return _of_bulk(store, batch, before, reply)
 
@@ -73,12 +81,14 @@ def _of_metrics(store: Store, batch: Batch, reply: Reply) -> list[str]:
     return outcomes
 
 
-def _of_deletion(whom: Operation, asked: Request, reply: Reply) -> str:
+def _of_deletion(whom: Operation, asked: Request, reply: Reply, *, is_first: bool) -> str:
     """Nobody there is what was asked for; several with the address are nobody's to choose from."""
-    if asked.method == "DELETE":
-        # Of whom an address is known too, that nobody has the id is not the last word.
-        is_by_id = isinstance(whom, DeleteEnduser) and (whom.email is None or "/extid-" not in asked.url)
-        return "applied" if reply.status in {200, 204} or (reply.status == 404 and is_by_id) else "failed"
+    if asked.method != "GET":
+        if reply.status in {200, 204}:
+            return "applied"
+        # Of whom an address is known too, that nobody ever had the id is not the last word.
+        has_more = isinstance(whom, DeleteEnduser) and whom.email is not None and "/extid-" in asked.url
+        return "applied" if reply.status == 404 and not (has_more and is_first) else "failed"
     if reply.status != 200:
         return "failed"
     return "ambiguous" if msgspec.json.decode(reply.body) else "applied"

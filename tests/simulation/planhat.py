@@ -87,10 +87,12 @@ class Call:
 
     asked: Request | None = None
     """The last of its requests."""
+    asked_before: int = 0
+    """How many came before that."""
 
     @property
     def patience(self) -> float:
-        """Seconds that one request of a deletion may take: it may ask three times."""
+        """Seconds that one request of a deletion may take."""
         return DEADLINES[self.batch.endpoint.host] / 3
 
     @property
@@ -147,15 +149,19 @@ class Planhat:
         before = self.sandbox.store.stamps.arrivals
         asked = request_for(batch.endpoint, batch.items, ADDRESSES)
         served = self._ask(call, asked)
-        further = self._following(call, asked, is_first=True)
+        further = self._following(call, asked)
         while further is not None:
+            call.asked_before += 1
             asked, served = further, self._ask(call, further)
-            further = self._following(call, asked, is_first=False)
+            further = self._following(call, asked)
         call.asked = asked
         if served is None:
             outcomes = ["failed"] * len(batch.items)
         else:
-            outcomes = outcomes_of(self.sandbox.store, batch, asked, before, served.reply, served.fault)
+            outcomes = outcomes_of(
+                self.sandbox.store, batch, asked, before, served.reply, served.fault,
+                is_first=not call.asked_before,
+            )  # fmt: skip
         self._ear.served(call, outcomes)
 
     def _ask(self, call: Call, asked: Request) -> Served | None:
@@ -181,12 +187,15 @@ class Planhat:
         return served
 
     @staticmethod
-    def _following(call: Call, asked: Request, *, is_first: bool) -> Request | None:
-        """What a deletion asks next."""
+    def _following(call: Call, asked: Request) -> Request | None:
+        """What a deletion asks next, while it has the time."""
         if call.batch.endpoint is not Endpoint.DELETIONS or call.failure is not None or call.reply is None:
             return None
         reply = client.Reply(call.reply.status, call.headers, call.reply.body)
-        found = following(call.batch, asked, reply, ADDRESSES, is_first=is_first)
+        found = following(call.batch, asked, reply, ADDRESSES, asked=call.asked_before)
+        if isinstance(found, Request) and call.ready_at > call.deadline - call.patience:
+            call.failure = TransientReason.TIMEOUT
+            return None
         return found if isinstance(found, Request) else None
 
     def _strike(self, call: Call, fault: Fault) -> None:
@@ -241,8 +250,7 @@ class Planhat:
         batch, reply = call.batch, call.reply
         if batch.endpoint is Endpoint.DELETIONS and call.asked is not None:
             told = client.Reply(reply.status, call.headers, reply.body)
-            # Followed by nothing: a second 404 is the word on it.
-            answer = following(batch, call.asked, told, ADDRESSES, is_first=False)
+            answer = following(batch, call.asked, told, ADDRESSES, asked=call.asked_before)
             return answer if not isinstance(answer, Request) else Transient(TransientReason.CONNECTION)
         return read_answer(
             batch.endpoint, batch.operations, reply.status, call.headers, reply.body, now=self._clock.time()

@@ -2,6 +2,8 @@
 
 from collections import defaultdict, deque
 from itertools import pairwise
+from math import inf
+from typing import NamedTuple
 
 from streamer.engine.ports import Delivery
 from streamer.outcomes import Host, Transient, TransientReason
@@ -85,6 +87,16 @@ class Allowance:
         self._share = self._wanted
 
 
+class _Stretch(NamedTuple):
+    """A stretch of time that begins with a call."""
+
+    first: float
+    before: int
+    """Calls made before it."""
+    calls_at_most: float
+    """Calls ever made, by its end, less what is earned by then from time 0 and the first process on."""
+
+
 class Quota(Law):
     """Calls to the main API: within the share, within the group's budget, and none while told to wait.
 
@@ -106,8 +118,10 @@ class Quota(Law):
         super().__init__(world, facts)
         self._allowances: dict[Member, Allowance] = {}
         self._blocked: defaultdict[Member, float] = defaultdict(float)
-        self._calls: deque[tuple[float, float, int]] = deque(maxlen=40)
-        """The newest calls of all: when, what was saved up then, and how many processes had started."""
+        self._calls = 0
+        """Of all processes, ever."""
+        self._tightest = _Stretch(0.0, 0, inf)
+        """The stretch that leaves the fewest calls from now on: it stays that until a tighter one begins."""
 
     def begun(self, reading: Reading) -> None:
         self._share_out(self._world.members[reading.slot])
@@ -143,16 +157,21 @@ class Quota(Law):
         self._count(member, now)
 
     def _count(self, member: Member, now: float) -> None:
-        """The group's calls in every stretch that ends now."""
+        """The group's calls in every stretch that ends now, however long.
+
+        What a stretch allows grows by the same for all of them, so only the tightest needs to be asked.
+        """
         limits, alive = member.limits, [each for each in self._allowances.values() if each.may_save]
         started = len(self._allowances)
-        self._calls.append((now, limits.burst_calls * len(alive), started))
-        for place, (first, saved, before) in enumerate(self._calls):
-            count = len(self._calls) - place
-            earned = limits.calls_per_minute * (now - first) / MINUTE_SECONDS
-            most = saved + limits.start_calls * (started - before) + earned
-            if count > most + HAIR:
-                self._broken(f"{count} calls of the group in {now - first:.2f} s, {most:.2f} at most")
+        earned = limits.start_calls * started + limits.calls_per_minute * now / MINUTE_SECONDS
+        saved = limits.burst_calls * len(alive)
+        begun = _Stretch(now, self._calls, self._calls + saved - earned)
+        self._tightest = min(self._tightest, begun, key=lambda stretch: stretch.calls_at_most)
+        self._calls += 1
+        first, before, calls_at_most = self._tightest
+        if self._calls > calls_at_most + earned + HAIR:
+            count, most = self._calls - before, calls_at_most + earned - before
+            self._broken(f"{count} calls of the group in {now - first:.2f} s, {most:.2f} at most")
 
     def collected(self, member: Member, delivery: Delivery) -> None:
         answer = delivery.answer

@@ -10,6 +10,7 @@ from streamer.outcomes import CallType, Fate, InvalidReason, SkipReason
 from streamer.standins.account import audit
 from streamer.standins.account_books import Expected
 from streamer.standins.account_findings import (
+    EXAMPLES,
     Audit,
     Fault,
     Seen,
@@ -317,6 +318,20 @@ def test_a_planted_fault_is_named(world: World, plant: Callable[[World], None], 
     assert account.faults[fault] >= 1
     assert account.examples[fault]
     assert not account.is_complete
+
+
+def test_all_that_is_stale_is_told_not_only_the_examples(world: World) -> None:
+    """Whoever has an excuse for some of it must have one for each."""
+    assert world.audit().stale == set()
+    for number in range(100, 100 + 2 * EXAMPLES):
+        world.live(Expectation(CallType.IDENTIFY, Fate.DELIVERED, None, Effect.ENDUSER, f"ext:u-{number}", 1))
+    people = [subject for subject in world.objects if subject.startswith("ext:u-1")]
+    for subject in people:
+        found = world.objects[subject]
+        world.objects[subject] = found._replace(custom={**found.custom, "sequence": 0})
+    account = world.audit()
+    assert len(account.examples[Fault.STALE]) == EXAMPLES
+    assert len(account.stale) == account.faults[Fault.STALE] >= 2 * EXAMPLES
 
 
 def test_each_kind_of_fault_can_be_planted() -> None:
