@@ -29,7 +29,7 @@ STALL_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test simulate faults test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-avro bench-quota fuzz image-soak wheel up down clean
+.PHONY: help setup demo test simulate faults test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-full bench-pipeline bench-avro bench-quota fuzz image-soak wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,7 +98,13 @@ dashboard: $(INSTALLED) ## write Grafana's dashboard anew from its table of pane
 requirements: $(INSTALLED) ## write the pinned requirements anew (ARGS=--upgrade for newer versions)
 	$(BIN)/python tools/requirements.py compile $(ARGS)
 
-bench: $(INSTALLED) ## measure the pipeline alone on a backlog in a real Kafka (ARGS="--events 50000")
+bench: $(INSTALLED) ## measure streamer beside its rivals on a backlog in a real Kafka (ARGS="--only streamer,careful")
+	$(BIN)/python -m benchmarks.compare $(ARGS)
+
+bench-full: $(INSTALLED) ## the same with 1,000,000 events, three rounds; writes docs/performance.md
+	$(BIN)/python -m benchmarks.compare --events 1000000 --repeats 3 --write $(ARGS)
+
+bench-pipeline: $(INSTALLED) ## measure the pipeline alone, with the sandbox (ARGS="--events 50000")
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)
 
 bench-avro: $(INSTALLED) ## measure what reading Avro costs, by the readers made for schemas and by fastavro (a minute)
