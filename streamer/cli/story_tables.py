@@ -93,7 +93,9 @@ def _becomes(call: ToldCall) -> str:
     if call.outcome is Outcome.UNREAD:
         return "cannot be read: the registry does not give its schema"
     told = "; ".join(map(_operation, call.operations))
-    return f"{told}; a copy of {call.copy_of}" if call.copy_of is not None else told
+    if call.copy_of is not None:
+        return f"{told}; a copy of {call.copy_of}"
+    return f"{told}; nothing new, so perhaps skipped as unchanged" if call.says_nothing_new else told
 
 
 def _operation(operation: Operation) -> str:
@@ -180,6 +182,7 @@ def _call_json(story: Story, call: ToldCall, *, shows_values: bool) -> dict[str,
         ],
         "company": call.company,
         "copy_of": None if call.copy_of is None else str(call.copy_of),
+        "says_nothing_new": call.says_nothing_new,
         "state": call.settling.value,
         "dead_letter": None if call.letter is None else str(call.letter.id),
     }

@@ -37,7 +37,11 @@ def identify(call: Identify, rules: Rules) -> Transformed | Skipped:
     fields: JsonDict = {}
     custom: JsonDict = {}
     metrics: Metrics | None = None if who.external_id is None else []
-    apply_rules(ruled, traits, fields, custom, metrics)
+    theirs = traits
+    if ruled.touches_references and is_removal(traits.get("company")):
+        # What is said of a company the user leaves is no property of theirs, whatever a rule makes of it.
+        theirs = {name: value for name, value in traits.items() if name != "company"}
+    apply_rules(ruled, theirs, fields, custom, metrics)
     if "name" not in fields:
         _put_full_name(fields)
     if ruled.keeps_others:

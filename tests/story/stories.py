@@ -20,6 +20,8 @@ from streamer.transform import Rules
 USER = Wanted(Kind.USER, "u-1")
 EMAIL = Wanted(Kind.EMAIL, "U-1@acme.example")
 COMPANY = Wanted(Kind.COMPANY, "acme")
+UNCHANGED_SECONDS = 3.0
+"""A record is written a second after the one before it: of four in a row the last comes too late."""
 _DECODER = Decoder(load_schemas())
 
 Event = Mapping[str, Any] | bytes | None
@@ -62,7 +64,9 @@ def interpreted(lying: Record, rules: Rules) -> tuple[object, Interpreted | None
 
 def story_of_records(wanted: Wanted, records: Sequence[Record], rules: Rules | None = None) -> Story:
     """The story of these records, in the order in which they are read."""
-    story = Story(wanted, "segment.events", "planhat-streamer", since_ms=0)
+    story = Story(
+        wanted, "segment.events", "planhat-streamer", since_ms=0, unchanged_seconds=UNCHANGED_SECONDS
+    )
     collector = Collector(story)
     for lying in records:
         collector.add(lying, *interpreted(lying, rules or Rules()))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from streamer.events.parse import parse
+from streamer.mapping.reading import read_mapping
 from streamer.outcomes import Endpoint, Fate
 from streamer.transform import Rules, Transformed, transform
 from streamer.transform.identity import companies_of, company_of
@@ -104,6 +105,19 @@ def test_a_company_that_is_left_is_not_told_of_the_user() -> None:
     (upsert,) = identified(Rules(), company={"id": "c", "name": "C", "remove": True}, plan="pro")
     assert upsert.company_external_id is None
     assert upsert.custom == {"plan": "pro"}
+
+
+def test_no_rule_tells_of_a_company_that_is_left() -> None:
+    """A rule for a part of `company` is for the user's company; of one they leave it tells nothing."""
+    rules = read_mapping(
+        '[identify.traits]\n"company.plan" = "title"\n"company.size" = "custom:Size"\n'
+    ).rules
+    of_a_company = {"id": "c", "plan": "gold", "size": 7}
+
+    (upsert,) = identified(rules, company=of_a_company)
+    assert (upsert.fields["title"], upsert.custom["Size"]) == ("gold", 7)
+    (upsert,) = identified(rules, company={**of_a_company, "remove": True}, plan="pro")
+    assert (upsert.fields, upsert.custom) == ({}, {"plan": "pro"})
 
 
 def test_the_engine_tells_one_company_after_the_other() -> None:

@@ -56,7 +56,9 @@ def explain(
     """
     verify_access(settings, COMMAND)
     holding = None if settings.unassigned == "discard" else settings.unassigned
-    story = Story(wanted, settings.kafka_topic, settings.kafka_group_id, since_ms, holding)
+    story = Story(
+        wanted, settings.kafka_topic, settings.kafka_group_id, since_ms, holding, settings.unchanged_ttl
+    )
     missing = missing_access(settings, COMMAND)
     story.unknown += [
         f"This user is not allowed {need}, so {_LOST[need.kind]} is not known (docs/secured-kafka.md)."

@@ -128,6 +128,8 @@ class ToldCall:
     has_key: bool = True
     copy_of: At | None = None
     """An earlier call of the same type and messageId."""
+    says_nothing_new: bool = False
+    """All that it says was said shortly before (`STREAMER_UNCHANGED_TTL`): perhaps `unchanged`."""
     settling: Settling = Settling.UNKNOWN
     letter: ToldLetter | None = None
 
@@ -198,6 +200,8 @@ class Story:
     since_ms: int
     holding_company: str | None = None
     """Of `STREAMER_UNASSIGNED`; None for `discard`."""
+    unchanged_seconds: float = 0.0
+    """`STREAMER_UNCHANGED_TTL`."""
     records: int = 0
     """Records that were read."""
     partitions: dict[int, Partition] = field(default_factory=dict)
