@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import yaml
 
@@ -20,20 +21,36 @@ from tests.real_kafka.cluster import KAFKA_VERSION
 from tools import alerts
 
 
-def test_compose_file_follows_the_compose_specification() -> None:
-    """The compose file is valid by the published schema of the compose specification."""
+def _follows_the_specification(path: Path) -> None:
     checked = subprocess.run(
-        [
-            TOOLS / "check-jsonschema",
-            "--builtin-schema",
-            "vendor.compose-spec",
-            ROOT / "docker-compose.yml",
-        ],
+        [TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", path],
         capture_output=True,
         text=True,
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_compose_file_follows_the_compose_specification() -> None:
+    """The compose file is valid by the published schema of the compose specification."""
+    _follows_the_specification(ROOT / "docker-compose.yml")
+
+
+def test_the_mapping_of_the_page_is_mounted_where_its_setting_says(tmp_path: Path) -> None:
+    """What docs/compose.md has people put beside the compose file: valid, and of a service that is there."""
+    (shown,) = re.findall(
+        r"^```yaml\n(.*?)^```$", (ROOT / "docs/compose.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    override = tmp_path / "docker-compose.override.yml"
+    override.write_text(shown, encoding="utf-8")
+    _follows_the_specification(override)
+
+    ((service, added),) = yaml.safe_load(shown)["services"].items()
+    (volume,) = added["volumes"]
+    _, path, mode = volume.split(":")
+    assert service in compose()["services"]
+    assert added["environment"] == {"STREAMER_MAPPING_FILE": path}
+    assert mode == "ro"
 
 
 def test_compose_settings_are_settings() -> None:
