@@ -59,9 +59,8 @@ def _field(text: str, scope: Scope) -> Target:
     if text == "source":
         raise ValueError("'source' is always Segment")
     hint = nearest(text, scope.fields)
-    raise ValueError(
-        f"Planhat has no field {text!r} of {scope.noun}{hint} {_choices(scope)}".replace("? ", "? Or ")
-    )
+    joint = f"{hint} Or" if hint else ":"
+    raise ValueError(f"Planhat has no field {text!r} of {scope.noun}{joint} {_choices(scope)}")
 
 
 def _other(name: str, scope: Scope) -> str:

@@ -463,7 +463,10 @@ def test_endusers_in_all_companies_are_not_archived_one_of_several() -> None:
             "line 2: identify.traits.x: Planhat has no field 'fone' of an",
         ),
         ('[identify.traits]\nx = "Phone"', "did you mean 'phone'?"),
-        ('[group.traits]\nx = "firstName"', "Planhat has no field 'firstName' of a company"),
+        (
+            '[group.traits]\nx = "firstName"',
+            "Planhat has no field 'firstName' of a company: a field, custom:<name>",
+        ),
         ('[identify.traits]\nx = "email"', "'email' is a key: no rule changes whom a call is about"),
         ('[group.traits]\nx = "externalId"', "'externalId' is a key"),
         ('[identify.traits]\nx = "custom:a.b"', "'a.b' is no name of a custom field"),
