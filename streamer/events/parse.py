@@ -32,6 +32,12 @@ def call_type_of(value: object) -> CallType:
     return CallType(known) if known else CallType.UNKNOWN
 
 
+def type_text(value: object) -> str:
+    """The type of a decoded value as Segment spells it; as it is where Segment has none such, "" without one."""
+    name = value.get("type") if isinstance(value, dict) else None
+    return _known(name) or (name if isinstance(name, str) else "")
+
+
 def parse(value: object) -> Call:
     """The call a decoded record value stands for.
 

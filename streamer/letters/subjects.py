@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from streamer.events.parse import type_text
+
 
 class Subject(NamedTuple):
     """Who is named by an event, well-formed or not. Its repr says nothing of them."""
 
     call: str = ""
-    """The event's type, as it says it."""
+    """The event's type: as Segment spells it, where it is one of Segment's."""
     names: tuple[str, ...] = ()
     """Ids of the user and of the company, and e-mail addresses, most telling first."""
 
@@ -38,8 +40,8 @@ def subject_of(value: object, key: bytes | None) -> Subject:
     names = dict.fromkeys(_names(value)) if isinstance(value, Mapping) else {}
     if key:
         names.setdefault(key.decode(errors="replace"))
-    call = value.get("type") if isinstance(value, Mapping) else None
-    return Subject(call if isinstance(call, str) and call.isidentifier() else "", tuple(names))
+    call = type_text(value)
+    return Subject(call if call.isidentifier() else "", tuple(names))
 
 
 def _names(event: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ import pytest
 from streamer.avro.datum import DatumReader
 from streamer.avro.hazards import LEAVES_TO_REWRITE
 from streamer.errors import InvalidEvent, SchemaError
+from streamer.events.parse import parse
 from streamer.outcomes import InvalidReason
 
 
@@ -69,6 +70,17 @@ def test_text_in_an_open_part_that_is_not_json_is_refused() -> None:
     with pytest.raises(InvalidEvent, match="traits") as caught:
         read(record(traits="string"), {"traits": "gold customer"})
     assert caught.value.reason is InvalidReason.BAD_JSON
+
+
+@pytest.mark.parametrize(
+    "type_", ["string", {"type": "enum", "name": "CallType", "symbols": ["IDENTIFY", "TRACK"]}]
+)
+def test_a_type_may_be_written_with_capitals(type_: Any) -> None:
+    """Whether it is text or a symbol: Avro's own symbols mostly are capitals."""
+    schema = record(type=type_, userId="string", traits=TYPED_TRAITS)
+    written = {"type": "IDENTIFY", "userId": "u-1", "traits": {"email": "a@b.co", "seats": 3}}
+
+    assert parse(read(schema, written)) == parse(written | {"type": "identify"})
 
 
 def test_other_text_fields_are_left_alone() -> None:

@@ -56,7 +56,7 @@ ids = st.none() | st.sampled_from(["u-1", "a@b.co"]) | st.integers() | st.floats
 types = ["identify", "group", "track", "page", "screen", "alias", "delete"]
 
 events: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {"type": st.sampled_from(types)},
+    {"type": st.sampled_from([*types, "Identify", "GROUP", "Track"])},
     optional={
         "userId": ids,
         "anonymousId": ids,

@@ -265,4 +265,5 @@ def test_subjects_are_found_in_any_event() -> None:
     assert subject_of(None, b"\xff") == Subject("", ("�",))
     assert subject_of([1], None) == Subject()
     assert subject_of({"type": "a b"}, None).call == ""
+    assert [subject_of({"type": spelt}, None).call for spelt in ("Track", "Tracked")] == ["track", "Tracked"]
     assert "7" not in repr(Subject("track", ("7",)))

@@ -166,6 +166,19 @@ def test_a_copy_is_told() -> None:
     ]
 
 
+def test_a_type_with_capitals_is_the_type() -> None:
+    """RudderStack's `Group` makes a company, copies the call of the other spelling, and is told as a group call."""
+    event = group("acme", "u-1") | {"messageId": "m-1"}
+    story = story_of(USER, event, event | {"type": "Group"})
+    assert story.grouped == {"acme"}
+    assert [call.type for call in story.calls] == ["group", "group"]
+    assert story.calls[1].copy_of == story.calls[0].at
+
+    unsent = {"type": "Group", "userId": "u-9", "groupId": "acme", "integrations": {"All": False}}
+    assert story_of(USER, unsent | {"traits": {"id": "u-1"}}).count == 0  # its traits are the company's
+    assert story_of(USER, {"type": "Group chat", "userId": "u-1"}).calls[0].type == "Group chat"
+
+
 def repetitions(story: Story) -> list[bool]:
     """Of each call, whether it is told as perhaps unchanged."""
     return [call.says_nothing_new for call in story.calls]

@@ -75,6 +75,7 @@ def test_other_peoples_records_are_passed_over() -> None:
     assert passes(track("U-1"))
     assert passes(track("u-2"), key=b"u-1")
     assert passes(group("co-9"))
+    assert passes(group("co-9") | {"type": "Group"})
     assert not passes(identify("u-2"))
     assert not passes(track("u-2"), key=b"u-2")
 

@@ -124,3 +124,7 @@ def test_a_users_letter_is_no_letter_of_the_company() -> None:
     story = story_of(COMPANY)
     tell_letters(story, history_of(record(0, identify("u-1", "acme")), record(1, group("acme"))))
     assert [str(each.id) for each in story.letters] == ["0:1"]
+
+    capital = story_of(COMPANY)
+    tell_letters(capital, history_of(record(0, group("acme") | {"type": "Group"})))
+    assert [each.call for each in capital.letters] == ["group"]

@@ -7,6 +7,7 @@ from typing import Any, Final
 from streamer.app.story.matching import names, operations_about
 from streamer.app.story.values import At, Kind, Outcome, Story, ToldCall, company_of
 from streamer.engine.intake import Interpreted
+from streamer.events.parse import type_text
 from streamer.records import Record
 from streamer.transform.operations import DeleteEnduser, Operation, UpsertCompany, UpsertEnduser
 from streamer.transform.why import fields_of
@@ -144,7 +145,7 @@ def _call_of(
     event: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     return ToldCall(
         at=At(record.timestamp_ms, record.partition, record.offset),
-        type=_text(event, "type") or "unknown",
+        type=type_text(event) or "unknown",
         event=_text(event, "event") or _text(event, "name"),
         timestamp=_text(event, "timestamp"),
         outcome=_outcome(found),

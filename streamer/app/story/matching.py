@@ -6,7 +6,9 @@ from typing import Final
 
 from streamer.app.story.values import Kind, Wanted
 from streamer.engine.intake import Interpreted
+from streamer.events.parse import call_type_of
 from streamer.events.values import id_text
+from streamer.outcomes import CallType
 from streamer.records import Record
 from streamer.transform.operations import Operation
 
@@ -41,7 +43,7 @@ class Sieve:
             or (record.key is not None and sought in record.key.lower())
         ):
             return True
-        return sought in record.value.lower() or (isinstance(value, Mapping) and value.get("type") == "group")
+        return sought in record.value.lower() or call_type_of(value) is CallType.GROUP
 
 
 def operations_about(wanted: Wanted, found: Interpreted | None) -> tuple[Operation, ...]:
@@ -58,7 +60,7 @@ def names(wanted: Wanted, record: Record, value: object, found: Interpreted | No
         return False  # whom it is about was decided: it only mentions the object
     if not isinstance(value, Mapping):
         return record.key is not None and _is_named(wanted, record.key.decode(errors="replace"))
-    if wanted.kind is Kind.USER and value.get("type") == "group":
+    if wanted.kind is Kind.USER and call_type_of(value) is CallType.GROUP:
         return _is_named(wanted, id_text(value.get("userId")))  # its traits are the company's
     return any(_is_named(wanted, text) for text in _texts(wanted.kind, value))
 
