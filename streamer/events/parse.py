@@ -33,7 +33,7 @@ def call_type_of(value: object) -> CallType:
 
 
 def type_text(value: object) -> str:
-    """The type of a decoded value as Segment spells it; as it is where Segment has none such, "" without one."""
+    """The type of a decoded value as Segment spells it; else as it stands, "" where there is none."""
     name = value.get("type") if isinstance(value, dict) else None
     return _known(name) or (name if isinstance(name, str) else "")
 

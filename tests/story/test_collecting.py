@@ -167,10 +167,10 @@ def test_a_copy_is_told() -> None:
 
 
 def test_a_type_with_capitals_is_the_type() -> None:
-    """RudderStack's `Group` makes a company, copies the call of the other spelling, and is told as a group call."""
+    """RudderStack's `Group` makes a company, copies the call spelt otherwise, and is told as a group."""
     event = group("acme", "u-1") | {"messageId": "m-1"}
     story = story_of(USER, event, event | {"type": "Group"})
-    assert story.grouped == {"acme"}
+    assert story.grouped == frozenset({"acme"})
     assert [call.type for call in story.calls] == ["group", "group"]
     assert story.calls[1].copy_of == story.calls[0].at
 
