@@ -95,7 +95,9 @@ def _becomes(call: ToldCall) -> str:
     told = "; ".join(map(_operation, call.operations))
     if call.copy_of is not None:
         return f"{told}; a copy of {call.copy_of}"
-    return f"{told}; nothing new, so perhaps skipped as unchanged" if call.says_nothing_new else told
+    if call.says_nothing_new:
+        return f"{told}; nothing new, so perhaps not sent (unchanged)"
+    return told if call.overtaken_by is None else f"{told}; overtaken by {call.overtaken_by}"
 
 
 def _operation(operation: Operation) -> str:
@@ -183,6 +185,7 @@ def _call_json(story: Story, call: ToldCall, *, shows_values: bool) -> dict[str,
         "company": call.company,
         "copy_of": None if call.copy_of is None else str(call.copy_of),
         "says_nothing_new": call.says_nothing_new,
+        "overtaken_by": None if call.overtaken_by is None else str(call.overtaken_by),
         "state": call.settling.value,
         "dead_letter": None if call.letter is None else str(call.letter.id),
     }

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streamer.app.story.collecting import Collector
+from streamer.app.story.repeating import tell_repeating
 from streamer.app.story.values import Kind, Look, Partition, Present, Settling, Story, ToldLetter, Wanted
 from streamer.avro.decoder import Decoder
 from streamer.avro.schemas import load_schemas
@@ -71,6 +72,7 @@ def story_of_records(wanted: Wanted, records: Sequence[Record], rules: Rules | N
     for lying in records:
         collector.add(lying, *interpreted(lying, rules or Rules()))
     collector.finish()
+    tell_repeating(story)
     for number in {lying.partition for lying in records}:
         story.partitions[number] = Partition(Stretch(0, len(records)), Stretch(0, len(records)))
     return story

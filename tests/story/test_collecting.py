@@ -11,7 +11,6 @@ from streamer.engine.intake import Interpreted
 from streamer.outcomes import CallType, InvalidReason, SkipReason
 from streamer.transform import Rules
 from streamer.transform.operations import DeleteEnduser, Operation, UpsertEnduser
-from streamer.transform.rules import Deletion
 from tests.story.stories import (
     COMPANY,
     EMAIL,
@@ -177,38 +176,6 @@ def test_a_type_with_capitals_is_the_type() -> None:
     unsent = {"type": "Group", "userId": "u-9", "groupId": "acme", "integrations": {"All": False}}
     assert story_of(USER, unsent | {"traits": {"id": "u-1"}}).count == 0  # its traits are the company's
     assert story_of(USER, {"type": "Group chat", "userId": "u-1"}).calls[0].type == "Group chat"
-
-
-def repetitions(story: Story) -> list[bool]:
-    """Of each call, whether it is told as perhaps unchanged."""
-    return [call.says_nothing_new for call in story.calls]
-
-
-def test_what_says_nothing_new_is_told() -> None:
-    """Value by value, whichever call said it; one that says more is sent, and so is one after a deletion."""
-    gone = {"type": "delete", "userId": "u-1"}
-    told = story_of(
-        USER, identify(plan="pro"), identify(plan="pro"), identify(plan="free"), identify(plan="pro")
-    )
-    assert repetitions(told) == [False, True, False, False]
-
-    deleted = story_of_records(
-        USER,
-        [record(n, each) for n, each in enumerate([identify(plan="pro"), gone, identify(plan="pro")])],
-        Rules(deletion=Deletion.DELETE),
-    )
-    assert repetitions(deleted) == [False, False, False]
-
-
-def test_what_was_said_long_ago_is_sent_again() -> None:
-    """From `STREAMER_UNCHANGED_TTL` on, counted from when it was sent, not from when it was skipped."""
-    same = [identify(plan="pro")] * 5
-    assert repetitions(story_of(USER, *same)) == [False, True, True, False, True]
-
-
-def test_an_activity_is_never_unchanged() -> None:
-    """It is an event, and counts each time."""
-    assert repetitions(story_of(USER, track(), track())) == [False, False]
 
 
 def test_the_rules_in_force_decide() -> None:

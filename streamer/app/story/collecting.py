@@ -60,7 +60,6 @@ class Collector:
         """Put into the story what is known only at the end."""
         story = self._story
         story.calls = [call for _, call in sorted(self._kept, key=lambda each: each[0])]
-        _note_repetitions(story)
         story.grouped = None if self._grouped is None else frozenset(self._grouped)
         deleted = self._deleted
         story.fields = {
@@ -116,27 +115,6 @@ class Collector:
         is_other = external_id is not None and external_id != story.wanted.name
         if external_id is not None and is_other and len(story.other_ids) < MOST_OTHER_IDS:
             story.other_ids.add(external_id)
-
-
-def _note_repetitions(story: Story) -> None:
-    """Which of the kept calls repeat what others said shortly before, value by value (decision 0023)."""
-    longest_ms = story.unchanged_seconds * 1_000
-    said: dict[str, tuple[At, Any]] = {}
-    for call in story.calls:
-        if call.deletes or call.archives:
-            said.clear()
-        upserts = [fields_of(each) for each in call.operations if isinstance(each, UpsertEnduser)]
-        known = [
-            name in said
-            and said[name][1] == value
-            and call.at.written_ms - said[name][0].written_ms < longest_ms
-            for fields in upserts
-            for name, value in fields.items()
-        ]
-        is_whole = len(upserts) == len(call.operations)
-        call.says_nothing_new = bool(known) and is_whole and all(known)
-        if not call.says_nothing_new:
-            said |= {name: (call.at, value) for fields in upserts for name, value in fields.items()}
 
 
 def _call_of(

@@ -12,6 +12,7 @@ from streamer.app.interpreting import Interpreter
 from streamer.app.shelf import Shelf
 from streamer.app.story.collecting import Collector
 from streamer.app.story.matching import Sieve
+from streamer.app.story.repeating import tell_repeating
 from streamer.app.story.settling import tell_letters, tell_settled
 from streamer.app.story.values import (
     Kind,
@@ -78,6 +79,7 @@ def explain(
             tell_settled(story, reader.committed())
     if "topic" not in kinds:
         _tell_letters(settings, story, screen)
+    tell_repeating(story)
     if asks_planhat:
         _ask_planhat(settings, story)
     return story

@@ -130,6 +130,8 @@ class ToldCall:
     """An earlier call of the same type and messageId."""
     says_nothing_new: bool = False
     """All that it says was said shortly before (`STREAMER_UNCHANGED_TTL`): perhaps `unchanged`."""
+    overtaken_by: At | None = None
+    """The later call since which every value of this one was said anew, or the object was deleted."""
     settling: Settling = Settling.UNKNOWN
     letter: ToldLetter | None = None
 

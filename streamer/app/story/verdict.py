@@ -182,8 +182,24 @@ def _nothing_wrong(story: Story) -> Verdict:
     if any(call.settling is Settling.UNKNOWN for call in story.calls):
         told = "nothing in its calls says why it should not be there"
     if story.present is not None and story.present.look is Look.ABSENT:
+        quiet = _kept_quiet(story)
+        if quiet is not None:
+            return Verdict(f"{told}, but {quiet.text}", quiet.todo)
         return Verdict(told, ("see in Planhat whether it was deleted, merged or given another id there",))
     return Verdict(told, ("ask Planhat with --ask-planhat",) if story.present is None else ())
+
+
+def _kept_quiet(story: Story) -> Verdict | None:
+    """That its latest call may have been kept from Planhat, which is believed to have all of it still."""
+    upserts = [call for call in story.calls if call.upserts]
+    if not upserts or not upserts[-1].says_nothing_new:
+        return None
+    return Verdict(
+        f"its latest call, at {upserts[-1].at}, says nothing new and may not have been sent: what was "
+        "changed or deleted at Planhat itself stays so while our last writing is younger than "
+        "STREAMER_UNCHANGED_TTL",
+        ("wait for a call after that time, or set STREAMER_UNCHANGED_TTL lower",),
+    )
 
 
 def _of_found(story: Story, causes: list[Verdict]) -> Verdict:
@@ -199,6 +215,9 @@ def _of_found(story: Story, causes: list[Verdict]) -> Verdict:
         many = "1 field is" if len(differing) == 1 else f"{len(differing)} fields are"
         text += f"; {many} not what its calls say: {named}"
     blocked = [cause for cause in causes if differing or cause.is_letter]
+    quiet = _kept_quiet(story)
+    if differing and not blocked and quiet is not None:
+        return Verdict(f"{text}; {quiet.text}.", quiet.todo)
     if blocked:
         text += f". What stands in the way: {'; and '.join(cause.text for cause in blocked)}"
     return Verdict(f"{text}.", tuple(dict.fromkeys(step for cause in blocked for step in cause.todo)))
