@@ -61,6 +61,30 @@ def test_mapping_is_pure_and_total(event: dict[str, Any], file: MappingFile) -> 
 
 
 @unhurried
+@given(
+    objects,
+    st.dictionaries(
+        st.sampled_from(["company", "company.plan", "company.seats", "company.remove", "plan"]),
+        st.sampled_from(["title", "custom:Plan", "metric:plan", "drop", ["custom:Plan", "metric:plan"]]),
+        min_size=1,
+    ),
+    st.sampled_from(["custom", "drop"]),
+    st.sampled_from([[], ["*"], ["seats", "company*"]]),
+)
+def test_of_a_company_that_is_left_nothing_is_told(
+    traits: dict[str, Any], ruled: dict[str, Any], unlisted: str, metrics: list[str]
+) -> None:
+    """Whatever the rules: a call that says `company.remove` is the call without its company."""
+    identify = {"traits": ruled, "unlisted": unlisted, "metrics": metrics}
+    rules = compiled(MappingFile.model_validate({"identify": identify}))
+    described = {"id": "left", "plan": "gold", "seats": 7, "remove": True}
+    left = {"type": "identify", "userId": "u-1", "traits": {**traits, "company": described}}
+    silent = {**left, "traits": {name: value for name, value in traits.items() if name != "company"}}
+
+    assert encoded(made(left, rules)) == encoded(made(silent, rules))
+
+
+@unhurried
 @given(good_events, files)
 def test_bodies_are_valid(event: dict[str, Any], file: MappingFile) -> None:
     """Custom is flat under legal keys, fields hold what is theirs, metrics are numbers with plain ids."""
