@@ -1,15 +1,17 @@
 """What may be added to production: that it fits what it is added to."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import promql_parser
 import pytest
 
+from streamer.config import PlanhatMode
 from streamer.kafka.permissions import PERMISSIONS, Resource
 from streamer.mapping.reading import read_mapping
 from streamer.metrics import CATALOGUE
-from tests.deploy.agreement import container_of, mapping_of, pod_of, settings_of
+from tests.deploy.agreement import PAGE, container_of, mapping_of, mounted, pod_of, settings_of
 from tests.deploy.kustomize import PRODUCTION, only, production_with, rendered
 from tests.deploy.renderings import PRODUCTIONS, WITH_ALL, rendering
 from tests.deploy.shipped import compose
@@ -45,6 +47,34 @@ def test_all_lies_in_the_namespace_but_what_is_kafkas(name: str) -> None:
     for document in rendering(name):
         kafkas = document["apiVersion"].startswith("kafka.strimzi.io/")
         assert document["metadata"]["namespace"] == ("kafka" if kafkas else "streamer")
+
+
+# --- without an API token ------------------------------------------------------------------------
+
+
+def test_the_patch_of_the_page_does_without_an_api_token(tmp_path: Path) -> None:
+    """With it and the mode, the pod starts on a secret that holds the tenant token alone."""
+    (patch,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    copy = tmp_path / "k8s"
+    production_with(set(), copy)
+    overlay = copy / PRODUCTION
+    (overlay / "passthrough.yaml").write_text(patch, encoding="utf-8")
+    kustomization = overlay / "kustomization.yaml"
+    kustomization.write_text(
+        kustomization.read_text(encoding="utf-8").replace(
+            "  - path: deployment.yaml\n", "  - path: deployment.yaml\n  - path: passthrough.yaml\n"
+        ),
+        encoding="utf-8",
+    )
+    with (overlay / "streamer.env").open("a", encoding="utf-8") as env:
+        env.write("STREAMER_PLANHAT_MODE=passthrough\n")
+
+    documents = rendered(overlay)
+    keys = {key for secret, key in mounted(documents).values() if secret == "streamer-planhat"}
+    settings = settings_of(documents, tmp_path)
+    assert keys == {"tenant-token"}
+    assert settings.planhat_mode is PlanhatMode.PASSTHROUGH
+    assert settings.planhat_api_token is None
 
 
 # --- the mapping file ----------------------------------------------------------------------------
