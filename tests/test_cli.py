@@ -740,6 +740,23 @@ def test_explain_works_beside_the_demo(
     assert (told_story["records"], told_story["planhat"]) == (3, None)
 
 
+def test_explain_tells_what_calls_do_to_each_other(
+    broker: EmbeddedBroker, lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same said again is nothing new, within the time of the settings; 0 switches that off."""
+    broker.create_topic("repeated")
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
+    monkeypatch.setenv("STREAMER_KAFKA_TOPIC", "repeated")
+    monkeypatch.setenv("STREAMER_PLANHAT_MODE", "api")
+    assert main(["publish", lines(IDENTIFY, {**IDENTIFY, "messageId": "m-again"})]) == 0
+    for seconds, expected in (("3600", [False, True]), ("0", [False, False])):
+        monkeypatch.setenv("STREAMER_UNCHANGED_TTL", seconds)
+        capsys.readouterr()
+        assert main(["explain", "--user", "u-1", "--json"]) == 0
+        (story,) = told(capsys)
+        assert [call["says_nothing_new"] for call in story["calls"]] == expected
+
+
 def test_a_registry_that_is_away_is_told(
     broker: EmbeddedBroker, lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
