@@ -22,7 +22,8 @@ Results = Mapping[str, Any]
 
 _PAGE = """# Performance
 
-Written by `make bench-full` from `benchmarks/results/compare.json`; do not edit.
+Written from `benchmarks/results/compare.json` by whoever measured last, with as many events and rounds as
+stand below (`make bench-full`: a million, and three); do not edit.
 
 {table}
 ![CPU seconds per million events]({plot})

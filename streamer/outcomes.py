@@ -118,7 +118,8 @@ class InvalidReason(StrEnum):
     DUPLICATED = "duplicated"
     """Planhat kept calling it a duplicate of another enduser or company."""
     AMBIGUOUS = "ambiguous"
-    """Whom a deletion means is not known: several have the address, or a 404 may be about the id's slash."""
+    """Nobody can say that a deletion's person is gone: several have the address, somebody still has the id
+    after ten deletions, or a 404 may be about the id's slash."""
     INTERNAL = "internal"
     """Our code failed on this record: a bug worth a report."""
 
