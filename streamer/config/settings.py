@@ -213,7 +213,7 @@ class Settings(BaseModel):
     )
     high_water_records: int = _setting(
         60_000,
-        "Records in flight above which no more are read.",
+        "Records in flight above which no more are read; while something fails, slowly a tenth more.",
         low=1,
         high=10_000_000,
     )

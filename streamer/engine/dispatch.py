@@ -347,6 +347,11 @@ class Dispatch:
                 troubled += [(ticket, flight.kind) for ticket in flight.tickets]
         return troubled
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last request of some endpoint failed as in an outage."""
+        return any(outbox.gate.failures for outbox in self.outboxes.values())
+
     def check(self) -> None:
         """Raise LedgerError unless made = delivered + refused + unsaved + released + waiting."""
         waiting = self.lanes.size - self._fenced

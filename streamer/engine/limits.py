@@ -44,6 +44,9 @@ class Limits:
     stuck_ratio: float = 0.05
     """Share of high water that may wait behind keys in trouble before their partitions pause."""
 
+    trickle_ratio: float = 0.1
+    """Share of high water that is read above it, little by little, while keys in trouble hold up reading."""
+
     span_ratio: float = 20.0
     """Records, in units of high water, that may be read past the oldest unsettled one of a partition."""
     untold_span_ratio: float = 4.0

@@ -33,6 +33,7 @@ from streamer.engine.ports import (
 from streamer.engine.pressure import Pressure, Stage
 from streamer.engine.share import share_of
 from streamer.engine.state import gauges_of, stuck_partitions
+from streamer.engine.trickle import Trickle
 from streamer.errors import LedgerError, StreamerError
 from streamer.outcomes import Answered, Endpoint, Fate
 from streamer.records import Found, Mark, Record, TopicPartition
@@ -81,7 +82,9 @@ class Streamer:
         self._marks = Marks(limits, observer)
         self._handover = Handover(self, limits, source, observer)
         self._pressure = Pressure(limits)
+        self._trickle = Trickle(limits)
         self._intake = Intake(self, rules, decoder, observer)
+        self._is_in_trouble = False
         self._stuck: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
         self._topic_partitions = topic_partitions
@@ -281,28 +284,44 @@ class Streamer:
         stage = self._pressure.step(now, self.ledger.in_flight, self.ledger.size_bytes)
         if stage is not before:
             self._observer.paused(stage.value)
-        self._pause_and_resume(self._to_pause(stage, now))
-        if stage is Stage.STILL:
+        is_trickle = self._is_trickle(stage, now)
+        self._pause_and_resume(self._to_pause(stage, now, is_trickle=is_trickle))
+        if stage is Stage.STILL and not is_trickle:
             # No poll, and not counted as one: who was frozen, and wakes up still, has not heard of a loss.
             self.collect(now, STILL_SECONDS)
             return ()
         is_busy = bool(self.dispatch.flights) or (self._has_work and not self.membership.is_proved(now))
         timeout = BUSY_POLL_SECONDS if is_busy else self._limits.poll_seconds
-        records = self._source.poll(self._limits.poll_records, timeout)
+        most = self._trickle.records if is_trickle else self._limits.poll_records
+        records = self._source.poll(most, timeout)
         self.last_poll_at = self._clock.monotonic()
         self.dispatch.loads.polled(len(records))
         if len(records) == self._limits.poll_records:
             self.dispatch.full_poll(self.last_poll_at)
+        if is_trickle and records:
+            self._trickle.has_read(records, self.last_poll_at)
         return records
 
-    def _to_pause(self, stage: Stage, now: float) -> set[TopicPartition]:
+    def _is_trickle(self, stage: Stage, now: float) -> bool:
+        is_held_up = bool(self._stuck) or (self._is_in_trouble and stage is not Stage.FLOWING)
+        return self._trickle.is_open(now, self.ledger.in_flight, self.ledger.size_bytes, is_needed=is_held_up)
+
+    def _to_pause(self, stage: Stage, now: float, *, is_trickle: bool = False) -> set[TopicPartition]:
         assigned = set(self.ledger.partitions)
         is_holding = self.hold.reason is not None and not self.hold.lets_in(now)
-        if stage is Stage.PAUSED or is_holding or self.letters.is_blocked:
+        if is_holding or self.letters.is_blocked or (stage is Stage.PAUSED and not is_trickle):
             return assigned
         stretched = {book.source for book in self.ledger if self._is_stretched(book)}
         waiting = self._intake.waiting_longer_than(self._stuck_records)
-        return (self._stuck | waiting | stretched | self._marks.overfull) & assigned
+        stuck = self._crowded(stage) if is_trickle else self._stuck
+        return (stuck | waiting | stretched | self._marks.overfull) & assigned
+
+    def _crowded(self, stage: Stage) -> set[TopicPartition]:
+        """Partitions without a part in this trickle: where reading is held up everywhere, those with most."""
+        if stage is Stage.FLOWING or self._trickle.takes_all:
+            return set()
+        fair = self.ledger.in_flight / max(1, len(self.ledger.partitions))
+        return {book.source for book in self.ledger if book.in_flight > fair}
 
     def _is_stretched(self, book: Book) -> bool:
         """Whether too much would be sent again if what we commit were not believed."""
@@ -388,7 +407,9 @@ class Streamer:
             return
         self._next_gauges = now + self._limits.gauges_seconds
         self._take_share(now)  # partitions may have been added to the topic
-        self._stuck = stuck_partitions(self.dispatch.in_trouble(), self._stuck_records)
+        troubled = self.dispatch.in_trouble()
+        self._is_in_trouble = bool(troubled) or self.dispatch.is_failing
+        self._stuck = stuck_partitions(troubled, self._stuck_records)
         self._observer.gauges(
             gauges_of(
                 now, self.ledger, self.dispatch, self.hold, self.letters, self._marks, len(self._paused)

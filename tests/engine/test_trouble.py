@@ -28,7 +28,7 @@ from streamer.outcomes import (
     Verdict,
 )
 from streamer.records import Record
-from streamer.transform.operations import UpsertEnduser
+from streamer.transform.operations import LogActivity, UpsertEnduser
 from tests.engine.fakes import Bench, accept, group, identify, partition, track, with_one_uncommitted
 
 DOWN = Transient(TransientReason.SERVER_ERROR)
@@ -303,6 +303,61 @@ def test_what_is_settled_past_a_stuck_record_is_bounded() -> None:
     assert stuck.span <= 250
     assert bench.source.paused == {partition(0)}
     assert bench.source.committed[partition(1)] == 1_000
+
+
+HOT = Limits(
+    high_water_records=240, poll_records=100, alone_others=5,
+    bulks={Endpoint.ACTIVITIES: BulkLimits(10, 1 << 20, 0.25, 4)},
+)  # fmt: skip
+
+
+def first_event_fails(batch: Batch) -> Answer:
+    """A Planhat that fails, as in an outage, wherever one activity is."""
+    names = [each.action for each in batch.operations if isinstance(each, LogActivity)]
+    return DOWN if "Event 0" in names else accept(batch)
+
+
+def _until_a_letter(bench: Bench, feed: Callable[[int], object], most: int) -> None:
+    """Turn, and feed, until the first letter; never is more in flight than `most`."""
+    for number in range(3_000):
+        feed(number)
+        bench.turn()
+        assert bench.streamer.ledger.in_flight <= most
+        if bench.dead_letters.produced:
+            return
+
+
+@pytest.mark.parametrize("partitions", [1, 2])
+def test_a_hot_user_does_not_stop_the_reading_that_ends_it(partitions: int) -> None:
+    """One activity fails as in an outage, and all of its user waits: others are read, even beside it."""
+    bench = Bench(answer=first_event_fails, partitions=partitions, limits=HOT)
+    for number in range(30):
+        bench.source.feed(track("bad", event=f"Event {number}"), number=0)
+    _until_a_letter(bench, lambda n: bench.source.feed(track(f"u-{n}"), number=partitions - 1), most=100)
+    assert [letter.record.offset for letter in bench.dead_letters.produced] == [0]
+
+
+def test_all_of_high_water_behind_one_user_does_not_stop_the_reading_that_ends_it() -> None:
+    """Read before it was known to be in trouble: others are read beside it, a tenth of high water more."""
+    bench = Bench(answer=first_event_fails, partitions=2, limits=HOT)
+    for number in range(600):
+        bench.source.feed(track("bad", event=f"Event {number}"), number=0)
+    _until_a_letter(bench, lambda n: bench.source.feed(track(f"u-{n}"), number=1), most=340)
+    assert reasons(bench) == {"refused_alone": 1}
+
+
+def test_all_of_high_water_behind_one_company_does_not_stop_the_reading_that_ends_it() -> None:
+    """Its users are in every partition, and in none of them more than what pauses it."""
+    partitions = 25
+    bench = Bench(answer=lambda b: DOWN if "acme" in who(b) else accept(b), partitions=partitions, limits=HOT)
+    bench.source.feed(group("acme", user="u"), number=0)
+
+    def feed(number: int) -> None:
+        bench.source.feed(identify(f"u-{number}", company="acme"), number=number % partitions)
+        bench.source.feed(group(f"co-{number}", user=f"v-{number}"), number=number % partitions)
+
+    _until_a_letter(bench, feed, most=340)
+    assert [letter.record.offset for letter in bench.dead_letters.produced] == [0]
 
 
 def test_a_letter_that_waits_for_evidence_does_not_stop_the_reading_that_brings_it() -> None:

@@ -67,6 +67,7 @@ LIMITS = Limits(
     duplicates_seconds=60.0,
     unchanged_seconds=20.0,
     revived_endusers=20,
+    trickle_ratio=0.5,
 )
 """Small, so that short scripts meet every limit. The proportions are the defaults'."""
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from streamer.outcomes import Host
+from streamer.outcomes import Answer, Answered, Host, Verdict
 from streamer.planhat.requests import encode_operation
 from streamer.transform.operations import Operation
 from tests.simulation.facts import Facts
@@ -46,6 +46,9 @@ class Bulks(Law):
 class Memory(Law):
     """In flight: high water, and what one poll may add to it.
 
+    And what is read little by little once a request has failed: `trickle_ratio` of high water, and the last
+    of these times.
+
     Its bytes are those of the records as the source gave them, and of their operations as encoded here:
     those that were sent in this reading, and those that are not finished with.
     """
@@ -56,6 +59,11 @@ class Memory(Law):
         super().__init__(world, facts)
         self._sent: defaultdict[tuple[int, int], dict[int, tuple[Operation, int]]] = defaultdict(dict)
         """By reading and event: its operations that were sent, by identity, with their bytes."""
+        self._has_failed = False
+
+    def answered(self, call: Call, answer: Answer) -> None:
+        verdicts = answer.verdicts if isinstance(answer, Answered) else ()
+        self._has_failed = self._has_failed or not verdicts or set(verdicts) != {Verdict.ACCEPTED}
 
     def submitted(self, member: Member, call: Call) -> None:
         for operations, sequences in zip(call.parts, call.sequences, strict=True):
@@ -73,9 +81,11 @@ class Memory(Law):
             size_bytes = self._size_bytes(member, reading)
             if book is not None and book.size_bytes != size_bytes:
                 self._broken(f"{book} says {book.size_bytes} bytes in flight, {size_bytes} is right")
-        if ledger.in_flight >= limits.high_water_records + limits.poll_records:
+        polled = limits.poll_records * (2 if self._has_failed else 1)
+        ratio = limits.trickle_ratio if self._has_failed else 0.0
+        if ledger.in_flight >= limits.high_water_records * (1.0 + ratio) + polled:
             self._broken(f"{ledger.in_flight} records in flight")
-        if ledger.size_bytes >= limits.high_water_bytes + limits.poll_records * 3_000:
+        if ledger.size_bytes >= limits.high_water_bytes * (1.0 + ratio) + polled * 3_000:
             self._broken(f"{ledger.size_bytes} bytes in flight")
 
     def _size_bytes(self, member: Member, reading: Reading) -> int:
