@@ -296,11 +296,11 @@ class Settings(BaseModel):
         high=86400,
     )
     dead_letter_window: int = _setting(
-        1000, "Newest settled records that are watched for too many bad ones.", low=100, high=1_000_000
+        1000, "Records, newest first, among which bad ones are counted.", low=100, high=1_000_000
     )
     dead_letter_ratio: float = _setting(
         0.2,
-        "Share of bad records in that window at which nothing more is dead-lettered and a person is called.",
+        "Share of bad ones among these at which nothing more is dead-lettered and a person is called.",
         low=0.001,
         high=1,
     )

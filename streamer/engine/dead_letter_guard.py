@@ -1,20 +1,37 @@
 """How many bad records are too many: the difference between bad records and a bad release.
 
-Two windows of the last 1,000: records as they are read (unreadable or not), and records as Planhat
-answers for them (refused or not). They are apart because reading runs far ahead of answers: counted
-together, a few unreadable records read first would look like many, and many refusals like few.
+Two judgements: of records as they are read (unreadable or not), and of records as Planhat answers for
+them (refused or not). They are apart because reading runs far ahead of answers: counted together, a few
+unreadable records read first would look like many, and many refusals like few.
 
-A candidate stays unproduced until its window shows (by 100 records) that fewer than 20 % are bad;
+A candidate stays unproduced until its judgement shows (by 100 records) that fewer than 20 % are bad;
 when either shows more, the guard trips and no candidate is produced. A few letters per process need
 no evidence, so that a quiet topic whose first record is bad is not held up; ten restarts on an
 all-bad topic leave at most a hundred.
 """
 
+from collections import deque
+from typing import Protocol
+
 from streamer.engine.limits import Limits
+
+MOST_COHORTS = 128
+
+
+class Judgement(Protocol):
+    """What is known of one kind."""
+
+    @property
+    def has_evidence(self) -> bool:
+        """Enough records were judged to say anything."""
+
+    @property
+    def is_tripped(self) -> bool:
+        """Too many of some that belong together are bad."""
 
 
 class Window:
-    """The last records of one kind of judgement, each good or bad."""
+    """The last 1,000 records in the order of judgement, each good or bad."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -41,12 +58,88 @@ class Window:
         return self.has_evidence and self._bad >= self._limits.dead_letter_ratio * known
 
 
+class Cohort:
+    """Records that were read one after another, and what is known of them by now."""
+
+    __slots__ = ("bad", "judged", "read", "since")
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        """When the first of them was read."""
+        self.read = self.judged = self.bad = 0
+
+
+class Cohorts:
+    """Records in the order of reading, each good or bad as soon as it is answered for.
+
+    Not in the order of answers: what is refused merged is told again one by one, so after an outage with a
+    backlog those refused come last, long after the good ones read beside them, and for a while would be
+    most of what is answered.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._cohorts = deque([Cohort(0.0)], maxlen=MOST_COHORTS)
+        self._judged = 0
+        self._is_new = False
+        """Something was judged since the last look."""
+        self._is_tripped = False
+
+    def read(self, count: int, now: float) -> None:
+        """So many were read together, at this moment."""
+        newest = self._cohorts[-1]
+        if newest.read >= self._limits.dead_letter_window:
+            newest = Cohort(now)
+            self._cohorts.append(newest)
+        newest.read += count
+
+    def judge(self, read_at: float, *, is_bad: bool) -> None:
+        """One more record is answered for."""
+        cohort = self._cohorts[-1]
+        if read_at < cohort.since:
+            cohort = self._cohort_of(read_at)
+        cohort.judged += 1
+        cohort.bad += is_bad
+        self._judged += 1
+        self._is_new = True
+
+    def _cohort_of(self, read_at: float) -> Cohort:
+        for cohort in reversed(self._cohorts):
+            if cohort.since <= read_at:
+                return cohort
+        return self._cohorts[0]
+
+    @property
+    def has_evidence(self) -> bool:
+        """Enough records were judged to say anything."""
+        return self._judged >= self._limits.dead_letter_evidence
+
+    @property
+    def is_tripped(self) -> bool:
+        """Too many are bad among those read together: a cohort, and before it as many as it takes."""
+        if self._is_new:
+            self._is_new = False
+            self._is_tripped = any(map(self._is_bad, range(len(self._cohorts))))
+        return self._is_tripped
+
+    def _is_bad(self, place: int) -> bool:
+        limits = self._limits
+        if not self._cohorts[place].bad:
+            return False
+        judged = bad = 0
+        while place >= 0 and judged < limits.dead_letter_window:
+            judged += self._cohorts[place].judged
+            bad += self._cohorts[place].bad
+            place -= 1
+        return judged >= limits.dead_letter_evidence and bad >= limits.dead_letter_ratio * judged
+
+
 class DeadLetterGuard:
     """Says whether letters may be produced."""
 
     def __init__(self, limits: Limits) -> None:
         self.reading = Window(limits)
-        self.answers = Window(limits)
+        self.answers = Cohorts(limits)
         self._free = limits.dead_letter_allowance
 
     @property
@@ -54,9 +147,9 @@ class DeadLetterGuard:
         """The fault is not in the records."""
         return self.reading.is_tripped or self.answers.is_tripped
 
-    def may_produce(self, window: Window) -> bool:
-        """Whether one more candidate, judged bad in this window, may be produced now."""
-        return not self.is_tripped and (self._free > 0 or window.has_evidence)
+    def may_produce(self, judgement: Judgement) -> bool:
+        """Whether one more candidate, judged bad so, may be produced now."""
+        return not self.is_tripped and (self._free > 0 or judgement.has_evidence)
 
     def produced(self) -> None:
         """A candidate was produced for the first time."""

@@ -80,6 +80,7 @@ class Intake:
         """Take in what was polled, after what is parked."""
         for source in list(self._parked):
             self._take_parked(source, now)
+        self._streamer.letters.guard.answers.read(len(records), now)
         null_keys = tracked = 0
         for record in records:
             source = record.source

@@ -6,7 +6,7 @@ does not take letters, intake stops and they are offered again.
 
 from collections import deque
 
-from streamer.engine.dead_letter_guard import DeadLetterGuard, Window
+from streamer.engine.dead_letter_guard import DeadLetterGuard, Judgement
 from streamer.engine.ledger import Entry
 from streamer.engine.ports import DeadLetter, DeadLetters
 
@@ -19,7 +19,7 @@ class Letters:
     def __init__(self, guard: DeadLetterGuard, topic: DeadLetters) -> None:
         self.guard = guard
         self._topic = topic
-        self._candidates: dict[Window, deque[Entry]] = {guard.reading: deque(), guard.answers: deque()}
+        self._candidates: dict[Judgement, deque[Entry]] = {guard.reading: deque(), guard.answers: deque()}
         """Apart: a refused record that waits for answers must not hold up those for which enough was read."""
         self._again: deque[tuple[DeadLetter, Entry]] = deque()
         self._produced: dict[int, tuple[DeadLetter, Entry]] = {}
@@ -28,14 +28,14 @@ class Letters:
         self.is_blocked = False
         """The topic does not take letters: no intake until it does."""
 
-    def add(self, entry: Entry, window: Window) -> None:
+    def add(self, entry: Entry, judgement: Judgement) -> None:
         """A record whose operations are all answered for, and which is to be a letter."""
-        self._candidates[window].append(entry)
+        self._candidates[judgement].append(entry)
 
     def forget_closed(self) -> None:
         """Drop what went back to Kafka with its partition; what is under way ends by its receipt."""
-        for window, waiting in self._candidates.items():
-            self._candidates[window] = deque(entry for entry in waiting if not entry.book.is_closed)
+        for judgement, waiting in self._candidates.items():
+            self._candidates[judgement] = deque(entry for entry in waiting if not entry.book.is_closed)
         self._again = deque((letter, entry) for letter, entry in self._again if not entry.book.is_closed)
 
     @property
@@ -51,8 +51,8 @@ class Letters:
             if not self._produce(*self._again[0], now):
                 return
             self._again.popleft()
-        for window, waiting in self._candidates.items():
-            while waiting and self.guard.may_produce(window):
+        for judgement, waiting in self._candidates.items():
+            while waiting and self.guard.may_produce(judgement):
                 if not self._produce(_letter(waiting[0]), waiting[0], now):
                     return
                 self.guard.produced()

@@ -165,12 +165,12 @@ class Streamer:
         """The last operation of a record is answered for."""
         if entry.fate is Fate.DEAD_LETTERED and entry.book.is_draining:
             entry.worsen(Fate.RELEASED, "")
-        window = self.letters.guard.answers
+        answers = self.letters.guard.answers
         if entry.fate is not Fate.RELEASED:
-            window.judge(is_bad=entry.fate is Fate.DEAD_LETTERED)
+            answers.judge(entry.polled_at, is_bad=entry.fate is Fate.DEAD_LETTERED)
         if entry.fate is Fate.DEAD_LETTERED:
             entry.book.would_overwrite(entry)
-            self.letters.add(entry, window)
+            self.letters.add(entry, answers)
         else:
             self.settle(entry)
 

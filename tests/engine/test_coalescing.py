@@ -210,6 +210,28 @@ def test_what_was_taken_apart_is_not_told_together_again() -> None:
     assert told(bench) == [["b", "bad"], ["bad"], ["b"], ["c"]]
 
 
+def test_what_is_refused_last_after_an_outage_is_not_taken_for_all_there_is() -> None:
+    """Of twenty people half of what is said is refused, told one by one when thousands are long settled."""
+    is_down, takes = True, refusing("bad")
+    bench = Bench(
+        answer=lambda batch: Transient(TransientReason.CONNECTION) if is_down else takes(batch),
+        limits=Limits(calls_per_minute=6_000),
+    )
+    for number in range(4_000):
+        bench.source.feed(identify(f"u-{number}", "acme", a=1))
+        if number % 10 == 0:
+            bench.source.feed(identify(f"mixed-{number // 10 % 20}", "acme", bad=1))
+            bench.source.feed(identify(f"mixed-{number // 10 % 20}", "acme", b=1))
+    bench.turn(60)
+    is_down = False
+    for number in range(400):
+        bench.source.feed(identify(f"new-{number}", "acme", a=1))
+        bench.turn(2)
+    bench.turn(10)
+    assert bench.committed() == 5_200
+    assert len(bench.dead_letters.produced) == 400
+
+
 def test_those_without_a_company_are_each_skipped() -> None:
     """Whom Planhat cannot place by all they say, it cannot place by less: no need to ask for each."""
     bench = Bench(answer=lambda batch: Answered((Verdict.MISSING,) * len(batch.operations)))

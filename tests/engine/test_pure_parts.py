@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.engine.commit import CommitSchedule
-from streamer.engine.dead_letter_guard import DeadLetterGuard, Window
+from streamer.engine.dead_letter_guard import MOST_COHORTS, Cohorts, DeadLetterGuard, Window
 from streamer.engine.gate import BulkSize, Gate, Permit
 from streamer.engine.hold import Hold
 from streamer.engine.limits import Limits
@@ -223,7 +223,8 @@ def test_reading_and_answers_are_judged_apart() -> None:
     """Sixty thousand records read ahead say nothing about whether Planhat takes them."""
     guard = DeadLetterGuard(LIMITS)
     judged(guard.reading, good=1_000, bad=0)
-    judged(guard.answers, good=0, bad=100)
+    for _ in range(100):
+        guard.answers.judge(0.0, is_bad=True)
     assert guard.is_tripped
     guard = DeadLetterGuard(LIMITS)
     judged(guard.reading, good=1_000, bad=0)
@@ -231,6 +232,68 @@ def test_reading_and_answers_are_judged_apart() -> None:
         guard.produced()
     assert guard.may_produce(guard.reading)
     assert not guard.may_produce(guard.answers)
+
+
+def answered(cohorts: Cohorts, read_at: float, good: int, bad: int) -> None:
+    """Planhat's answers for so many of those read then."""
+    for number in range(good + bad):
+        cohorts.judge(read_at, is_bad=number >= good)
+
+
+def test_records_are_judged_beside_those_they_were_read_with() -> None:
+    """Refused merged and told again one by one, the bad ones come last: they are not all there is."""
+    cohorts = Cohorts(LIMITS)
+    for second in range(40):
+        cohorts.read(1_000, float(second))
+        answered(cohorts, float(second), good=980, bad=0)
+    assert not cohorts.is_tripped
+    for second in range(40):
+        answered(cohorts, float(second), good=0, bad=20)
+    assert not cohorts.is_tripped
+
+
+def test_a_release_that_breaks_records_trips_however_good_those_before_were() -> None:
+    """From one record on every third is bad: known when a fifth of a thousand are, at the latest."""
+    cohorts = Cohorts(LIMITS)
+    for second in range(50):
+        cohorts.read(1_000, float(second))
+        answered(cohorts, float(second), good=1_000, bad=0)
+    bad = 0
+    while not cohorts.is_tripped:
+        cohorts.read(3, 100.0 + bad)
+        answered(cohorts, 100.0 + bad, good=2, bad=1)
+        bad += 1
+    assert bad <= 350
+
+
+def test_few_of_a_cohort_are_judged_with_those_before_them() -> None:
+    """Two fifths of its first answers are bad; with the thousand before that is little, and no evidence."""
+    cohorts = Cohorts(LIMITS)
+    cohorts.read(1_000, 0.0)
+    cohorts.read(1_000, 1.0)
+    answered(cohorts, 0.0, good=1_000, bad=0)
+    answered(cohorts, 1.0, good=90, bad=60)
+    assert not cohorts.is_tripped
+
+
+def test_most_records_need_no_call_and_the_others_are_judged_all_the_same() -> None:
+    """Of each thousand read forty ask for something, and all of those are refused."""
+    cohorts = Cohorts(LIMITS)
+    for second in range(3):
+        cohorts.read(1_000, float(second))
+        answered(cohorts, float(second), good=0, bad=40)
+    assert cohorts.is_tripped
+
+
+def test_what_was_read_too_long_ago_counts_with_the_oldest() -> None:
+    """A hundred and twenty-eight thousand records behind, as many as are kept apart."""
+    cohorts = Cohorts(LIMITS)
+    for second in range(MOST_COHORTS + 10):
+        cohorts.read(1_000, float(second))
+    answered(cohorts, 0.0, good=79, bad=20)
+    assert cohorts.has_evidence is False
+    answered(cohorts, 0.0, good=0, bad=1)
+    assert cohorts.is_tripped
 
 
 @given(st.lists(st.booleans(), max_size=300))
