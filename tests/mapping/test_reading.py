@@ -1,14 +1,10 @@
 """Laws of reading a mapping file: what it says is what holds, and every mistake is named by its line."""
 
 import json
-import string
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from streamer.events.parse import parse
 from streamer.mapping import MappingMistakes, json_schema, read_mapping
@@ -114,6 +110,13 @@ def test_default_rules_stay_where_the_file_has_none() -> None:
         ('{ to = "custom:x", type = "number" }', "n/a", {}, {}),
         ('{ to = "custom:N", type = "number", default = 0 }', "n/a", {}, {"N": 0}),
         ('{ to = "custom:N", type = "number", default = 0 }', None, {}, {"N": 0}),
+        ('{ to = "custom:N", type = "number", default = "1,200" }', None, {}, {"N": 1200}),
+        (
+            '{ to = "custom:D", type = "date", default = "2026-01-05" }',
+            "?",
+            {},
+            {"D": "2026-01-05T00:00:00.000Z"},
+        ),
         ('{ to = "custom:N", type = "number" }', None, {}, {"N": None}),
         ('{ to = "custom:T", type = "text" }', True, {}, {"T": "true"}),
         ('{ to = "custom:T", type = "text" }', 7.0, {}, {"T": "7"}),
@@ -439,144 +442,3 @@ def test_endusers_in_all_companies_are_not_archived_one_of_several() -> None:
     (mistake,) = refused.value.mistakes
     assert mistake.line == 4
     assert mistake.text.startswith("calls.delete: with identify.companies = 'all'")
-
-
-# --- mistakes ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("[identfy]", "line 1: identfy: there is no such key here; did you mean 'identify'?"),
-        (
-            "[identify]\nunlistd = 1",
-            "line 2: identify.unlistd: there is no such key here; did you",
-        ),
-        ("version = 2", "line 1: version: must be 1"),
-        ("calls = 5", "line 1: calls: must be a table"),
-        ("[events]\ndeny = 'x'", "line 2: events.deny: must be a list"),
-        ('[events]\ndeny = [\n"a",\n5]', "line 4: events.deny[1]: must be text"),
-        ('[events]\nallow = ["**"]', "line 2: events.allow[0]: ** is no wildcard: * stands for any text"),
-        ('[events]\nallow = [" "]', "line 2: events.allow[0]: a name is missing"),
-        (
-            '[identify.traits]\nx = "fone"',
-            "line 2: identify.traits.x: Planhat has no field 'fone' of an",
-        ),
-        ('[identify.traits]\nx = "Phone"', "did you mean 'phone'?"),
-        (
-            '[group.traits]\nx = "firstName"',
-            "Planhat has no field 'firstName' of a company: a field, custom:<name>",
-        ),
-        ('[identify.traits]\nx = "email"', "'email' is a key: no rule changes whom a call is about"),
-        ('[group.traits]\nx = "externalId"', "'externalId' is a key"),
-        ('[identify.traits]\nx = "custom:a.b"', "'a.b' is no name of a custom field"),
-        ('[identify.traits]\nx = "custom:$a"', "'$a' is no name of a custom field"),
-        ('[identify.traits]\nx = "custom:"', "'' is no name of a custom field"),
-        ('[identify.traits]\nx = "info:a"', "there is no 'info' to go to"),
-        ('[track.properties]\nx = "custom:a"', "there is no 'custom' to go to"),
-        ('[track.properties]\nx = "phone"', "Planhat has no field 'phone' of an activity"),
-        ('[track.properties]\nx = "info:messageId"', "'messageId' is the call's own in info"),
-        ('[identify.traits]\nx = "metric:a b"', "'a b' is no metric's id"),
-        ('[identify.traits]\nx = ["phone", "drop"]', '"drop" stands alone'),
-        ("[identify.traits]\nx = []", "line 2: identify.traits.x: a list of at least 1"),
-        ("[identify.traits]\nx = 5", "must be a target, a list of them, or a table with `to`"),
-        ('[identify.traits]\nx = { type = "date" }', "line 2: identify.traits.x.to: is missing"),
-        (
-            '[identify.traits]\nx = { to = "phone", typ = 1 }',
-            "no such key here; did you mean 'type'?",
-        ),
-        (
-            '[identify.traits]\nx = { to = "phone", type = "int" }',
-            "traits.x.type: must be 'text', 'number'",
-        ),
-        (
-            '[identify.traits]\nx = { to = "custom:X", type = "number", default = "a" }',
-            "default: is no number",
-        ),
-        ('[identify.traits]\n"" = "phone"', "a name is missing"),
-        ('[track]\naction = "{name}"', "line 2: track.action: {name} is not filled in here: only {event}"),
-        ('[track]\naction = "{event"', "a brace stands alone"),
-        ('[track]\naction = "{event!r:>9}"', "is not filled in here"),
-        ('[track]\naction = " "', "an activity needs a name"),
-        ('[page]\naction_unnamed = "{category}"', "also where the call has no category"),
-        ("[track]\nweight = true", "must be the name of a property, or a number"),
-        ("[track]\nweight = inf", "must be a finite number"),
-        ('[track.events.E]\nskip = "yes"', "line 2: track.events.E.skip: must be true or false"),
-        ('[track.events."A**"]\nskip = true', 'line 1: track.events."A**": ** is no wildcard'),
-        ('[page]\naction_unnamed = "{name}"', "{name} is not filled in here"),
-        ("a = 1\na = 2", "line 2: this is no TOML"),
-        ("x = [1,\n", "line 2: this is no TOML"),
-    ],
-)
-def test_a_mistake_is_named_by_its_line(text: str, expected: str) -> None:
-    """Each kind of mistake says where it stands, what is wrong, and what may stand there."""
-    (found,) = mistakes(text)
-
-    assert expected in found
-
-
-def test_every_mistake_is_named_at_once() -> None:
-    """One mistake hides no other."""
-    text = "version = 9\n[calls]\nscreen = 1\n[identify.traits]\na = 'b'\n\n[track]\nweight = []\n[odd]\n"
-
-    assert [each.partition(":")[0] for each in mistakes(text)] == [f"line {n}" for n in (1, 3, 5, 8, 9)]
-
-
-@pytest.mark.parametrize("name", ["one", "several", "table", "number", "property", "[key]", "to"])
-def test_a_mistake_is_found_whatever_its_trait_is_called(name: str) -> None:
-    """Words of the machinery are names like any other in a file."""
-    assert (
-        f"identify.traits.{name if name[0] != '[' else chr(34) + name + chr(34)}:"
-        in mistakes(f'[identify.traits]\n"{name}" = "fone"')[0]
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("[events]\nallow = []", "line 2: events.allow: nothing is allowed"),
-        ('[events]\ndeny = ["a",\n"[ab]*"]', "line 3: events.deny[1]: '[ab]*' is taken as it stands"),
-        ('[identify.traits]\nmobile = "phone"', "'phone' goes to 'phone' too"),
-    ],
-)
-def test_what_is_doubtful_is_said(text: str, expected: str) -> None:
-    """What is allowed, and hardly meant, is a warning with its line."""
-    (warning,) = read_mapping(text).warnings
-
-    assert expected in str(warning)
-
-
-@given(st.text(string.printable, max_size=80) | st.text(max_size=80))
-def test_any_text_is_rules_or_mistakes(text: str) -> None:
-    """Reading is total: no text makes it fail in another way."""
-    found = None
-    try:
-        read_mapping(text)
-    except MappingMistakes as raised:
-        found = raised.mistakes
-    assert found is None or found
-    assert all(1 <= each.line <= text.count("\n") + 1 for each in found or ())
-
-
-# --- the schema ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("stated", "is_valid"),
-    [
-        ({}, True),
-        ({"identify": {"traits": {"a": "phone", "b": ["title", "custom:X"], "c": {"to": "metric:m"}}}}, True),
-        ({"identify": {"traits": {"a": "fone"}}}, False),
-        ({"track": {"events": {"E": {"weight": 5, "properties": {"p": "info:q"}}}}}, True),
-        ({"track": {"events": {"E": {"skip": "yes"}}}}, False),
-        ({"calls": {"delete": "archive"}}, True),
-        ({"calls": {"delete": "forget"}}, False),
-        ({"odd": 1}, False),
-    ],
-)
-def test_the_schema_says_what_the_reader_does(stated: Any, is_valid: bool) -> None:
-    """An editor that knows the schema marks the shape of what the reader would refuse."""
-    schema = json.loads((DOCS / "mapping.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator.check_schema(schema)
-
-    assert jsonschema.Draft202012Validator(schema).is_valid(stated) is is_valid
