@@ -17,6 +17,7 @@ from streamer.events.values import iso_timestamp
 from streamer.outcomes import SkipReason
 from streamer.transform import Rules, Skipped, Transformed, told_of
 from streamer.transform.operations import Operation, PushMetric
+from streamer.transform.retyping import UNREADABLE, number_of
 from streamer.transform.rule_names import (
     DEFAULT,
     LABELS,
@@ -32,6 +33,11 @@ from streamer.transform.rule_names import (
 MOST_PARTS: Final = 300
 """Parts of one call that are looked at. Of a call that has more, whole traits are; then the first of them."""
 _DEEPEST: Final = 40
+_OPPOSITES: Final = {
+    one: other
+    for pair in (("true", "false"), ("yes", "no"), ("on", "off"))
+    for one, other in (pair, pair[::-1])
+}
 _ALWAYS_THERE: Final = frozenset({"event", "group_id"})
 PASSTHROUGH: Final = "passthrough"
 """The rule of what is forwarded as it came."""
@@ -135,7 +141,7 @@ def _walk(call: Call, deepest: int) -> Iterator[Path]:
 
 def _leaves(path: Path, value: object, deepest: int) -> Iterator[Path]:
     if len(path) <= deepest:
-        if isinstance(value, dict):
+        if isinstance(value, dict) and (value or len(path) == 1):
             for key, part in value.items():
                 yield from _leaves((*path, key), part, deepest)
             return
@@ -188,7 +194,8 @@ def _drop(holder: Any, step: Any) -> None:  # noqa: ANN401 - as above
 def _other(value: object, depth: int = 0) -> object:
     """Another value of the same kind, which goes wherever this one went."""
     if isinstance(value, dict):
-        return {key: _other(part, depth + 1) for key, part in value.items()} if depth < _DEEPEST else {}
+        other = {key: _other(part, depth + 1) for key, part in value.items()} if depth < _DEEPEST else {}
+        return other or {"~": "~"}
     if isinstance(value, list):
         return [_other(part, depth + 1) for part in value] or ["~"] if depth < _DEEPEST else []
     if isinstance(value, bool):
@@ -201,12 +208,16 @@ def _other(value: object, depth: int = 0) -> object:
 
 
 def _other_text(text: str) -> str:
-    if text.lower() in {"true", "false"}:
-        return "false" if text.lower() == "true" else "true"
+    word = text.strip().lower()
+    if word in _OPPOSITES:
+        return _OPPOSITES[word]
     if "@" in text:
         return f"w{text.lstrip()}"
     if text.isdecimal():
         return f"{text}1"
+    number = number_of(text)
+    if number is not UNREADABLE:
+        return f"{number + 1:.12g}"  # a rule may make a number, and so a metric, of it
     if iso_timestamp(text) is not None:
         return "2001-01-01T00:00:00.000Z" if not text.startswith("2001") else "2002-01-01T00:00:00.000Z"
     return f"{text}~"
