@@ -1,5 +1,7 @@
 """The verdict: each cause in plain words, the gravest first, with what to do."""
 
+import shlex
+
 from streamer.app.story.notes import differences, notes
 from streamer.app.story.values import Kind, Look, Outcome, Partition, Present, Settling, Story, Wanted
 from streamer.app.story.verdict import verdict
@@ -98,6 +100,18 @@ def test_dead_letters_come_first() -> None:
 
     story.letters[0].state = State.DELIVERED
     assert "dead letter" not in verdict(story).text
+
+
+def test_what_is_to_be_typed_can_be() -> None:
+    """A name that a shell would take apart stands in quotes, whatever it holds."""
+    story = story_of(Wanted(Kind.USER, "o'x $(id)"), identify("o'x $(id)", "acme"))
+    letter_of(story, 0)
+
+    _, replay, *_ = verdict(story).todo
+    command = replay.partition("`")[2].rpartition("`")[0]
+    assert shlex.split(command) == [
+        "streamer", "dead-letters", "replay", "--user", "o'x $(id)", "--dry-run",
+    ]  # fmt: skip
 
 
 def test_a_dead_letter_of_an_activity_comes_last() -> None:

@@ -1,6 +1,7 @@
 """The verdict: a story in a few plain sentences that say why an object is, or is not, at Planhat. Pure."""
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 from typing import Final, NamedTuple
 
 from streamer.app.story.notes import MOST_NAMES, calls_words, cut_partitions, differences
@@ -100,7 +101,7 @@ def _letters(story: Story, letters: Sequence[ToldLetter]) -> Iterator[Verdict]:
         f"{many} ({reasons}): {named}{' and more' if len(waiting) > MOST_NAMES else ''}",
         (
             f"see why: `streamer dead-letters show {waiting[0].id}`, and mend that",
-            f"then `streamer dead-letters replay --user {_shell(story.wanted.name)} --dry-run`",
+            f"then `streamer dead-letters replay --user {quote(story.wanted.name)} --dry-run`",
         ),
         is_letter=True,
     )
@@ -234,7 +235,3 @@ def _unassigned(story: Story) -> str:
 
 def _was_grouped(story: Story, company: str) -> bool:
     return story.grouped is not None and company in story.grouped
-
-
-def _shell(name: str) -> str:
-    return name if name.isascii() and name.replace("-", "").replace("_", "").isalnum() else f"'{name}'"
