@@ -10,11 +10,28 @@ import os
 import sys
 
 import confluent_kafka.admin
+import fastavro
+import httpx
 import hypothesis.strategies
+import jsonschema
+import msgspec
+import pydantic
 import pytest
+import rich.table
 import structlog
 
-LOADED = (asyncio, confluent_kafka.admin, hypothesis.strategies, structlog)
+LOADED = (
+    asyncio,
+    confluent_kafka.admin,
+    fastavro,
+    httpx,
+    hypothesis.strategies,
+    jsonschema,
+    msgspec,
+    pydantic,
+    rich.table,
+    structlog,
+)
 # No plugin is loaded but this: pytest would want to rewrite the assertions of hypothesis, loaded already.
 ARGUMENTS = ("-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--timeout", "60")
 # That a property fails is enough: the smallest example of it, which takes longest to find, is not told, nor

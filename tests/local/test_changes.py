@@ -3,12 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 
 from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
 from streamer.local.changes import MOST_EXAMPLES, Change, How, Kind, compare, compare_all
 from streamer.local.transform import Given
+from streamer.mapping import read_mapping
 from streamer.outcomes import InvalidReason
 from streamer.transform import Link, Rules, transform
 from tests.events.strategies import good_events, unhurried
@@ -54,6 +56,18 @@ def test_an_operation_that_goes_takes_its_fields_along() -> None:
         (How.ADDED, "endusers.externalId"),
         (How.ADDED, "endusers.companyExternalId"),
     }
+
+
+@pytest.mark.parametrize(("value", "type_"), [(True, "number"), (1, "boolean"), (1, "text")])
+def test_another_type_is_a_change(value: object, type_: str) -> None:
+    """To Planhat true, 1 and "1" are three things, though Python takes two of them for the same."""
+    event = {"type": "identify", "userId": "u-1", "traits": {"x": value}}
+    mapping = f'[identify.traits]\nx = {{ to = "custom:x", type = "{type_}" }}'
+    change = change_of(event, Rules(), read_mapping(mapping).rules)
+
+    assert [(each.how, each.field, each.before) for each in change.fields] == [
+        (How.CHANGED, "endusers.custom.x", value)
+    ]
 
 
 @unhurried

@@ -198,6 +198,15 @@ def test_the_later_rule_wins_and_is_named() -> None:
     )
 
 
+def test_the_files_rule_wins_over_a_default_one() -> None:
+    """What the file says comes after the defaults it does not name, whichever trait a call has first."""
+    mapping = '[identify.traits]\nmobile = "phone"'
+
+    assert enduser(mapping, mobile="2", phone="1").fields == {"phone": "2"}
+    assert enduser(mapping, phone="1", mobile="2").fields == {"phone": "2"}
+    assert enduser(mapping, phone="1").fields == {"phone": "1"}
+
+
 @pytest.mark.parametrize(
     ("flatten", "custom"),
     [
@@ -392,6 +401,7 @@ tier = { to = "info:Tier", default = "none" }
     expected = {"Amount": 5, "Total": 9, "order": {"n": 1}, "other": {"a": [1]}, "Tier": "none"}
 
     assert activity(mapping, **properties).info == expected
+    assert activity(mapping, tier="gold").info == {"Tier": "gold"}
     assert metrics(mapping, type="track", event="E", properties=properties) == {"total": 9}
 
 
