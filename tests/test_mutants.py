@@ -38,8 +38,8 @@ class Copy:
         # a mistake of the same size made within the same second would be hidden.
         by_hash = py_compile.PycInvalidationMode.CHECKED_HASH
         compileall.compile_dir(place / "streamer", quiet=1, invalidation_mode=by_hash)
-        # Without -P the folder of tests would be one to import from. Without a PATH conftest.py asks no java its
-        # version at the end, which takes a quarter of a run.
+        # Without -P the folder of tests would be one to import from. Without a PATH conftest.py asks no java
+        # for its version, which takes a quarter of a run.
         environment = {"PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1", "PATH": ""}
         self._forks = subprocess.Popen(
             [sys.executable, "-P", place / "tests" / "forks.py", self._told],
