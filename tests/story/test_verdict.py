@@ -142,6 +142,15 @@ def test_silence() -> None:
     assert "segment.events holds no record of that time" in verdict(story_of(USER)).text
 
 
+def test_a_company_that_users_name_alone_is_no_riddle() -> None:
+    """Calls name it and none makes it: that is the cause, and not that nobody knows its id."""
+    told = verdict(story_of(COMPANY, identify("u-1", "acme"), track("u-2"), identify("u-3", "acme")))
+
+    assert "no group call of it is in what was read of segment.events" in told.text
+    assert "calls of users that name it, of which there are 2, never create it" in told.text
+    assert told.todo == ("look further back with --since", "send a group call for it")
+
+
 def test_unread_calls_are_no_silence() -> None:
     """Where the registry gives no schema the verdict says so, and nothing reassuring."""
     story = story_of(USER, identify())

@@ -82,6 +82,12 @@ def _silence(story: Story) -> Verdict:
     if not story.records:
         text = f"{story.topic} holds no record of that time"
     todo = ["look further back with --since", "see under which id its events are sent"]
+    if story.named_by:
+        text = (
+            f"no group call of it is in what was read of {story.topic}, and calls of users that name it, of "
+            f"which there {'is one' if story.named_by == 1 else f'are {story.named_by:,}'}, never create it"
+        )
+        todo = ["look further back with --since", "send a group call for it"]
     if cut_partitions(story):
         text += "; what is older was deleted by retention"
         todo = todo[1:]
