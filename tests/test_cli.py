@@ -453,6 +453,27 @@ def test_transform_shows_what_a_mapping_would_change(
     assert str(2**60) not in text
 
 
+@pytest.mark.parametrize("words", [[], ["--against"]])
+def test_a_mapping_that_passthrough_ignores_is_no_answer(
+    words: list[str],
+    lines: Lines,
+    capsys: Capture,
+    mappings: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where calls are forwarded as they are, that a mapping changes nothing is told with its reason."""
+    _, new = mappings
+    monkeypatch.setenv("STREAMER_PLANHAT_MODE", "passthrough")
+    assert main(["transform", lines(IDENTIFY), "--json", "--mapping", new, *words]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)
+    assert "in passthrough mode Planhat maps: of a mapping file only [events] has an effect" in said.err
+
+    monkeypatch.setenv("STREAMER_PLANHAT_MODE", "api")
+    assert main(["transform", lines(IDENTIFY), "--json", "--mapping", new, *words]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_transform_ends_after_a_count(lines: Lines, capsys: Capture) -> None:
     """--count takes the first events of a file, too."""
     assert main(["transform", "--json", "--count", "2", lines(TRACK, ALIAS, NAMELESS)]) == 0
