@@ -5,6 +5,7 @@ one part of the call changed each time, and sees which fields change with it. Th
 each part, so it is for whoever looks at a few calls; no event on its way to Planhat comes here.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import isfinite
@@ -90,11 +91,11 @@ def why(call: Call, decoded: JsonDict, rules: Rules) -> Why:
     for path in parts:
         for place in _changed(told, result, ask(_with_other(call, path))):
             found[place].append(path)
-    used = {path for paths in found.values() for path in paths}
     _decide_the_rest(call, ask, parts, told, result, found)
     causes = tuple(_causes(call, rules, result, told, found))
     if rules.forwards:
         return Why(tuple(_forwarded(cause, decoded) for cause in causes))
+    used = {path for paths in found.values() for path in paths}
     unsent = tuple(shown(path) for path in parts if path[0] in OPEN and path not in used)
     return Why(causes, unsent)
 
@@ -258,16 +259,35 @@ def _decide_the_rest(
 def _changed(
     told: Sequence[Mapping[str, Any]], result: Transformed, other: Transformed | Skipped
 ) -> set[tuple[int, str]]:
-    """Places whose value is another one, or is gone; none where the whole is of another shape."""
-    if isinstance(other, Skipped) or [*map(type, other.operations)] != [*map(type, result.operations)]:
+    """Places whose value is another one, or is gone; none where the whole is of another shape.
+
+    A metric comes and goes with the one value that it is of: no other is told by it.
+    """
+    if isinstance(other, Skipped):
         return set()
-    now = [fields_of(each) for each in other.operations]
-    return {
+    before, after = _identified(result.operations), _identified(other.operations)
+    if [each for each in before if not each[1]] != [each for each in after if not each[1]]:
+        return set()
+    now = {each: fields_of(operation) for each, operation in after.items()}
+    gone = {(number, "value") for number, each in enumerate(before) if each not in now}
+    return gone | {
         (number, name)
-        for number, each in enumerate(told)
-        for name, value in each.items()
-        if name not in now[number] or not is_same(value, now[number][name])
+        for number, each in enumerate(before)
+        if each in now
+        for name, value in told[number].items()
+        if name not in now[each] or not is_same(value, now[each][name])
     }
+
+
+def _identified(operations: Sequence[Operation]) -> dict[tuple[str, str, int], Operation]:
+    """Operations by their kind, a metric's dimension, and which of these it is."""
+    seen: Counter[tuple[str, str]] = Counter()
+    found: dict[tuple[str, str, int], Operation] = {}
+    for each in operations:
+        kind = type(each).__name__, each.dimension if isinstance(each, PushMetric) else ""
+        found[*kind, seen[kind]] = each
+        seen[kind] += 1
+    return found
 
 
 def _data_first(call: Call, value: object, paths: list[Path]) -> list[Path]:

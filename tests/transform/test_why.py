@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
+from streamer.mapping import read_mapping
 from streamer.outcomes import SkipReason
 from streamer.planhat.requests import encode_operation
 from streamer.transform import Rules, Skipped, Transformed, told_of
@@ -286,6 +287,27 @@ def test_text_that_is_read_as_a_number_is_told_of_its_rule(score: str) -> None:
         (1, "dimension", ("traits.score",)),
         (1, "value", ("traits.score",)),
     ]
+
+
+@pytest.mark.parametrize("seats", [None, "many", 3])
+def test_a_default_that_is_a_metric_is_told_of_what_it_stands_for(seats: object) -> None:
+    """With the trait the metric goes, and so it is the trait's; nothing else of the call is told by that."""
+    file = (
+        '[identify.traits]\nseats = { to = ["metric:seats", "custom:Seats"], type = "number", default = 3 }'
+    )
+    event = {"type": "identify", "userId": "u-1", "traits": {"seats": seats, "n": 1}}
+    told = why(parse(event), event, read_mapping(file).rules)
+
+    assert told.unsent == ()
+    assert {(each.operation, each.field): each.sources for each in told.causes} == {
+        (0, "custom.n"): ("traits.n",),
+        (0, "custom.Seats"): ("traits.seats",),
+        (0, "externalId"): ("userId",),
+        (1, "externalId"): ("userId",),
+        (1, "model"): ("traits.seats",),
+        (1, "dimension"): ("traits.seats",),
+        (1, "value"): ("traits.seats",),
+    }
 
 
 def test_an_object_without_a_part_is_told() -> None:
