@@ -121,7 +121,7 @@ def _take_parts(
 ) -> None:
     if type(value) is not dict:
         return
-    for inner, deeper, texts, key, rule in parts:
+    for inner, deeper, texts, key, taken, rule in parts:
         if inner in value:
             part = value[inner]
             if texts and texts is not NAME and type(part) is str:
@@ -131,6 +131,10 @@ def _take_parts(
             if deeper:
                 part = _at(part, deeper)
                 if part is ABSENT:
+                    continue
+            if taken and type(part) is dict and part:
+                part = rest_of(part, taken)
+                if not part:
                     continue
             _put(rules, rule, part, key, fields, others, metrics)
 

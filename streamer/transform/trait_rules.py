@@ -91,6 +91,8 @@ class Part(NamedTuple):
     """As a step's."""
     key: str
     """Where the value goes if no target can hold it."""
+    taken: Mapping[str, Any]
+    """What other rules take out of it, where it is an object; nothing, nearly always."""
     rule: TraitRule
 
 
@@ -179,7 +181,7 @@ def _steps(rules: Sequence[TraitRule], split: Collection[str], *, with_paths: bo
         if rule.path:
             outer, inner, *deeper = rule.path
             texts = () if deeper else _texts(rule)
-            part = Part(inner, tuple(deeper), texts, "_".join(rule.path), rule)
+            part = Part(inner, tuple(deeper), texts, "_".join(rule.path), _taken_of(rule, rules), rule)
             if steps and steps[-1].name == outer and steps[-1].parts:
                 part_of = steps.pop()
                 steps.append(part_of._replace(parts=(*part_of.parts, part)))
@@ -188,6 +190,16 @@ def _steps(rules: Sequence[TraitRule], split: Collection[str], *, with_paths: bo
         if with_paths or not rule.path:
             steps.append(Step(rule.name, (), rule.name in split, _texts(rule), rule))
     return tuple(steps)
+
+
+def _taken_of(rule: TraitRule, rules: Sequence[TraitRule]) -> dict[str, Any]:
+    """What rules for paths that go on from this one take out of what it is for."""
+    taken: dict[str, Any] = {}
+    depth = len(rule.path)
+    for other in rules:
+        if len(other.path) > depth and other.path[:depth] == rule.path:
+            _take(taken, other.path[depth:])
+    return taken
 
 
 def _texts(rule: TraitRule) -> tuple[str, ...]:

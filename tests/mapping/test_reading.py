@@ -172,6 +172,29 @@ def test_what_lies_deeper_is_taken_out_of_its_object() -> None:
     assert found.custom == {"City": "Bergen", "address_zip": "5", "address_geo_lon": 2}
 
 
+@pytest.mark.parametrize(
+    ("rules_of_parts", "custom"),
+    [
+        (('"a.b" = "custom:B"', '"a.b.c" = "custom:C"'), {"B_d_e": 2, "B_d_f": 3, "C": 1, "a_g": 4}),
+        (('"a.b" = "custom:B"', '"a.b.c" = "drop"'), {"B_d_e": 2, "B_d_f": 3, "a_g": 4}),
+        (('"a.b" = "custom:B"', '"a.b.d.e" = "drop"'), {"B_c": 1, "B_d_f": 3, "a_g": 4}),
+        (('"a.b" = "custom:B"', '"a.b.c" = "drop"', '"a.b.d" = "drop"'), {"a_g": 4}),
+        (('"a.b" = "drop"', '"a.b.c" = "custom:C"'), {"C": 1, "a_g": 4}),
+        (('a = "custom:A"', '"a.b" = "custom:B"', '"a.b.d" = "drop"'), {"A_g": 4, "B_c": 1}),
+        (('"a.b" = { to = "custom:B", type = "text" }', '"a.b.d" = "drop"'), {"B": '{"c":1}', "a_g": 4}),
+    ],
+)
+@pytest.mark.parametrize("in_order", [True, False])
+def test_what_lies_deeper_still_is_taken_out_as_well(
+    rules_of_parts: tuple[str, ...], custom: Any, in_order: bool
+) -> None:
+    """However deep: what a rule drops or sends elsewhere does not go with the object around it."""
+    ordered = rules_of_parts if in_order else rules_of_parts[::-1]
+    mapping = "\n".join(("[identify.traits]", *ordered))
+
+    assert enduser(mapping, a={"b": {"c": 1, "d": {"e": 2, "f": 3}}, "g": 4}).custom == custom
+
+
 def test_the_rest_of_an_object_follows_the_rule_for_it() -> None:
     """Parts go their own way, and the object's own rule is for what is left."""
     mapping = '[identify.traits]\naddress = "drop"\n"address.city" = "custom:City"'
