@@ -195,6 +195,26 @@ def test_what_lies_deeper_still_is_taken_out_as_well(
     assert enduser(mapping, a={"b": {"c": 1, "d": {"e": 2, "f": 3}}, "g": 4}).custom == custom
 
 
+@pytest.mark.parametrize("value", ["12 Main St", 5, None, True, ["x"], []])
+def test_what_is_no_object_goes_where_it_would_go_without_the_path(value: Any) -> None:
+    """A rule for a part says nothing of a trait that has no parts: it must not vanish with them."""
+    assert enduser('[identify.traits]\n"address.city" = "custom:City"', address=value).custom == {
+        "address": value
+    }
+    assert company('[group.traits]\n"plan.tier" = "drop"', plan=value).custom == {"plan": value}
+    assert activity('[track.properties]\n"order.total" = "info:T"', order=value).info == {"order": value}
+    dropping = '[identify]\nunlisted = "drop"\n[identify.traits]\n"address.city" = "custom:City"'
+    assert enduser(dropping, address=value).custom == {}
+
+
+def test_a_rule_for_the_whole_is_one_for_what_is_no_object() -> None:
+    """Where the trait has a rule beside those for its parts, it is told once, by that."""
+    mapping = '[identify.traits]\n"address.city" = "custom:City"\naddress = "custom:Where"'
+
+    assert enduser(mapping, address="12 Main St").custom == {"Where": "12 Main St"}
+    assert enduser(mapping, address={"city": "Oslo", "zip": "1"}).custom == {"City": "Oslo", "Where_zip": "1"}
+
+
 def test_the_rest_of_an_object_follows_the_rule_for_it() -> None:
     """Parts go their own way, and the object's own rule is for what is left."""
     mapping = '[identify.traits]\naddress = "drop"\n"address.city" = "custom:City"'
@@ -317,6 +337,13 @@ def test_numbers_are_pushed_as_metrics_by_name() -> None:
 
     assert metrics(mapping, type="identify", traits=traits) == {"usage_a": 1.5}
     assert enduser(mapping, **traits).custom == traits
+
+
+def test_what_is_dropped_is_no_metric() -> None:
+    """It goes nowhere, whatever pattern its name matches."""
+    mapping = '[identify]\nmetrics = ["*"]\n[identify.traits]\nsalary = "drop"'
+
+    assert metrics(mapping, type="identify", traits={"salary": 5, "seats": 1}) == {"seats": 1}
 
 
 def test_a_metric_is_of_who_has_an_external_id() -> None:
