@@ -6,15 +6,33 @@ the last one is in the file named as the argument.
 """
 
 import asyncio
+import gc
 import os
 import sys
 
 import confluent_kafka.admin
+import fastavro
+import httpx
 import hypothesis.strategies
+import jsonschema
+import msgspec
+import pydantic
 import pytest
+import rich.table
 import structlog
 
-LOADED = (asyncio, confluent_kafka.admin, hypothesis.strategies, structlog)
+LOADED = (
+    asyncio,
+    confluent_kafka.admin,
+    fastavro,
+    httpx,
+    hypothesis.strategies,
+    jsonschema,
+    msgspec,
+    pydantic,
+    rich.table,
+    structlog,
+)
 # No plugin is loaded but this: pytest would want to rewrite the assertions of hypothesis, loaded already.
 ARGUMENTS = ("-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", "--timeout", "60")
 # That a property fails is enough: the smallest example of it, which takes longest to find, is not told, nor
@@ -40,6 +58,9 @@ def run(test: str, told: str) -> int:
 
 def main() -> None:
     """Until standard input ends."""
+    # pytest collects what is left over several times at its end: not what was loaded here.
+    gc.collect()
+    gc.freeze()
     for line in sys.stdin:
         sys.stdout.write(f"{run(line.rstrip(), sys.argv[1])}\n")
         sys.stdout.flush()

@@ -96,6 +96,31 @@ def test_mistakes_and_warnings_as_json(write: Write, capsys: Capture) -> None:
     assert capsys.readouterr().out.endswith(f"{doubtful}: no mistake, 1 doubtful\n")
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"[track]\nweight = " + b"9" * 5_000, "line 2: a number has more than 4300 digits"),
+        (b"x = " + b"[" * 5_000, "line 1: is nested too deep"),
+        ("version = 1".encode("utf-16"), "line 1: this is not UTF-8 text: save the file as UTF-8"),
+        (b"\n[identify.traits]\nstra\xdfe = 'drop'", "line 3: this is not UTF-8 text"),
+        (b"#" * (2**20 + 1), "the file is larger than 1 MiB"),
+    ],
+    ids=["digits", "deep", "utf-16", "latin-1", "huge"],
+)
+def test_no_file_is_an_unexpected_error(
+    tmp_path: Path, content: bytes, said: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the bytes: what is wrong, where, and exit status 2, from the command and from the setting."""
+    path = tmp_path / "mapping.toml"
+    path.write_bytes(content)
+
+    assert main(["mapping", "check", str(path)]) == 2
+    assert f"{path}: {said}" in capsys.readouterr().err
+    monkeypatch.setenv("STREAMER_MAPPING_FILE", str(path))
+    assert main(["settings"]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_a_file_that_is_not_there(capsys: Capture) -> None:
     """What cannot be read is named, with what to do."""
     assert main(["mapping", "check", "no/such.toml"]) == 2
@@ -189,6 +214,15 @@ def test_a_half_of_a_pair_is_a_mistake(pairs: Path, missing: str, capsys: Captur
 
     assert main(["mapping", "test", str(pairs)]) == 2
     assert f"{missing}: is not there, and its other half is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["{", "", "[" * 100_000, "9" * 5_000], ids=["half", "empty", "deep", "long"])
+def test_what_is_expected_must_be_json(pairs: Path, text: str, capsys: Capture) -> None:
+    """Whatever stands there: the file is named, and it is nobody's fault but its own."""
+    (pairs / "screen" / "name.planhat.json").write_text(text)
+
+    assert main(["mapping", "test", str(pairs)]) == 2
+    assert "name.planhat.json: is no JSON; write the requests" in capsys.readouterr().err
 
 
 def test_a_folder_without_pairs_is_a_mistake(tmp_path: Path, capsys: Capture) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streamer.cli.mapping import rules_of
 from streamer.cli.moments import MOMENT
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 EXIT_CLEAN = 0
 Read = Callable[[bytes], object]
+_FORWARDED: Final = (
+    "streamer: in passthrough mode Planhat maps: of a mapping file only [events] has an effect. "
+    "STREAMER_PLANHAT_MODE=api shows what all of it does.\n"
+)
+"""Said where a mapping is tried: that nothing changes would else look like an answer."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +76,8 @@ def transform(settings: Settings, args: argparse.Namespace, read: Read) -> int:
     from streamer.transform.why import why  # noqa: PLC0415 - as above
 
     rules = rules_of(settings, args.mapping)
+    if args.mapping is not None and rules.forwards:
+        sys.stderr.write(_FORWARDED)
     if args.against is not None:
         return _changes(settings, args, read, rules)
     show = as_json if args.json else as_text

@@ -50,4 +50,4 @@ def mapping_text(path: str) -> str:
         return content.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise ValueError(f"line {line} is not UTF-8 text") from None
+        raise ValueError(f"line {line}: this is not UTF-8 text: save the file as UTF-8") from None

@@ -75,7 +75,7 @@ def _difference(expected: object, actual: object) -> str:
 def _json(path: Path) -> Any:  # noqa: ANN401 - any JSON
     try:
         return json.loads(_bytes(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UsageError(f"{path}: is no JSON; write the requests, or why there are none") from None
 
 

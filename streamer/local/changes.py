@@ -128,7 +128,8 @@ def _count(found: Changes, example: Example) -> None:
     change = example.change
     found.kinds[change.kind] += 1
     found.calls[change.kind, example.type] += 1
-    found.fields.update({(each.field, each.how) for each in change.fields})
+    # In their order: of as many events each, the same fields come first every time.
+    found.fields.update(list(dict.fromkeys((each.field, each.how) for each in change.fields)))
     if change.before is not None or change.after is not None:
         found.reasons[change.kind, change.before or "", change.after or ""] += 1
     kept = found.examples[change.kind]

@@ -8,6 +8,7 @@ from streamer.mapping.targets import ACTIVITY, COMPANY, DROP, ENDUSER, Scope, ta
 from streamer.transform import defaults
 from streamer.transform.activity_rules import ActivityRules, EventRules, Weight
 from streamer.transform.event_lists import event_lists
+from streamer.transform.retyping import retyped
 from streamer.transform.rules import Rules
 from streamer.transform.trait_rules import ABSENT, Flatten, TraitRule, TraitRules
 from streamer.transform.wildcards import Names
@@ -64,10 +65,18 @@ def _is_second(name: str) -> bool:
 def _rule(name: str, stated: object, scope: Scope) -> TraitRule:
     if isinstance(stated, shape.EnduserRule | shape.CompanyRule | shape.ActivityRule):
         targets = [stated.to] if isinstance(stated.to, str) else stated.to
-        default = stated.default if "default" in stated.model_fields_set else ABSENT
-        return TraitRule(name, tuple(target_of(each, scope) for each in targets), stated.type, default)
+        return TraitRule(
+            name, tuple(target_of(each, scope) for each in targets), stated.type, _default(stated)
+        )
     targets = [stated] if isinstance(stated, str) else list(stated) if isinstance(stated, list) else []
     return TraitRule(name, tuple(target_of(each, scope) for each in targets if each != DROP))
+
+
+def _default(stated: shape.RuleTable) -> object:
+    """What stands for a null, made into the rule's type as any value is."""
+    if "default" not in stated.model_fields_set:
+        return ABSENT
+    return stated.default if stated.type is None else retyped(stated.type, stated.default)
 
 
 def _events(track: shape.Track) -> EventRules | None:

@@ -1,8 +1,7 @@
 """The shape of a mapping file: every table and key of it, what may stand there, what does by default."""
 
-from collections.abc import Callable
+import sys
 from math import isfinite
-from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,95 +16,36 @@ from pydantic import (
     WithJsonSchema,
     field_validator,
 )
+from pydantic.config import JsonDict
 
 from streamer.mapping.targets import ACTIVITY, COMPANY, DROP, ENDUSER, Scope, target_of
+from streamer.mapping.values import (
+    ONE,
+    SEVERAL,
+    TABLE,
+    EventAction,
+    Flattening,
+    Name,
+    PageAction,
+    Pattern,
+    Unlisted,
+    UnlistedInfo,
+    UnnamedAction,
+    Version,
+    Weight,
+)
 from streamer.transform import defaults
 from streamer.transform.planhat_fields import Kind
 from streamer.transform.retyping import UNREADABLE, retyped
 from streamer.transform.rules import Companies, Deletion
 
-ONE, SEVERAL, TABLE, PROPERTY, NUMBER = TAGS = ("\0one", "\0several", "\0table", "\0property", "\0number")
-"""What may stand in one place, told apart by type; pydantic tells of them as if they were keys."""
+_LARGEST = sys.float_info.max
 
 
 class Table(BaseModel):
     """A table that holds nothing but these keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-# --- values -----------------------------------------------------------------------------------------
-
-
-def _name(text: str) -> str:
-    if not text.strip():
-        raise ValueError("a name is missing")
-    return text
-
-
-def _pattern(text: str) -> str:
-    if "**" in _name(text):
-        raise ValueError("** is no wildcard: * stands for any text, ? for one character")
-    if any(not each.isprintable() for each in text):
-        raise ValueError("holds a character that cannot be printed")
-    return text
-
-
-def _template(*known: str) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        names = ", ".join(f"{{{each}}}" for each in known)
-        try:
-            parts = list(Formatter().parse(text))
-        except ValueError:
-            raise ValueError(
-                f"a brace stands alone: write {{{{ or }}}} for one; {names} are filled in"
-            ) from None
-        for _, name, spec, conversion in parts:
-            if name is not None and (name not in known or spec or conversion):
-                raise ValueError(f"{{{name}}} is not filled in here: only {names}")
-        if not text.replace("{category}", "").strip():
-            raise ValueError("an activity needs a name, also where the call has no category")
-        return text
-
-    return check
-
-
-def _kind_of(value: object) -> str | None:
-    if isinstance(value, str):
-        return ONE
-    if isinstance(value, list):
-        return SEVERAL
-    return TABLE if isinstance(value, dict | Table) else None
-
-
-def _weight_kind(value: object) -> str | None:
-    if isinstance(value, str):
-        return PROPERTY
-    return NUMBER if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _finite(value: float) -> float:
-    if not isfinite(value) or abs(value) >= 2**63:
-        raise ValueError("must be a finite number of at most 64 bits")
-    return value
-
-
-Name = Annotated[str, AfterValidator(_name)]
-Pattern = Annotated[str, AfterValidator(_pattern)]
-EventAction = Annotated[str, AfterValidator(_template("event"))]
-PageAction = Annotated[str, AfterValidator(_template("category", "name"))]
-UnnamedAction = Annotated[str, AfterValidator(_template("category"))]
-Weight = Annotated[
-    Annotated[Name, Tag(PROPERTY)] | Annotated[float, AfterValidator(_finite), Tag(NUMBER)],
-    Discriminator(
-        _weight_kind,
-        custom_error_type="weight",
-        custom_error_message="must be the name of a property, or a number",
-    ),
-]
-Unlisted = Literal["custom", "drop"]
-UnlistedInfo = Literal["info", "drop"]
-Flattening = Literal["join", "text", "drop"]
 
 
 # --- rules -------------------------------------------------------------------------------------------
@@ -135,15 +75,24 @@ def _goes_or_drops(scope: Scope) -> AfterValidator:
 def _spelled(scope: Scope, *more: str) -> WithJsonSchema:
     """What an editor offers there."""
     fields = [*sorted(scope.fields), *more]
-    named = {"type": "string", "pattern": f"^({scope.other}:.*\\S.*|metric:[A-Za-z0-9_-]{{1,100}})$"}
+    free = r"(?!messageId$)\s*\S[\s\S]*" if scope is ACTIVITY else r"(?!\$)\s*[^\s.\x00][^.\x00]*"
+    named = {"type": "string", "pattern": f"^({scope.other}:{free}|metric:[A-Za-z0-9_-]{{1,100}})$"}
     return WithJsonSchema({"anyOf": [{"enum": fields}, named]} if fields else named)
+
+
+_SCALAR = {"type": ["string", "number", "boolean"], "minimum": -_LARGEST, "maximum": _LARGEST}
+_DEFAULT = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, str | int | float) and not (isinstance(value, float) and not isfinite(value))
 
 
 class RuleTable(Table):
     """A rule with more to say than where a trait goes."""
 
     type: Kind | None = Field(default=None, description="What the value is made into.")
-    default: Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean", "array"]})] = Field(
+    default: Annotated[Any, WithJsonSchema(_DEFAULT)] = Field(
         default=None, description="Stands for a null, and for a value that cannot be made into that type."
     )
 
@@ -153,13 +102,21 @@ class RuleTable(Table):
         kind = before.data.get("type")
         if not isinstance(value, str | int | float | bool | list):
             raise ValueError("must be text, a number, true, false or a list")  # noqa: TRY004 - pydantic's way
-        if isinstance(value, float) and not isfinite(value):
+        if isinstance(value, list) and not all(map(_is_scalar, value)):
+            raise ValueError("a list holds text, finite numbers, true and false")
+        if not isinstance(value, list) and not _is_scalar(value):
             raise ValueError("must be a finite number")
-        if isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
-            raise ValueError("a list holds text, numbers, true and false")
         if kind is not None and retyped(kind, value) is UNREADABLE:
             raise ValueError(f"is no {kind}, which is what type says")
         return value
+
+
+def _kind_of(value: object) -> str | None:
+    if isinstance(value, str):
+        return ONE
+    if isinstance(value, list):
+        return SEVERAL
+    return TABLE if isinstance(value, dict | Table) else None
 
 
 def _several_kind(value: object) -> str | None:
@@ -334,10 +291,21 @@ class Screen(Page):
     )
 
 
+_ARCHIVES_ONE_OF_SEVERAL: JsonDict = {
+    "required": ["calls", "identify"],
+    "properties": {
+        "calls": {"required": ["delete"], "properties": {"delete": {"const": "archive"}}},
+        "identify": {"required": ["companies"], "properties": {"companies": {"const": "all"}}},
+    },
+}
+
+
 class MappingFile(Table):
     """The whole file; whatever is absent is as in the defaults."""
 
-    version: Literal[1] = Field(default=1, description="Of the format.")
+    model_config = ConfigDict(json_schema_extra={"not": _ARCHIVES_ONE_OF_SEVERAL})
+
+    version: Version = Field(default=1, description="Of the format.")
     calls: Calls = Calls()
     events: Events = Events()
     identify: Identify = Identify()
@@ -350,11 +318,24 @@ class MappingFile(Table):
 def json_schema() -> dict[str, Any]:
     """JSON Schema of the file, for editors."""
     schema = MappingFile.model_json_schema()
+    _close(schema)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
         "title": "streamer's mapping file",
     }
+
+
+def _close(schema: object) -> None:
+    """Where names are checked, no other name may stand: pydantic says nothing of those that do not match."""
+    if isinstance(schema, dict):
+        if "patternProperties" in schema:
+            schema["additionalProperties"] = False
+        for each in schema.values():
+            _close(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            _close(each)
 
 
 def table_at(path: tuple[str | int, ...]) -> type[Table]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from streamer.events.calls import Call, Delete, Group, Identify, Page, Screen, Track
+from streamer.events.calls import Alias, Call, Delete, Group, Identify, Page, Screen, Track
 from streamer.outcomes import SkipReason
 from streamer.transform.activity_rules import ActivityRules
 from streamer.transform.fields import legal_key
@@ -35,7 +35,7 @@ _SKIPS: Final[Mapping[SkipReason, str]] = {
 def skip_rule(call: Call, rules: Rules, reason: SkipReason) -> str:
     """What skips a call."""
     if reason is SkipReason.UNSUPPORTED_TYPE:
-        return f"calls.{call.type}"
+        return DEFAULT if isinstance(call, Alias) else f"calls.{call.type}"
     if reason is SkipReason.DENIED and isinstance(call, Track) and rules.track_events is not None:
         pattern = _pattern(call, rules)
         if pattern is not None and rules.track_events.by_name[pattern].is_skipped:
@@ -47,7 +47,7 @@ def field_rule(call: Call, rules: Rules, operation: Operation, name: str, path: 
     """What makes this part of the call this field of the operation; or where an id, or a time, was found."""
     table = _table(call, rules)
     if name in {"action", "weight"} and not isinstance(operation, PushMetric):
-        return f"{table}.{name}"
+        return f"{table}.{_action_key(call) if name == 'action' else name}"
     if name in _KEYS or path[0] not in OPEN:
         return shown(path)
     steps = [str(step) for step in path[1:] if isinstance(step, str)]
@@ -69,8 +69,8 @@ def filling_rule(call: Call, rules: Rules, operation: Operation, name: str) -> s
     table = _table(call, rules)
     if isinstance(call, Delete):
         return "calls.delete"
-    if name == "action" and isinstance(call, Page | Screen) and call.name is None:
-        return f"{table}.action_unnamed"
+    if name == "action":
+        return f"{table}.{_action_key(call)}"
     if name == "weight" and isinstance(call, Track | Page | Screen):
         return f"{table}.weight" if _activity(call, rules).weight.property is None else DEFAULT
     traits = _traits(call, rules)
@@ -92,6 +92,13 @@ def camel(name: str) -> str:
     """A name of ours as Segment and Planhat spell it."""
     first, *others = name.split("_")
     return first + "".join(each.capitalize() for each in others)
+
+
+def _action_key(call: Call) -> str:
+    """The key of the rule that names the activity."""
+    if isinstance(call, Page | Screen):
+        return "action_unnamed" if call.name is None else "action_named"
+    return "action"
 
 
 def _table(call: Call, rules: Rules) -> str:

@@ -61,7 +61,7 @@ def apply_rules(  # noqa: C901, PLR0912 - every event comes through here, and ea
     if rules.rests:
         _put_rests(rules, traits, fields, others, metrics)
     if metrics is not None and rules.metrics is not None:
-        _put_numbers(rules.metrics, traits, metrics)
+        _put_numbers(rules, rules.metrics, traits, metrics)
 
 
 def _put_others(rules: TraitRules, traits: JsonDict, others: JsonDict) -> tuple[Step, ...]:
@@ -121,7 +121,7 @@ def _take_parts(
 ) -> None:
     if type(value) is not dict:
         return
-    for inner, deeper, texts, key, rule in parts:
+    for inner, deeper, texts, key, taken, rule in parts:
         if inner in value:
             part = value[inner]
             if texts and texts is not NAME and type(part) is str:
@@ -132,19 +132,26 @@ def _take_parts(
                 part = _at(part, deeper)
                 if part is ABSENT:
                     continue
+            if taken and type(part) is dict and part:
+                part = rest_of(part, taken)
+                if not part:
+                    continue
             _put(rules, rule, part, key, fields, others, metrics)
 
 
 def _put_rests(
     rules: TraitRules, traits: JsonDict, fields: JsonDict, others: JsonDict, metrics: Metrics | None
 ) -> None:
-    """Write what is left of objects once parts of them went elsewhere."""
-    for name, rule in rules.rests:
-        value = traits.get(name)
-        if type(value) is not dict:
+    """Write what is left of objects once parts of them went elsewhere, and what should be one and is none."""
+    for name, rule, is_ruled in rules.rests:
+        if name not in traits:
             continue
-        rest = rest_of(value, rules.parts[name])
-        if not rest and value:
+        rest = value = traits[name]
+        if type(value) is dict:
+            rest = rest_of(value, rules.parts[name])
+            if not rest and value:
+                continue
+        elif is_ruled:
             continue
         if rule is not None:
             _put(rules, rule, rest, name, fields, others, metrics)
@@ -217,9 +224,9 @@ def _put_field(target: Target, value: object, fields: JsonDict) -> bool:
     return True
 
 
-def _put_numbers(names: Names, traits: JsonDict, metrics: Metrics) -> None:
+def _put_numbers(rules: TraitRules, names: Names, traits: JsonDict, metrics: Metrics) -> None:
     for key, value in traits.items():
-        if type(value) in {int, float} and key in names:
+        if type(value) in {int, float} and key in names and key not in rules.dropped:
             number = number_of(value)
             if number is not UNREADABLE:
                 metrics.append((metric_id(key), number))

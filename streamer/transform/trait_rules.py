@@ -91,6 +91,8 @@ class Part(NamedTuple):
     """As a step's."""
     key: str
     """Where the value goes if no target can hold it."""
+    taken: Mapping[str, Any]
+    """What other rules take out of it, where it is an object; nothing, nearly always."""
     rule: TraitRule
 
 
@@ -135,8 +137,13 @@ class TraitRules:
     all_steps: tuple[Step, ...] = field(init=False, repr=False, compare=False)
     parts: Mapping[str, Parts] = field(init=False, repr=False, compare=False)
     """By the key of a trait, what rules take out of the object there."""
-    rests: tuple[tuple[str, TraitRule | None], ...] = field(init=False, repr=False, compare=False)
-    """Where what is left of such an object goes: by a rule, or where others go. Not of a reference."""
+    rests: tuple[tuple[str, TraitRule | None, bool], ...] = field(init=False, repr=False, compare=False)
+    """Where what is left of such an object goes: by a rule, or where others go. Not of a reference.
+
+    And whether the trait has a rule of its own: what is no object goes where others go if it has none.
+    """
+    dropped: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Traits that go nowhere."""
     fills: tuple[TraitRule, ...] = field(init=False, repr=False, compare=False)
     """Rules with a default, for objects that are told whole: what is absent there is so for good."""
     touches_references: bool = field(init=False, repr=False, compare=False)
@@ -157,7 +164,8 @@ class TraitRules:
         put(self, "steps", _steps(self.rules, parts, with_paths=False))
         put(self, "all_steps", _steps(self.rules, parts, with_paths=True))
         put(self, "parts", parts)
-        put(self, "rests", tuple((name, _for_objects(own.get(name))) for name in told))
+        put(self, "rests", tuple((name, _for_objects(own.get(name)), name in own) for name in told))
+        put(self, "dropped", frozenset(rule.name for rule in self.rules if not rule.targets))
         put(self, "fills", tuple(rule for rule in self.rules if rule.default is not ABSENT))
         put(self, "touches_references", not self.references.isdisjoint({*own, *parts}))
         is_untouched = self.keeps_others and not self.rules and self.metrics is None
@@ -179,7 +187,7 @@ def _steps(rules: Sequence[TraitRule], split: Collection[str], *, with_paths: bo
         if rule.path:
             outer, inner, *deeper = rule.path
             texts = () if deeper else _texts(rule)
-            part = Part(inner, tuple(deeper), texts, "_".join(rule.path), rule)
+            part = Part(inner, tuple(deeper), texts, "_".join(rule.path), _taken_of(rule, rules), rule)
             if steps and steps[-1].name == outer and steps[-1].parts:
                 part_of = steps.pop()
                 steps.append(part_of._replace(parts=(*part_of.parts, part)))
@@ -188,6 +196,16 @@ def _steps(rules: Sequence[TraitRule], split: Collection[str], *, with_paths: bo
         if with_paths or not rule.path:
             steps.append(Step(rule.name, (), rule.name in split, _texts(rule), rule))
     return tuple(steps)
+
+
+def _taken_of(rule: TraitRule, rules: Sequence[TraitRule]) -> dict[str, Any]:
+    """What rules for paths that go on from this one take out of what it is for."""
+    taken: dict[str, Any] = {}
+    depth = len(rule.path)
+    for other in rules:
+        if len(other.path) > depth and other.path[:depth] == rule.path:
+            _take(taken, other.path[depth:])
+    return taken
 
 
 def _texts(rule: TraitRule) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ one part of the call changed each time, and sees which fields change with it. Th
 each part, so it is for whoever looks at a few calls; no event on its way to Planhat comes here.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import isfinite
@@ -17,6 +18,7 @@ from streamer.events.values import iso_timestamp
 from streamer.outcomes import SkipReason
 from streamer.transform import Rules, Skipped, Transformed, told_of
 from streamer.transform.operations import Operation, PushMetric
+from streamer.transform.retyping import UNREADABLE, number_of
 from streamer.transform.rule_names import (
     DEFAULT,
     LABELS,
@@ -32,6 +34,11 @@ from streamer.transform.rule_names import (
 MOST_PARTS: Final = 300
 """Parts of one call that are looked at. Of a call that has more, whole traits are; then the first of them."""
 _DEEPEST: Final = 40
+_OPPOSITES: Final = {
+    one: other
+    for pair in (("true", "false"), ("yes", "no"), ("on", "off"))
+    for one, other in (pair, pair[::-1])
+}
 _ALWAYS_THERE: Final = frozenset({"event", "group_id"})
 PASSTHROUGH: Final = "passthrough"
 """The rule of what is forwarded as it came."""
@@ -84,11 +91,11 @@ def why(call: Call, decoded: JsonDict, rules: Rules) -> Why:
     for path in parts:
         for place in _changed(told, result, ask(_with_other(call, path))):
             found[place].append(path)
-    used = {path for paths in found.values() for path in paths}
     _decide_the_rest(call, ask, parts, told, result, found)
     causes = tuple(_causes(call, rules, result, told, found))
     if rules.forwards:
         return Why(tuple(_forwarded(cause, decoded) for cause in causes))
+    used = {path for paths in found.values() for path in paths}
     unsent = tuple(shown(path) for path in parts if path[0] in OPEN and path not in used)
     return Why(causes, unsent)
 
@@ -135,7 +142,7 @@ def _walk(call: Call, deepest: int) -> Iterator[Path]:
 
 def _leaves(path: Path, value: object, deepest: int) -> Iterator[Path]:
     if len(path) <= deepest:
-        if isinstance(value, dict):
+        if isinstance(value, dict) and (value or len(path) == 1):
             for key, part in value.items():
                 yield from _leaves((*path, key), part, deepest)
             return
@@ -188,7 +195,8 @@ def _drop(holder: Any, step: Any) -> None:  # noqa: ANN401 - as above
 def _other(value: object, depth: int = 0) -> object:
     """Another value of the same kind, which goes wherever this one went."""
     if isinstance(value, dict):
-        return {key: _other(part, depth + 1) for key, part in value.items()} if depth < _DEEPEST else {}
+        other = {key: _other(part, depth + 1) for key, part in value.items()} if depth < _DEEPEST else {}
+        return other or {"~": "~"}
     if isinstance(value, list):
         return [_other(part, depth + 1) for part in value] or ["~"] if depth < _DEEPEST else []
     if isinstance(value, bool):
@@ -201,12 +209,16 @@ def _other(value: object, depth: int = 0) -> object:
 
 
 def _other_text(text: str) -> str:
-    if text.lower() in {"true", "false"}:
-        return "false" if text.lower() == "true" else "true"
+    word = text.strip().lower()
+    if word in _OPPOSITES:
+        return _OPPOSITES[word]
     if "@" in text:
         return f"w{text.lstrip()}"
     if text.isdecimal():
         return f"{text}1"
+    number = number_of(text)
+    if number is not UNREADABLE:
+        return f"{number + 1:.12g}"  # a rule may make a number, and so a metric, of it
     if iso_timestamp(text) is not None:
         return "2001-01-01T00:00:00.000Z" if not text.startswith("2001") else "2002-01-01T00:00:00.000Z"
     return f"{text}~"
@@ -247,16 +259,35 @@ def _decide_the_rest(
 def _changed(
     told: Sequence[Mapping[str, Any]], result: Transformed, other: Transformed | Skipped
 ) -> set[tuple[int, str]]:
-    """Places whose value is another one, or is gone; none where the whole is of another shape."""
-    if isinstance(other, Skipped) or [*map(type, other.operations)] != [*map(type, result.operations)]:
+    """Places whose value is another one, or is gone; none where the whole is of another shape.
+
+    A metric comes and goes with the one value that it is of: no other is told by it.
+    """
+    if isinstance(other, Skipped):
         return set()
-    now = [fields_of(each) for each in other.operations]
-    return {
+    before, after = _identified(result.operations), _identified(other.operations)
+    if [each for each in before if not each[1]] != [each for each in after if not each[1]]:
+        return set()
+    now = {each: fields_of(operation) for each, operation in after.items()}
+    gone = {(number, "value") for number, each in enumerate(before) if each not in now}
+    return gone | {
         (number, name)
-        for number, each in enumerate(told)
-        for name, value in each.items()
-        if name not in now[number] or not is_same(value, now[number][name])
+        for number, each in enumerate(before)
+        if each in now
+        for name, value in told[number].items()
+        if name not in now[each] or not is_same(value, now[each][name])
     }
+
+
+def _identified(operations: Sequence[Operation]) -> dict[tuple[str, str, int], Operation]:
+    """Operations by their kind, a metric's dimension, and which of these it is."""
+    seen: Counter[tuple[str, str]] = Counter()
+    found: dict[tuple[str, str, int], Operation] = {}
+    for each in operations:
+        kind = type(each).__name__, each.dimension if isinstance(each, PushMetric) else ""
+        found[*kind, seen[kind]] = each
+        seen[kind] += 1
+    return found
 
 
 def _data_first(call: Call, value: object, paths: list[Path]) -> list[Path]:

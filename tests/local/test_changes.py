@@ -1,13 +1,16 @@
 """What a change of rules would change, event by event and counted."""
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 
 from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
 from streamer.local.changes import MOST_EXAMPLES, Change, How, Kind, compare, compare_all
 from streamer.local.transform import Given
+from streamer.mapping import read_mapping
 from streamer.outcomes import InvalidReason
 from streamer.transform import Link, Rules, transform
 from tests.events.strategies import good_events, unhurried
@@ -55,6 +58,18 @@ def test_an_operation_that_goes_takes_its_fields_along() -> None:
     }
 
 
+@pytest.mark.parametrize(("value", "type_"), [(True, "number"), (1, "boolean"), (1, "text")])
+def test_another_type_is_a_change(value: object, type_: str) -> None:
+    """To Planhat true, 1 and "1" are three things, though Python takes two of them for the same."""
+    event = {"type": "identify", "userId": "u-1", "traits": {"x": value}}
+    mapping = f'[identify.traits]\nx = {{ to = "custom:x", type = "{type_}" }}'
+    change = change_of(event, Rules(), read_mapping(mapping).rules)
+
+    assert [(each.how, each.field, each.before) for each in change.fields] == [
+        (How.CHANGED, "endusers.custom.x", value)
+    ]
+
+
 @unhurried
 @given(good_events, rules, rules)
 def test_unchanged_means_the_same_operations(event: dict[str, Any], old: Rules, new: Rules) -> None:
@@ -92,3 +107,16 @@ def test_many_events_are_counted_with_examples() -> None:
     assert found.fields["endusers.externalId", How.REMOVED] == 1
     assert found.reasons[Kind.NOW_SKIPPED, "", "consent"] == 1
     assert [each.place for each in found.examples[Kind.NOW_SENT]] == [(0, n) for n in range(MOST_EXAMPLES)]
+
+
+def test_fields_of_as_many_events_are_told_in_one_order() -> None:
+    """Two runs over the same events say the same, byte for byte: in the order of what is sent."""
+    traits = {f"trait{number}": number for number in range(20)}
+    event = {"type": "identify", "userId": "u-1", "traits": traits}
+    dropping = replace(Rules(), identify=replace(Rules().identify, keeps_others=False))
+
+    found = compare_all([Given(event), Given(event)], Rules(), dropping)
+
+    assert [name for (name, _), _ in found.fields.most_common()] == [
+        f"endusers.custom.{key}" for key in traits
+    ]

@@ -1,14 +1,10 @@
 """Laws of reading a mapping file: what it says is what holds, and every mistake is named by its line."""
 
 import json
-import string
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from streamer.events.parse import parse
 from streamer.mapping import MappingMistakes, json_schema, read_mapping
@@ -114,6 +110,13 @@ def test_default_rules_stay_where_the_file_has_none() -> None:
         ('{ to = "custom:x", type = "number" }', "n/a", {}, {}),
         ('{ to = "custom:N", type = "number", default = 0 }', "n/a", {}, {"N": 0}),
         ('{ to = "custom:N", type = "number", default = 0 }', None, {}, {"N": 0}),
+        ('{ to = "custom:N", type = "number", default = "1,200" }', None, {}, {"N": 1200}),
+        (
+            '{ to = "custom:D", type = "date", default = "2026-01-05" }',
+            "?",
+            {},
+            {"D": "2026-01-05T00:00:00.000Z"},
+        ),
         ('{ to = "custom:N", type = "number" }', None, {}, {"N": None}),
         ('{ to = "custom:T", type = "text" }', True, {}, {"T": "true"}),
         ('{ to = "custom:T", type = "text" }', 7.0, {}, {"T": "7"}),
@@ -169,6 +172,49 @@ def test_what_lies_deeper_is_taken_out_of_its_object() -> None:
     assert found.custom == {"City": "Bergen", "address_zip": "5", "address_geo_lon": 2}
 
 
+@pytest.mark.parametrize(
+    ("rules_of_parts", "custom"),
+    [
+        (('"a.b" = "custom:B"', '"a.b.c" = "custom:C"'), {"B_d_e": 2, "B_d_f": 3, "C": 1, "a_g": 4}),
+        (('"a.b" = "custom:B"', '"a.b.c" = "drop"'), {"B_d_e": 2, "B_d_f": 3, "a_g": 4}),
+        (('"a.b" = "custom:B"', '"a.b.d.e" = "drop"'), {"B_c": 1, "B_d_f": 3, "a_g": 4}),
+        (('"a.b" = "custom:B"', '"a.b.c" = "drop"', '"a.b.d" = "drop"'), {"a_g": 4}),
+        (('"a.b" = "drop"', '"a.b.c" = "custom:C"'), {"C": 1, "a_g": 4}),
+        (('a = "custom:A"', '"a.b" = "custom:B"', '"a.b.d" = "drop"'), {"A_g": 4, "B_c": 1}),
+        (('"a.b" = { to = "custom:B", type = "text" }', '"a.b.d" = "drop"'), {"B": '{"c":1}', "a_g": 4}),
+    ],
+)
+@pytest.mark.parametrize("in_order", [True, False])
+def test_what_lies_deeper_still_is_taken_out_as_well(
+    rules_of_parts: tuple[str, ...], custom: Any, in_order: bool
+) -> None:
+    """However deep: what a rule drops or sends elsewhere does not go with the object around it."""
+    ordered = rules_of_parts if in_order else rules_of_parts[::-1]
+    mapping = "\n".join(("[identify.traits]", *ordered))
+
+    assert enduser(mapping, a={"b": {"c": 1, "d": {"e": 2, "f": 3}}, "g": 4}).custom == custom
+
+
+@pytest.mark.parametrize("value", ["12 Main St", 5, None, True, ["x"], []])
+def test_what_is_no_object_goes_where_it_would_go_without_the_path(value: Any) -> None:
+    """A rule for a part says nothing of a trait that has no parts: it must not vanish with them."""
+    assert enduser('[identify.traits]\n"address.city" = "custom:City"', address=value).custom == {
+        "address": value
+    }
+    assert company('[group.traits]\n"plan.tier" = "drop"', plan=value).custom == {"plan": value}
+    assert activity('[track.properties]\n"order.total" = "info:T"', order=value).info == {"order": value}
+    dropping = '[identify]\nunlisted = "drop"\n[identify.traits]\n"address.city" = "custom:City"'
+    assert enduser(dropping, address=value).custom == {}
+
+
+def test_a_rule_for_the_whole_is_one_for_what_is_no_object() -> None:
+    """Where the trait has a rule beside those for its parts, it is told once, by that."""
+    mapping = '[identify.traits]\n"address.city" = "custom:City"\naddress = "custom:Where"'
+
+    assert enduser(mapping, address="12 Main St").custom == {"Where": "12 Main St"}
+    assert enduser(mapping, address={"city": "Oslo", "zip": "1"}).custom == {"City": "Oslo", "Where_zip": "1"}
+
+
 def test_the_rest_of_an_object_follows_the_rule_for_it() -> None:
     """Parts go their own way, and the object's own rule is for what is left."""
     mapping = '[identify.traits]\naddress = "drop"\n"address.city" = "custom:City"'
@@ -193,6 +239,15 @@ def test_the_later_rule_wins_and_is_named() -> None:
     assert str(warning) == (
         "line 4: identify.traits.alias: 'nick' goes to 'Nick' too; where a call has both, 'alias' wins"
     )
+
+
+def test_the_files_rule_wins_over_a_default_one() -> None:
+    """What the file says comes after the defaults it does not name, whichever trait a call has first."""
+    mapping = '[identify.traits]\nmobile = "phone"'
+
+    assert enduser(mapping, mobile="2", phone="1").fields == {"phone": "2"}
+    assert enduser(mapping, phone="1", mobile="2").fields == {"phone": "2"}
+    assert enduser(mapping, phone="1").fields == {"phone": "1"}
 
 
 @pytest.mark.parametrize(
@@ -282,6 +337,13 @@ def test_numbers_are_pushed_as_metrics_by_name() -> None:
 
     assert metrics(mapping, type="identify", traits=traits) == {"usage_a": 1.5}
     assert enduser(mapping, **traits).custom == traits
+
+
+def test_what_is_dropped_is_no_metric() -> None:
+    """It goes nowhere, whatever pattern its name matches."""
+    mapping = '[identify]\nmetrics = ["*"]\n[identify.traits]\nsalary = "drop"'
+
+    assert metrics(mapping, type="identify", traits={"salary": 5, "seats": 1}) == {"seats": 1}
 
 
 def test_a_metric_is_of_who_has_an_external_id() -> None:
@@ -389,6 +451,7 @@ tier = { to = "info:Tier", default = "none" }
     expected = {"Amount": 5, "Total": 9, "order": {"n": 1}, "other": {"a": [1]}, "Tier": "none"}
 
     assert activity(mapping, **properties).info == expected
+    assert activity(mapping, tier="gold").info == {"Tier": "gold"}
     assert metrics(mapping, type="track", event="E", properties=properties) == {"total": 9}
 
 
@@ -439,144 +502,3 @@ def test_endusers_in_all_companies_are_not_archived_one_of_several() -> None:
     (mistake,) = refused.value.mistakes
     assert mistake.line == 4
     assert mistake.text.startswith("calls.delete: with identify.companies = 'all'")
-
-
-# --- mistakes ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("[identfy]", "line 1: identfy: there is no such key here; did you mean 'identify'?"),
-        (
-            "[identify]\nunlistd = 1",
-            "line 2: identify.unlistd: there is no such key here; did you",
-        ),
-        ("version = 2", "line 1: version: must be 1"),
-        ("calls = 5", "line 1: calls: must be a table"),
-        ("[events]\ndeny = 'x'", "line 2: events.deny: must be a list"),
-        ('[events]\ndeny = [\n"a",\n5]', "line 4: events.deny[1]: must be text"),
-        ('[events]\nallow = ["**"]', "line 2: events.allow[0]: ** is no wildcard: * stands for any text"),
-        ('[events]\nallow = [" "]', "line 2: events.allow[0]: a name is missing"),
-        (
-            '[identify.traits]\nx = "fone"',
-            "line 2: identify.traits.x: Planhat has no field 'fone' of an",
-        ),
-        ('[identify.traits]\nx = "Phone"', "did you mean 'phone'?"),
-        (
-            '[group.traits]\nx = "firstName"',
-            "Planhat has no field 'firstName' of a company: a field, custom:<name>",
-        ),
-        ('[identify.traits]\nx = "email"', "'email' is a key: no rule changes whom a call is about"),
-        ('[group.traits]\nx = "externalId"', "'externalId' is a key"),
-        ('[identify.traits]\nx = "custom:a.b"', "'a.b' is no name of a custom field"),
-        ('[identify.traits]\nx = "custom:$a"', "'$a' is no name of a custom field"),
-        ('[identify.traits]\nx = "custom:"', "'' is no name of a custom field"),
-        ('[identify.traits]\nx = "info:a"', "there is no 'info' to go to"),
-        ('[track.properties]\nx = "custom:a"', "there is no 'custom' to go to"),
-        ('[track.properties]\nx = "phone"', "Planhat has no field 'phone' of an activity"),
-        ('[track.properties]\nx = "info:messageId"', "'messageId' is the call's own in info"),
-        ('[identify.traits]\nx = "metric:a b"', "'a b' is no metric's id"),
-        ('[identify.traits]\nx = ["phone", "drop"]', '"drop" stands alone'),
-        ("[identify.traits]\nx = []", "line 2: identify.traits.x: a list of at least 1"),
-        ("[identify.traits]\nx = 5", "must be a target, a list of them, or a table with `to`"),
-        ('[identify.traits]\nx = { type = "date" }', "line 2: identify.traits.x.to: is missing"),
-        (
-            '[identify.traits]\nx = { to = "phone", typ = 1 }',
-            "no such key here; did you mean 'type'?",
-        ),
-        (
-            '[identify.traits]\nx = { to = "phone", type = "int" }',
-            "traits.x.type: must be 'text', 'number'",
-        ),
-        (
-            '[identify.traits]\nx = { to = "custom:X", type = "number", default = "a" }',
-            "default: is no number",
-        ),
-        ('[identify.traits]\n"" = "phone"', "a name is missing"),
-        ('[track]\naction = "{name}"', "line 2: track.action: {name} is not filled in here: only {event}"),
-        ('[track]\naction = "{event"', "a brace stands alone"),
-        ('[track]\naction = "{event!r:>9}"', "is not filled in here"),
-        ('[track]\naction = " "', "an activity needs a name"),
-        ('[page]\naction_unnamed = "{category}"', "also where the call has no category"),
-        ("[track]\nweight = true", "must be the name of a property, or a number"),
-        ("[track]\nweight = inf", "must be a finite number"),
-        ('[track.events.E]\nskip = "yes"', "line 2: track.events.E.skip: must be true or false"),
-        ('[track.events."A**"]\nskip = true', 'line 1: track.events."A**": ** is no wildcard'),
-        ('[page]\naction_unnamed = "{name}"', "{name} is not filled in here"),
-        ("a = 1\na = 2", "line 2: this is no TOML"),
-        ("x = [1,\n", "line 2: this is no TOML"),
-    ],
-)
-def test_a_mistake_is_named_by_its_line(text: str, expected: str) -> None:
-    """Each kind of mistake says where it stands, what is wrong, and what may stand there."""
-    (found,) = mistakes(text)
-
-    assert expected in found
-
-
-def test_every_mistake_is_named_at_once() -> None:
-    """One mistake hides no other."""
-    text = "version = 9\n[calls]\nscreen = 1\n[identify.traits]\na = 'b'\n\n[track]\nweight = []\n[odd]\n"
-
-    assert [each.partition(":")[0] for each in mistakes(text)] == [f"line {n}" for n in (1, 3, 5, 8, 9)]
-
-
-@pytest.mark.parametrize("name", ["one", "several", "table", "number", "property", "[key]", "to"])
-def test_a_mistake_is_found_whatever_its_trait_is_called(name: str) -> None:
-    """Words of the machinery are names like any other in a file."""
-    assert (
-        f"identify.traits.{name if name[0] != '[' else chr(34) + name + chr(34)}:"
-        in mistakes(f'[identify.traits]\n"{name}" = "fone"')[0]
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("[events]\nallow = []", "line 2: events.allow: nothing is allowed"),
-        ('[events]\ndeny = ["a",\n"[ab]*"]', "line 3: events.deny[1]: '[ab]*' is taken as it stands"),
-        ('[identify.traits]\nmobile = "phone"', "'phone' goes to 'phone' too"),
-    ],
-)
-def test_what_is_doubtful_is_said(text: str, expected: str) -> None:
-    """What is allowed, and hardly meant, is a warning with its line."""
-    (warning,) = read_mapping(text).warnings
-
-    assert expected in str(warning)
-
-
-@given(st.text(string.printable, max_size=80) | st.text(max_size=80))
-def test_any_text_is_rules_or_mistakes(text: str) -> None:
-    """Reading is total: no text makes it fail in another way."""
-    found = None
-    try:
-        read_mapping(text)
-    except MappingMistakes as raised:
-        found = raised.mistakes
-    assert found is None or found
-    assert all(1 <= each.line <= text.count("\n") + 1 for each in found or ())
-
-
-# --- the schema ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("stated", "is_valid"),
-    [
-        ({}, True),
-        ({"identify": {"traits": {"a": "phone", "b": ["title", "custom:X"], "c": {"to": "metric:m"}}}}, True),
-        ({"identify": {"traits": {"a": "fone"}}}, False),
-        ({"track": {"events": {"E": {"weight": 5, "properties": {"p": "info:q"}}}}}, True),
-        ({"track": {"events": {"E": {"skip": "yes"}}}}, False),
-        ({"calls": {"delete": "archive"}}, True),
-        ({"calls": {"delete": "forget"}}, False),
-        ({"odd": 1}, False),
-    ],
-)
-def test_the_schema_says_what_the_reader_does(stated: Any, is_valid: bool) -> None:
-    """An editor that knows the schema marks the shape of what the reader would refuse."""
-    schema = json.loads((DOCS / "mapping.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator.check_schema(schema)
-
-    assert jsonschema.Draft202012Validator(schema).is_valid(stated) is is_valid

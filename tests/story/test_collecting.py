@@ -90,7 +90,7 @@ def test_a_company_is_found_and_so_is_who_names_it() -> None:
     story = story_of(COMPANY, group("acme", "u-1"), identify("u-1", "acme"), identify("u-2", "b"), refused)
 
     assert [call.at.offset for call in story.calls] == [0, 3]
-    assert story.named_by == 2
+    assert story.named_by == 1  # the group call makes it, though its user is put there, too
     assert story.grouped == frozenset({"acme"})
 
 

@@ -1,5 +1,7 @@
 """The verdict: each cause in plain words, the gravest first, with what to do."""
 
+import shlex
+
 from streamer.app.story.notes import differences, notes
 from streamer.app.story.values import Kind, Look, Outcome, Partition, Present, Settling, Story, Wanted
 from streamer.app.story.verdict import verdict
@@ -100,6 +102,18 @@ def test_dead_letters_come_first() -> None:
     assert "dead letter" not in verdict(story).text
 
 
+def test_what_is_to_be_typed_can_be() -> None:
+    """A name that a shell would take apart stands in quotes, whatever it holds."""
+    story = story_of(Wanted(Kind.USER, "o'x $(id)"), identify("o'x $(id)", "acme"))
+    letter_of(story, 0)
+
+    _, replay, *_ = verdict(story).todo
+    command = replay.partition("`")[2].rpartition("`")[0]
+    assert shlex.split(command) == [
+        "streamer", "dead-letters", "replay", "--user", "o'x $(id)", "--dry-run",
+    ]  # fmt: skip
+
+
 def test_a_dead_letter_of_an_activity_comes_last() -> None:
     """What keeps somebody out of Planhat is told before an activity that was lost."""
     story = story_of(USER, identify("u-1", "co-9"), track())
@@ -126,6 +140,15 @@ def test_silence() -> None:
     assert "look further back with --since" not in told.todo
 
     assert "segment.events holds no record of that time" in verdict(story_of(USER)).text
+
+
+def test_a_company_that_users_name_alone_is_no_riddle() -> None:
+    """Calls name it and none makes it: that is the cause, and not that nobody knows its id."""
+    told = verdict(story_of(COMPANY, identify("u-1", "acme"), track("u-2"), identify("u-3", "acme")))
+
+    assert "no group call of it is in what was read of segment.events" in told.text
+    assert "calls of users that name it, of which there are 2, never create it" in told.text
+    assert told.todo == ("look further back with --since", "send a group call for it")
 
 
 def test_unread_calls_are_no_silence() -> None:

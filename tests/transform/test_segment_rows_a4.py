@@ -87,6 +87,15 @@ def test_a4_identify_5_both_spellings_are_one_trait(first: str, last: str) -> No
     assert not enduser.get("custom")
 
 
+@pytest.mark.parametrize("one_after_the_other", [("firstName", "first_name"), ("first_name", "firstName")])
+def test_a4_identify_5_of_both_spellings_segments_own_counts(one_after_the_other: tuple[str, str]) -> None:
+    """Where a call has both, the one that Segment's page names wins, whichever came first."""
+    said = {"firstName": "Ann", "first_name": "ann"}
+    traits = {name: said[name] for name in one_after_the_other}
+
+    assert told_one(identify(traits=traits))["firstName"] == "Ann"
+
+
 def test_a4_identify_6_companies_are_a_list() -> None:
     """The first is the user's, or by rule each."""
     value = identify(traits={"companies": [{"id": 1, "name": "A", "created": 1}, {"id": "b", "plan": "pro"}]})

@@ -55,6 +55,11 @@ MAIL = "u-123@acme.example"
         ({"userId": "u-1", "traits": {"email": f" {MAIL} "}}, "u-1", MAIL),
         ({"userId": "a@b.co", "traits": {"email": MAIL}}, "a@b.co", MAIL),
         ({"userId": "a@b.co", "context": {"traits": {"email": MAIL}}}, "a@b.co", MAIL),
+        (
+            {"userId": "a@b.co", "traits": {"email": MAIL}, "context": {"traits": {"email": "c@d.co"}}},
+            "a@b.co",
+            MAIL,
+        ),
         ({"userId": "a@b.co"}, "a@b.co", "a@b.co"),
         ({"userId": "u-1", "traits": {"email": "n/a"}}, "u-1", None),
         ({"userId": "u-1", "traits": {"email": 7}, "context": {"traits": {"email": MAIL}}}, "u-1", MAIL),
@@ -248,6 +253,7 @@ def test_identify_makes_no_company() -> None:
         (None, 1),
         ("5", 1),
         (True, 1),
+        (False, 1),
         ([5], 1),
         (float("nan"), 1),
         (float("inf"), 1),
@@ -256,7 +262,10 @@ def test_identify_makes_no_company() -> None:
 )
 def test_weight(kind: str, weight: Any, expected: float) -> None:
     """The weight is a finite number among the properties, else 1."""
-    assert logged(kind, userId="u-1", properties={"weight": weight}).weight == expected
+    found = logged(kind, userId="u-1", properties={"weight": weight}).weight
+
+    assert found == expected
+    assert not isinstance(found, bool)
 
 
 def test_info_is_the_properties_and_the_message_id() -> None:

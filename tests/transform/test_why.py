@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
+from streamer.mapping import read_mapping
 from streamer.outcomes import SkipReason
 from streamer.planhat.requests import encode_operation
 from streamer.transform import Rules, Skipped, Transformed, told_of
@@ -139,6 +140,8 @@ def test_what_is_not_sent_is_told() -> None:
         ),
         ({"userId": None, "anonymousId": "a-1"}, SkipReason.ANONYMOUS, (), "identity"),
         ({"type": "screen"}, SkipReason.UNSUPPORTED_TYPE, (), "calls.screen"),
+        ({"type": "delete"}, SkipReason.UNSUPPORTED_TYPE, (), "calls.delete"),
+        ({"type": "alias", "previousId": "u-0"}, SkipReason.UNSUPPORTED_TYPE, (), DEFAULT),
     ],
 )
 def test_a_skip_has_its_rule(
@@ -267,3 +270,71 @@ def test_exactly_what_mapped_rules_make_is_named(
         (number, name) for number, operation in enumerate(made) for name in fields_of(operation)
     ]
     assert all(each.rule for each in told.causes)
+
+
+@pytest.mark.parametrize("score", ["7", "1,200", "$12.50", "-3", "1e3", " 4 ", "0.5"])
+def test_text_that_is_read_as_a_number_is_told_of_its_rule(score: str) -> None:
+    """However a number is spelled, another one in its place is a number, and a metric, too."""
+    event = {"type": "identify", "userId": "u-1", "traits": {"score": score}}
+    told = why(parse(event), event, MAPPED)
+
+    assert told.unsent == ()
+    assert [
+        (each.operation, each.field, each.sources) for each in told.causes if each.field != "externalId"
+    ] == [
+        (0, "custom.Score", ("traits.score",)),
+        (1, "model", ("traits.score",)),
+        (1, "dimension", ("traits.score",)),
+        (1, "value", ("traits.score",)),
+    ]
+
+
+@pytest.mark.parametrize("seats", [None, "many", 3])
+def test_a_default_that_is_a_metric_is_told_of_what_it_stands_for(seats: object) -> None:
+    """With the trait the metric goes, and so it is the trait's; nothing else of the call is told by that."""
+    file = (
+        '[identify.traits]\nseats = { to = ["metric:seats", "custom:Seats"], type = "number", default = 3 }'
+    )
+    event = {"type": "identify", "userId": "u-1", "traits": {"seats": seats, "n": 1}}
+    told = why(parse(event), event, read_mapping(file).rules)
+
+    assert told.unsent == ()
+    assert {(each.operation, each.field): each.sources for each in told.causes} == {
+        (0, "custom.n"): ("traits.n",),
+        (0, "custom.Seats"): ("traits.seats",),
+        (0, "externalId"): ("userId",),
+        (1, "externalId"): ("userId",),
+        (1, "model"): ("traits.seats",),
+        (1, "dimension"): ("traits.seats",),
+        (1, "value"): ("traits.seats",),
+    }
+
+
+def test_an_object_without_a_part_is_told() -> None:
+    """What is empty comes from somewhere, where it is sent at all."""
+    event = {"type": "identify", "userId": "u-1", "traits": {"empty": {}, "none": []}}
+    as_text = replace(MAPPED, identify=replace(MAPPED.identify, flatten=Flatten.TEXT))
+
+    assert why(parse(event), event, Rules()).unsent == ("traits.empty",)
+    assert causes_of(event, as_text)["custom.empty"].sources == ("traits.empty",)
+    assert causes_of(event, as_text)["custom.none"].sources == ("traits.none",)
+
+
+@pytest.mark.parametrize(
+    ("event", "rule"),
+    [
+        ({"type": "page", "name": "Home"}, "page.action_named"),
+        ({"type": "page", "name": "Home", "category": "Docs"}, "page.action_named"),
+        ({"type": "page", "category": "Docs"}, "page.action_unnamed"),
+        ({"type": "page"}, "page.action_unnamed"),
+        ({"type": "screen", "name": "Home"}, "screen.action_named"),
+        ({"type": "track", "event": "Opened"}, "track.action"),
+    ],
+)
+@pytest.mark.parametrize("template", ["{category} {name}", "fixed", "{category} x"])
+def test_what_names_an_activity_is_a_key_of_the_file(event: dict[str, Any], rule: str, template: str) -> None:
+    """Whoever looks for it finds it in docs/mapping.md, be the name the call's or the rule's alone."""
+    named = ActivityRules(template, "at {category}")
+    chosen = Rules(track=ActivityRules("did it"), page=named, screen=named, deliver_screens=True)
+
+    assert causes_of({"userId": "u-1", **event}, chosen)["action"].rule == rule

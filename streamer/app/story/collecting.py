@@ -1,11 +1,11 @@
 """Folds records into a story, one at a time and in any order between partitions. Bounded; does no I/O."""
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from streamer.app.story.matching import names, operations_about
-from streamer.app.story.values import At, Kind, Outcome, Story, ToldCall, company_of
+from streamer.app.story.values import At, Kind, Outcome, Story, ToldCall, Wanted, company_of
 from streamer.engine.intake import Interpreted
 from streamer.events.parse import type_text
 from streamer.records import Record
@@ -39,8 +39,10 @@ class Collector:
         """One record, what it says, and what it asks for by the rules in force (None: nobody can tell)."""
         story = self._story
         story.records += 1
-        for operation in () if found is None else found.operations:
+        operations = () if found is None else found.operations
+        for operation in operations:
             self._note_company(operation)
+        story.named_by += _names_company(story.wanted, operations)
         about = operations_about(story.wanted, found)
         if not about and not names(story.wanted, record, value, found):
             return
@@ -68,18 +70,10 @@ class Collector:
         story.company = None if self._company is None else self._company[1]
 
     def _note_company(self, operation: Operation) -> None:
-        wanted = self._story.wanted
-        if isinstance(operation, UpsertCompany):
-            if self._grouped is not None:
-                self._grouped.add(operation.external_id)
-                if len(self._grouped) > MOST_COMPANIES:
-                    self._grouped = None
-        elif (
-            wanted.kind is Kind.COMPANY
-            and wanted.key in operation.parents
-            and wanted.key not in operation.keys
-        ):
-            self._story.named_by += 1
+        if isinstance(operation, UpsertCompany) and self._grouped is not None:
+            self._grouped.add(operation.external_id)
+            if len(self._grouped) > MOST_COMPANIES:
+                self._grouped = None
 
     def _note_copy(self, call: ToldCall, value: object) -> None:
         message_id = value.get("messageId") if isinstance(value, Mapping) else None
@@ -115,6 +109,15 @@ class Collector:
         is_other = external_id is not None and external_id != story.wanted.name
         if external_id is not None and is_other and len(story.other_ids) < MOST_OTHER_IDS:
             story.other_ids.add(external_id)
+
+
+def _names_company(wanted: Wanted, operations: Sequence[Operation]) -> bool:
+    """Whether a call of a user names the company, as a group call does that makes it and links its user."""
+    return (
+        wanted.kind is Kind.COMPANY
+        and any(wanted.key in each.parents for each in operations)
+        and not any(wanted.key in each.keys for each in operations)
+    )
 
 
 def _call_of(

@@ -26,7 +26,8 @@ def tell_settled(story: Story, commits: Mapping[TopicPartition, Found | None]) -
         story.unknown.append(f"Of some partitions it was not told what group {story.group} has committed.")
     elif all(found.committed is None for found in known):
         story.unknown.append(
-            f"Group {story.group} has committed nothing of {story.topic}: nobody reads it yet."
+            f"Group {story.group} has committed nothing of {story.topic}: nobody reads it yet, or as another "
+            "group (STREAMER_KAFKA_GROUP_ID)."
         )
 
 

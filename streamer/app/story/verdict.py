@@ -1,6 +1,7 @@
 """The verdict: a story in a few plain sentences that say why an object is, or is not, at Planhat. Pure."""
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 from typing import Final, NamedTuple
 
 from streamer.app.story.notes import MOST_NAMES, calls_words, cut_partitions, differences
@@ -81,6 +82,12 @@ def _silence(story: Story) -> Verdict:
     if not story.records:
         text = f"{story.topic} holds no record of that time"
     todo = ["look further back with --since", "see under which id its events are sent"]
+    if story.named_by:
+        text = (
+            f"no group call of it is in what was read of {story.topic}, and calls of users that name it, of "
+            f"which there {'is one' if story.named_by == 1 else f'are {story.named_by:,}'}, never create it"
+        )
+        todo = ["look further back with --since", "send a group call for it"]
     if cut_partitions(story):
         text += "; what is older was deleted by retention"
         todo = todo[1:]
@@ -100,7 +107,7 @@ def _letters(story: Story, letters: Sequence[ToldLetter]) -> Iterator[Verdict]:
         f"{many} ({reasons}): {named}{' and more' if len(waiting) > MOST_NAMES else ''}",
         (
             f"see why: `streamer dead-letters show {waiting[0].id}`, and mend that",
-            f"then `streamer dead-letters replay --user {_shell(story.wanted.name)} --dry-run`",
+            f"then `streamer dead-letters replay --user {quote(story.wanted.name)} --dry-run`",
         ),
         is_letter=True,
     )
@@ -234,7 +241,3 @@ def _unassigned(story: Story) -> str:
 
 def _was_grouped(story: Story, company: str) -> bool:
     return story.grouped is not None and company in story.grouped
-
-
-def _shell(name: str) -> str:
-    return name if name.isascii() and name.replace("-", "").replace("_", "").isalnum() else f"'{name}'"

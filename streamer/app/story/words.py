@@ -26,7 +26,7 @@ ADVICE: Final[Mapping[SkipReason, tuple[str, str]]] = {
     ),
     SkipReason.UNSUPPORTED_TYPE: (
         "calls of this type are not sent to Planhat",
-        "send identify, group, track or page",
+        "send identify, group, track or page; [calls] of a mapping has screen and delete calls told",
     ),
     SkipReason.ANONYMOUS: (
         "it names neither a user id nor an e-mail address, so Planhat has nobody to attach it to",
