@@ -30,14 +30,14 @@ class BulkSink(BatchingSink):  # type: ignore[misc, unused-ignore] # not install
     def __init__(self, told: Told) -> None:
         super().__init__()
         self._told = told
-        headers = {"Authorization": "Bearer token", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {told.api_token}", "Content-Type": "application/json"}
         self._client = httpx.Client(timeout=60.0, headers=headers)
 
     def write(self, batch: SinkBatch) -> None:
         """What one partition brought since the last checkpoint."""
         found: list[Item] = [item for record in batch for item in record.value]
         for endpoint in ORDER:
-            items = [item for of, item in found if of is endpoint]
+            items = [item for of, item in found if of == endpoint]
             for start in range(0, len(items), BULK_ITEMS):
                 request = self._told.request(endpoint, items[start : start + BULK_ITEMS])
                 try:
