@@ -101,8 +101,8 @@ requirements: $(INSTALLED) ## write the pinned requirements anew (ARGS=--upgrade
 bench: $(INSTALLED) ## measure streamer beside its rivals on a backlog in a real Kafka (ARGS="--only streamer,careful")
 	$(BIN)/python -m benchmarks.compare $(ARGS)
 
-bench-full: $(INSTALLED) ## the same with 1,000,000 events, three rounds; writes docs/performance.md
-	$(BIN)/python -m benchmarks.compare --events 1000000 --repeats 3 --write $(ARGS)
+bench-full: $(INSTALLED) ## the same with 1,000,000 events, three rounds, latency, drain and a SIGKILL; writes docs/performance.md
+	$(BIN)/python -m benchmarks.compare --events 1000000 --repeats 3 --beside latency,drain,kill --write $(ARGS)
 
 bench-pipeline: $(INSTALLED) ## measure the pipeline alone, with the sandbox (ARGS="--events 50000")
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)
