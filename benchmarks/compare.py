@@ -201,7 +201,7 @@ def main() -> int:
     sys.stdout.write(f"{performance_page.table(results)}\n{performance_page.behaviour(results)}")
     if arguments.write:
         RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-        performance_page.write(ROOT, results)
+        performance_page.write(ROOT, *performance_page.read(ROOT))
     return 1 if results["failed"] else 0
 
 

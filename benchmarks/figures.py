@@ -1,7 +1,9 @@
 """Medians, quantiles and what is made of one system's runs. Pure."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -39,3 +41,34 @@ def summed_up(runs: Sequence[Mapping[str, float]], events: int) -> dict[str, flo
 
 BESIDE = ("paced", "p50", "p99", "drain_seconds", "refused", "again", "activities_again", "restart_seconds")
 """Figures of what is measured beside the backlog: see `scenarios`."""
+
+
+def slope(low: tuple[float, float], high: tuple[float, float]) -> float:
+    """The exponent of growth between two points (x, cost): 1 is linear, 0 is no growth, 2 is the square."""
+    return (math.log(high[1]) - math.log(low[1])) / (math.log(high[0]) - math.log(low[0]))
+
+
+def steepest(points: Sequence[tuple[float, float]]) -> float:
+    """The largest exponent between neighbours: where growth sets in late, the fit over all hides it.
+
+    `points` ascend by x. Raises ValueError as `exponent` does.
+    """
+    _check(points)
+    return max(slope(low, high) for low, high in pairwise(points))
+
+
+def exponent(points: Sequence[tuple[float, float]]) -> float:
+    """The exponent a of cost = c * x^a, fitted to (x, cost) by least squares of their logarithms.
+
+    Raises ValueError for fewer than two different x, and for what is not above zero.
+    """
+    _check(points)
+    logs = [(math.log(x), math.log(cost)) for x, cost in points]
+    return statistics.linear_regression(*zip(*logs, strict=True)).slope
+
+
+def _check(points: Sequence[tuple[float, float]]) -> None:
+    if len({x for x, _ in points}) < 2:
+        raise ValueError("growth needs two different sizes")
+    if any(x <= 0 or cost <= 0 for x, cost in points):
+        raise ValueError("sizes and costs are above zero")

@@ -1,6 +1,6 @@
-"""docs/performance.md and its plot, from a results file. Pure but for `write`.
+"""docs/performance.md and its plots, from the results files. Pure but for `read` and `write`.
 
-python -m benchmarks.performance_page      # writes both anew from the results file
+python -m benchmarks.performance_page      # writes them anew
 """
 
 import json
@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from benchmarks import growth_page, growth_plot
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = "docs/performance.md"
 PLOT = "docs/performance.svg"
+GROWTH_PLOT = "docs/performance-growth.svg"
+COMPARED = "benchmarks/results/compare.json"
+GROWN = "benchmarks/results/growth.json"
 SHOWN = {
     "streamer": "streamer",
     "careful": "careful loop (confluent-kafka)",
@@ -63,7 +68,8 @@ stand below (`make bench-full`: a million, and three); do not edit.
   it remembers after a kill travels in its commits ([0021](decisions/0021-settled-ahead-in-metadata.md)).
 
 Redpanda Connect is not among the systems: [0035](decisions/0035-how-speed-is-measured.md).
-"""
+
+{growth}"""
 
 
 def table(results: Results) -> str:
@@ -166,22 +172,36 @@ def plot(results: Results) -> str:
     return "\n".join(parts) + "\n"
 
 
-def page(results: Results) -> str:
+def page(results: Results, growth: Results) -> str:
     """The whole page."""
     return _PAGE.format(
-        table=table(results), behaviour=behaviour(results), plot=Path(PLOT).name, **_told(results)
+        table=table(results),
+        behaviour=behaviour(results),
+        plot=Path(PLOT).name,
+        growth=growth_page.section(growth, Path(GROWTH_PLOT).name),
+        **{name: results[name] for name in ("events", "event_bytes", "repeats", "cores", "python")},
     )
 
 
-def _told(results: Results) -> dict[str, Any]:
-    return {name: results[name] for name in ("events", "event_bytes", "repeats", "cores", "python")}
+def read(root: Path) -> tuple[Results, Results]:
+    """The results kept: of the comparison, and of growth."""
+    return json.loads((root / COMPARED).read_text()), json.loads((root / GROWN).read_text())
 
 
-def write(root: Path, results: Results) -> None:
-    """Both files."""
-    (root / PAGE).write_text(page(results), encoding="utf-8")
-    (root / PLOT).write_text(plot(results), encoding="utf-8")
+def made(results: Results, growth: Results) -> dict[str, str]:
+    """Text of each file, by its path."""
+    return {
+        PAGE: page(results, growth),
+        PLOT: plot(results),
+        GROWTH_PLOT: growth_plot.plot(growth),
+    }
+
+
+def write(root: Path, results: Results, growth: Results) -> None:
+    """The page and its plots."""
+    for path, text in made(results, growth).items():
+        (root / path).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    write(ROOT, json.loads((ROOT / "benchmarks" / "results" / "compare.json").read_text()))
+    write(ROOT, *read(ROOT))

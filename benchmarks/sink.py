@@ -89,7 +89,10 @@ class Counting:
             return web.json_response(self.counts())
         if request.path == "/events":
             return web.json_response(self.events())
-        body = await request.read()
+        try:
+            body = await request.read()
+        except ConnectionResetError:  # it was killed in the middle of a bulk, which so never came
+            return web.Response(status=400)
         if request.method == "GET" or not body.startswith(b"["):
             return web.json_response([])
         endpoint = "activities" if request.path.startswith("/analytics") else request.path.strip("/")
