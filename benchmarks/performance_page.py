@@ -22,6 +22,7 @@ SHOWN = {
     "careful": "careful loop (confluent-kafka)",
     "aiokafka": "loop on asyncio (aiokafka)",
     "quix": "Quix Streams, bulk sink",
+    "benthos": "Benthos, franz-go",
 }
 Results = Mapping[str, Any]
 
@@ -48,9 +49,12 @@ stand below (`make bench-full`: a million, and three); do not edit.
 - The sink counts items and answers that all were saved, without a quota: the sandbox judges and keeps
   each item, in Python, beside the systems on the same cores. The sink's own CPU stands apart, its
   start-up with it.
-- All are at-least-once. The rivals decode with fastavro and map by hand, in plain dicts, to the same items
-  as `streamer`: a test compares them. What each does not do is said at the top of its file in
+- All are at-least-once. The rivals in Python decode with fastavro and map by hand, in plain dicts, to the
+  same items as `streamer`: a test compares them. What each does not do is said at the top of its file in
   `benchmarks/rivals/`.
+- Benthos (4.60, MIT) is the open core of Redpanda Connect, in Go, with the same mapping in Bloblang. What the
+  core lacks was written for this: an input by franz-go, which Connect's own is made of, and Avro by
+  hamba/avro. Redpanda Connect itself could not be had ([0035](decisions/0035-how-speed-is-measured.md)).
 - The floor is the rivals' decode + map + encode alone, of records in memory: best of three. Beside it
   stands what `streamer` does of a record in any case: its own decoder, parse, transform, encode.
 - Latency is from a record's timestamp to the moment the sink has read the bulk with its item, once that is
@@ -66,8 +70,6 @@ stand below (`make bench-full`: a million, and three); do not edit.
   copies. An upsert that comes again changes nothing, an activity counts twice. `streamer`'s window
   for copies (`STREAMER_DUPLICATES_WINDOW`, 100,000 messageIds) is in memory and ends with the process; what
   it remembers after a kill travels in its commits ([0021](decisions/0021-settled-ahead-in-metadata.md)).
-
-Redpanda Connect is not among the systems: [0035](decisions/0035-how-speed-is-measured.md).
 
 {growth}"""
 

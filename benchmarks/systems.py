@@ -8,12 +8,13 @@ import time
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
 import httpx
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from benchmarks.processes import cpu_seconds, peak_mib, tree
 from benchmarks.rivals.told import Told
@@ -22,7 +23,8 @@ from tests.real_kafka.cluster import RealKafka
 
 ROOT = Path(__file__).resolve().parent.parent
 RIVALS = ROOT / "benchmarks" / "rivals"
-ENVIRONMENT = ROOT / ".cache" / "rivals" / "python"
+CACHE = ROOT / ".cache" / "rivals"
+ENVIRONMENT = CACHE / "python"
 LOOK_SECONDS = 0.1
 
 
@@ -30,8 +32,10 @@ class System(NamedTuple):
     """How one is started."""
 
     module: str
+    """Of Python; or the folder in `rivals/` that Go builds."""
     is_foreign: bool = False
     """Whether it runs in the rivals' own environment."""
+    is_go: bool = False
 
 
 SYSTEMS = {
@@ -39,6 +43,7 @@ SYSTEMS = {
     "careful": System("benchmarks.rivals.careful"),
     "aiokafka": System("benchmarks.rivals.aiokafka_loop", is_foreign=True),
     "quix": System("benchmarks.rivals.quix", is_foreign=True),
+    "benthos": System("benthos", is_go=True),
 }
 
 
@@ -56,8 +61,19 @@ def rivals_python() -> str:
     return str(python)
 
 
+@cache
+def built(name: str) -> str:
+    """The program that Go makes of a rival's folder. Raises CalledProcessError, or OSError without Go."""
+    program = CACHE / name / name
+    folder = RIVALS / name
+    subprocess.run(["go", "build", "-buildvcs=false", "-o", program, "."], cwd=folder, check=True)
+    return str(program)
+
+
 def command(system: System) -> list[str]:
     """Its command line."""
+    if system.is_go:
+        return [built(system.module), "run", str(RIVALS / system.module / "config.yaml")]
     python = rivals_python() if system.is_foreign else sys.executable
     return [python, "-m", system.module, *(["run"] if system.module == "streamer" else [])]
 
@@ -80,6 +96,7 @@ def variables(told: Told, calls_per_minute: int) -> dict[str, str]:
         "LOG_LEVEL": "warning",
     }
     environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "HOME": os.devnull}
+    environment["RIVAL_SCHEMAS"] = str(ROOT / "schemas")
     return environment | told.as_variables() | {f"STREAMER_{name}": value for name, value in ours.items()}
 
 
@@ -157,7 +174,10 @@ class Progress:
 
     def is_done(self) -> bool:
         """Whether all that the topic holds is committed."""
-        found = self._consumer.committed(self._asked, timeout=10)
+        try:
+            found = self._consumer.committed(self._asked, timeout=10)
+        except KafkaException:  # the coordinator of a new group may still be loading
+            return False
         # Of a partition without events nothing is ever committed.
         return all(
             each.offset >= self._ends[each.partition] or not self._ends[each.partition] for each in found

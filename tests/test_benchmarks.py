@@ -10,6 +10,7 @@ from benchmarks.identity import events_of
 from benchmarks.quota import Figures, Row, report
 from benchmarks.rivals.mapping import Mapping, Unreadable
 from benchmarks.sink import Counting
+from benchmarks.systems import SYSTEMS
 from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
@@ -101,6 +102,11 @@ def test_what_is_measured_beside_the_backlog_has_a_table_of_its_own() -> None:
     assert "| careful loop (confluent-kafka) | 250 | 0.51 | 1.25 |  |  | 12 | 7 | 46 |" in told
     assert "drained at 200 calls a minute" in told
     assert "careful loop (confluent-kafka) did not drain in time." in told
+
+
+def test_each_system_has_a_name_on_the_page() -> None:
+    """A new one without would fail after the measuring."""
+    assert performance_page.SHOWN.keys() == SYSTEMS.keys()
 
 
 def test_a_quantile_is_a_value_that_was_measured() -> None:
