@@ -125,7 +125,7 @@ def one_round(name: str, place: Place, plan: Plan, topics: Topics, missed: set[s
     for beside in sorted(plan.beside):
         try:
             run |= ways[beside]()
-        except Unfinished as error:
+        except (Unfinished, ValueError, httpx.HTTPError) as error:
             traceback.print_exception(error)
             missed.add(beside)
     return run
@@ -150,7 +150,7 @@ def measure(plan: Plan, names: Sequence[str], folder: Path) -> dict[str, object]
                 continue
             try:
                 runs[name].append(one_round(name, place, plan, topics, missed[name]))
-            except (OSError, RuntimeError, ValueError, httpx.HTTPError, subprocess.SubprocessError) as error:
+            except (OSError, RuntimeError, httpx.HTTPError, subprocess.SubprocessError) as error:
                 # One rival's fault must not cost the others their figures.
                 traceback.print_exception(error)
                 failed[name] = type(error).__name__

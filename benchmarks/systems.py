@@ -26,6 +26,7 @@ RIVALS = ROOT / "benchmarks" / "rivals"
 CACHE = ROOT / ".cache" / "rivals"
 ENVIRONMENT = CACHE / "python"
 LOOK_SECONDS = 0.1
+LONGEST_READ_SECONDS = 1_800.0
 
 
 class System(NamedTuple):
@@ -208,7 +209,9 @@ class Sink:
     def ask(self, path: str) -> dict[str, float]:
         """What it serves there; waits until it serves."""
         transport = httpx.HTTPTransport(retries=8)
-        with httpx.Client(transport=transport, timeout=httpx.Timeout(60.0, read=None)) as client:
+        with httpx.Client(
+            transport=transport, timeout=httpx.Timeout(60.0, read=LONGEST_READ_SECONDS)
+        ) as client:
             return dict(client.get(self.url + path).raise_for_status().json())
 
 
