@@ -50,8 +50,8 @@ stand below (`make bench-full`: a million, and three); do not edit.
   each item, in Python, beside the systems on the same cores. The sink's own CPU stands apart, its
   start-up with it.
 - All are at-least-once. The rivals in Python decode with fastavro and map by hand, in plain dicts, to the
-  same items as `streamer`: a test compares them, and `python -m benchmarks.agree` what is sent. What each does not do is said at the top of its file in
-  `benchmarks/rivals/`.
+  same items as `streamer`: a test compares them, and `python -m benchmarks.agree` what each of them sends.
+  What each does not do is said at the top of its file in `benchmarks/rivals/`.
 - Benthos (4.60, MIT) is the open core of Redpanda Connect, in Go, with the same mapping in Bloblang. What the
   core lacks was written for this: an input by franz-go, which Connect's own is made of, and Avro by
   hamba/avro. Redpanda Connect itself could not be had ([0035](decisions/0035-how-speed-is-measured.md)).
