@@ -63,13 +63,14 @@ stand below (`make bench-full`: a million, and three); do not edit.
   and the first three tenths of the time are not judged.
 - Drained is the same backlog, into the sandbox that keeps and judges every item, with Planhat's quota of
   calls a minute on. `streamer` is told the quota; the others know 429 alone. Time is from the start to the
-  last commit.
+  last commit, in the first round alone.
 - SIGKILL hits the whole system in the moment that the sink has counted the bulk that makes half of all items,
-  hence before its offsets are committed: the worst moment. The system is started again at once.
-  An event comes again where the sink had it from the same endpoint before; the events of this run hold no
-  copies. An upsert that comes again changes nothing, an activity counts twice. `streamer`'s window
-  for copies (`STREAMER_DUPLICATES_WINDOW`, 100,000 messageIds) is in memory and ends with the process; what
-  it remembers after a kill travels in its commits ([0021](decisions/0021-settled-ahead-in-metadata.md)).
+  hence before its offsets are committed: the worst moment. The backlog has at most 100,000 events there, and
+  the system is started again at once. An event comes again where the sink had it from the same endpoint
+  before; the events of this run hold no copies. An upsert that comes again changes nothing, an activity
+  counts twice. `streamer`'s window for copies (`STREAMER_DUPLICATES_WINDOW`, 100,000 messageIds) is in
+  memory and ends with the process; what it remembers after a kill travels in its commits
+  ([0021](decisions/0021-settled-ahead-in-metadata.md)).
 
 {growth}"""
 

@@ -155,11 +155,13 @@ def test_what_is_taken_off_is_the_start_alone() -> None:
     """Medians over runs; CPU without that of start-up, events/s with its seconds."""
     run = {"seconds": 2.0, "cpu_seconds": 3.0, "start_cpu_seconds": 1.0, "peak_mib": 80.0}
     run |= {"requests": 4.0, "items": 990.0, "sink_cpu_seconds": 0.5}
-    slow = run | {"seconds": 9.0, "cpu_seconds": 9.0}
-    found = figures.summed_up([run, slow, run], 1_000_000)
+    run |= {"p99": 1.0}
+    slow = run | {"seconds": 9.0, "cpu_seconds": 9.0, "drain_seconds": 60.0}
+    found = figures.summed_up([slow, run, run], 1_000_000)
     assert found["cpu_seconds_per_million"] == 2.0
     assert found["events_per_second"] == 500_000
     assert found["events_per_request"] == 250_000
+    assert (found["p99"], found["drain_seconds"]) == (1.0, 60.0), "a drain is measured in the first round"
 
 
 def test_the_mapping_of_the_rivals_says_what_that_of_the_pipeline_does() -> None:
