@@ -142,14 +142,11 @@ def measure_replicas(events: int) -> list[dict[str, float]]:
     return found
 
 
-def keep(axis: str, points: list[dict[str, float]], scale: Scale) -> None:
+def keep(axis: str, points: list[dict[str, float]]) -> None:
     """Into the results file, and the page and plots anew."""
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"axes": {}}
     results["axes"][axis] = points
-    results |= {
-        "cores": os.cpu_count(),
-        "python": ".".join(map(str, sys.version_info[:3])),
-    }
+    results |= {"cores": os.cpu_count(), "python": ".".join(map(str, sys.version_info[:3]))}
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     performance_page.write(performance_page.ROOT, *performance_page.read(performance_page.ROOT))
 
@@ -175,7 +172,7 @@ def main() -> int:
             works = AXES[name](scale) if name in AXES else []
             found[name] = measure(place, works) if works else measure_replicas(scale.events)
             if arguments.write:
-                keep(name, found[name], scale)
+                keep(name, found[name])
     sys.stdout.write(growth_page.fits({"axes": found}))
     return 1 if any(growth_page.is_superlinear(name, points) for name, points in found.items()) else 0
 

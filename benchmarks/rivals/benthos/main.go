@@ -2,8 +2,9 @@
 // (which Connect's own inputs are made of), Avro single-object bytes, and an output to the dead letters.
 //
 // It does: read in batches, map in Bloblang (config.yaml), fill bulks of 5,000 items for each endpoint, retry
-// without end, put unreadable records into a dead-letter topic, confirmed; commit, in order, only what has
-// been answered. At-least-once.
+// without end, put unreadable records into a dead-letter topic, confirmed (of those that are no event of
+// Segment's the decoded JSON, not the record's bytes); commit, in order, only what has been answered.
+// At-least-once.
 //
 // It does not, compared with streamer: keep companies before users before activities, nor the order of
 // one user's upserts beyond one request at a time; read the answers' error entries; coalesce; know copies;
