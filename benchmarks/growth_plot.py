@@ -7,9 +7,9 @@ from xml.sax.saxutils import escape
 
 from benchmarks.growth_page import AXES
 
-WIDTH, HEIGHT = 260, 110
-LEFT, TOP = 90, 34
-GAP_X, GAP_Y = 100, 70
+WIDTH, HEIGHT = 270, 110
+LEFT, TOP = 40, 34
+GAP_X, GAP_Y = 80, 70
 FIGURES = (("cpu_us", "CPU µs per event", "#2f6f9f"), ("peak_mib", "peak MiB", "#7a5c99"))
 
 
