@@ -29,7 +29,7 @@ STALL_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test simulate faults test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-full bench-pipeline bench-avro bench-quota fuzz image-soak wheel up down clean
+.PHONY: help setup demo test simulate faults test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-full bench-growth bench-pipeline bench-avro bench-quota fuzz image-soak wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,8 +101,11 @@ requirements: $(INSTALLED) ## write the pinned requirements anew (ARGS=--upgrade
 bench: $(INSTALLED) ## measure streamer beside its rivals on a backlog in a real Kafka (ARGS="--only streamer,careful")
 	$(BIN)/python -m benchmarks.compare $(ARGS)
 
-bench-full: $(INSTALLED) ## the same with 1,000,000 events, three rounds; writes docs/performance.md
-	$(BIN)/python -m benchmarks.compare --events 1000000 --repeats 3 --write $(ARGS)
+bench-full: $(INSTALLED) ## the same with 1,000,000 events, three rounds, latency, drain and a SIGKILL; writes docs/performance.md
+	$(BIN)/python -m benchmarks.compare --events 1000000 --repeats 3 --beside latency,drain,kill --write $(ARGS)
+
+bench-growth: $(INSTALLED) ## what work costs as it grows: partitions, keys, size, backlog, replicas (a quarter of an hour)
+	$(BIN)/python -m benchmarks.growth --write $(ARGS)
 
 bench-pipeline: $(INSTALLED) ## measure the pipeline alone, with the sandbox (ARGS="--events 50000")
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)

@@ -1,6 +1,7 @@
 """`streamer` beside what users would pick instead: same topic, broker, mapping; at-least-once everywhere.
 
     python -m benchmarks.compare --events 20000 --repeats 1 --only streamer,careful
+    python -m benchmarks.compare --beside latency,drain,kill --only streamer
     python -m benchmarks.compare --write            # a results file, docs/performance.md and its plot
 
 The method is stated in docs/performance.md, which `--write` makes. A system that fails is told and left out.
@@ -9,168 +10,67 @@ The method is stated in docs/performance.md, which `--write` makes. A system tha
 import argparse
 import json
 import os
-import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-import venv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 
 from benchmarks import performance_page
+from benchmarks.figures import summed_up
 from benchmarks.pipeline import fill
-from benchmarks.processes import cpu_seconds, peak_mib
 from benchmarks.rivals.mapping import Mapping as RecordMapping
 from benchmarks.rivals.mapping import Unreadable
-from benchmarks.rivals.told import Told
-from streamer.standins.demo_pipeline import free_port
-from streamer.standins.planhat.sandbox import DEFAULT_TENANT_TOKEN
+from benchmarks.scenarios import PARTITIONS, Place, backlog, drain, half_load, killed, rate
+from benchmarks.systems import ROOT, SYSTEMS, Unfinished
+from streamer.avro.decoder import Decoder
+from streamer.avro.schemas import load_schemas
+from streamer.engine.ports import Decoded
+from streamer.errors import InvalidEvent
+from streamer.events.parse import FIELDS_READ, parse
+from streamer.planhat.requests import encode_operation
+from streamer.transform import Rules, Skipped, transform
 from tests.real_kafka.cluster import RealKafka
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "compare.json"
-RIVALS = ROOT / "benchmarks" / "rivals"
-ENVIRONMENT = ROOT / ".cache" / "rivals" / "python"
-PARTITIONS = 4
-LONGEST_SECONDS = 1_800.0
-LOOK_SECONDS = 0.1
 FLOOR_RECORDS = 20_000
+BESIDE = ("latency", "drain", "kill")
+PLANHATS_CALLS_PER_MINUTE = 200
+LEAST_CALLS_PER_MINUTE = 6
 
 
-class System(NamedTuple):
-    """How one is started."""
+class Plan(NamedTuple):
+    """What is measured, and how long."""
 
-    module: str
-    is_foreign: bool = False
-    """Whether it runs in the rivals' own environment."""
+    events: int
+    repeats: int
+    beside: frozenset[str]
+    """Of `BESIDE`."""
+    latency_seconds: float
+    drain_seconds: float
 
-
-SYSTEMS = {
-    "streamer": System("streamer"),
-    "careful": System("benchmarks.rivals.careful"),
-    "aiokafka": System("benchmarks.rivals.aiokafka_loop", is_foreign=True),
-    "quix": System("benchmarks.rivals.quix", is_foreign=True),
-}
-
-
-def rivals_python() -> str:
-    """The interpreter of the rivals' environment, which is made on first use. Raises CalledProcessError."""
-    python = ENVIRONMENT / "bin" / "python"
-    wanted = (RIVALS / "requirements-python.txt").read_text()
-    installed = ENVIRONMENT / "installed.txt"
-    if not installed.exists() or installed.read_text() != wanted:
-        venv.create(ENVIRONMENT, with_pip=True)
-        subprocess.run(
-            [python, "-m", "pip", "install", "-q", "-r", RIVALS / "requirements-python.txt"], check=True
-        )
-        installed.write_text(wanted)
-    return str(python)
+    @property
+    def calls_per_minute(self) -> int:
+        """Planhat's own quota for a million events; of fewer a part of it, so that it is felt."""
+        return max(LEAST_CALLS_PER_MINUTE, PLANHATS_CALLS_PER_MINUTE * min(self.events, 10**6) // 10**6)
 
 
-def command(system: System) -> list[str]:
-    """Its command line."""
-    python = rivals_python() if system.is_foreign else sys.executable
-    return [python, "-m", system.module, *(["run"] if system.module == "streamer" else [])]
+class Topics(NamedTuple):
+    """What lies there before a system starts."""
+
+    whole: str
+    single: str
+    """With one event, for what start-up costs."""
 
 
-def variables(told: Told) -> dict[str, str]:
-    """For `streamer` and rivals alike."""
-    ours = {
-        "KAFKA_BOOTSTRAP_SERVERS": told.bootstrap,
-        "KAFKA_TOPIC": told.topic,
-        "KAFKA_DEAD_LETTER_TOPIC": told.letters,
-        "KAFKA_GROUP_ID": told.group,
-        "START": "earliest",
-        "PLANHAT_API_TOKEN": "token",
-        "PLANHAT_TENANT_TOKEN": DEFAULT_TENANT_TOKEN,
-        "PLANHAT_API_URL": told.url,
-        "PLANHAT_ANALYTICS_URL": told.url,
-        "PLANHAT_CALLS_PER_MINUTE": "100000",
-        "HTTP_HOST": "127.0.0.1",
-        "HTTP_PORT": str(free_port()),
-        "LOG_LEVEL": "warning",
-    }
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "HOME": os.devnull}
-    return environment | told.as_variables() | {f"STREAMER_{name}": value for name, value in ours.items()}
-
-
-class Progress:
-    """How far a group has committed, seen from outside."""
-
-    def __init__(self, kafka: RealKafka, topic: str, group: str) -> None:
-        self._ends = kafka.end_offsets(topic)
-        self._asked = [TopicPartition(topic, each) for each in self._ends]
-        self._consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": group})
-
-    def is_done(self) -> bool:
-        """Whether all that the topic holds is committed."""
-        found = self._consumer.committed(self._asked, timeout=10)
-        # Of a partition without events nothing is ever committed.
-        return all(
-            each.offset >= self._ends[each.partition] or not self._ends[each.partition] for each in found
-        )
-
-    def close(self) -> None:
-        """Leave the broker."""
-        self._consumer.close()
-
-
-def run_one(name: str, kafka: RealKafka, topic: str, letters: str, folder: Path) -> dict[str, float]:
-    """One system on the whole backlog with a sink of its own; raises RuntimeError where it ends early."""
-    group, port = f"{name}.{time.monotonic_ns()}", free_port()
-    told = Told(kafka.bootstrap, topic, letters, group, f"http://127.0.0.1:{port}")
-    log = folder / f"{group}.log"
-    arguments = command(SYSTEMS[name])
-    progress = Progress(kafka, topic, group)
-    sink = subprocess.Popen([sys.executable, "-m", "benchmarks.sink", str(port)], cwd=ROOT)
-    child = None
-    try:
-        counts(told.url)
-        began = time.monotonic()
-        with log.open("wb") as lines:
-            child = subprocess.Popen(
-                arguments, env=variables(told), cwd=folder, stdout=lines, stderr=lines, start_new_session=True
-            )
-        while not progress.is_done():
-            if child.poll() is not None or time.monotonic() - began > LONGEST_SECONDS:
-                raise RuntimeError(f"{name} did not finish: {log.read_text(errors='replace')[-2000:]}")
-            time.sleep(LOOK_SECONDS)
-        seconds = time.monotonic() - began
-        found = {"seconds": seconds, "cpu_seconds": cpu_seconds(child.pid), "peak_mib": peak_mib(child.pid)}
-        return found | counts(told.url) | {"sink_cpu_seconds": cpu_seconds(sink.pid)}
-    finally:
-        if child is not None:
-            end(child)
-        end(sink)
-        progress.close()
-
-
-def counts(url: str) -> dict[str, float]:
-    """Requests and items that the sink has seen; waits until it serves."""
-    client = httpx.Client(transport=httpx.HTTPTransport(retries=8))
-    with client:
-        return dict(client.get(f"{url}/counts").raise_for_status().json())
-
-
-def end(child: "subprocess.Popen[bytes]") -> None:
-    """SIGTERM, and SIGKILL where that is no use."""
-    child.send_signal(signal.SIGTERM)
-    try:
-        child.wait(30)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-
-
-def floor(kafka: RealKafka, topic: str, events: int) -> float:
-    """CPU microseconds per event of decode + transform + encode alone, records being in memory already."""
+def values_of(kafka: RealKafka, topic: str, events: int) -> list[bytes]:
+    """Values of records that lie in the topic, tombstones left out."""
     consumer = Consumer(
         {"bootstrap.servers": kafka.bootstrap, "group.id": "floor", "auto.offset.reset": "earliest"}
     )
@@ -179,67 +79,104 @@ def floor(kafka: RealKafka, topic: str, events: int) -> float:
     while len(values) < min(events, FLOOR_RECORDS):
         values += [message.value() for message in consumer.consume(500, 1.0)]
     consumer.close()
-    mapping, best = RecordMapping(), float("inf")
+    return [value for value in values if value is not None]
+
+
+def cpu_us(work: Callable[[bytes], object], values: Sequence[bytes]) -> float:
+    """CPU microseconds for each of them, those that are refused included: the best of three."""
+    best = float("inf")
     for _ in range(3):
         began = time.process_time()
         for value in values:
             try:
-                mapping.items(value or b"null")
-            except Unreadable:
+                work(value)
+            except (Unreadable, InvalidEvent):
                 continue
         best = min(best, time.process_time() - began)
     return best / len(values) * 1e6
 
 
-def summed_up(runs: Sequence[Mapping[str, float]], events: int) -> dict[str, float]:
-    """Medians of one system's runs."""
-    middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-    net = middle["cpu_seconds"] - middle["start_cpu_seconds"]
-    return {
-        "start_cpu_seconds": middle["start_cpu_seconds"],
-        "events_per_second": events / middle["seconds"],
-        "cpu_seconds_per_million": net / events * 1e6,
-        "sink_cpu_seconds_per_million": middle["sink_cpu_seconds"] / events * 1e6,
-        "peak_mib": middle["peak_mib"],
-        "requests": middle["requests"],
-        "items": middle["items"],
-        "events_per_request": events / middle["requests"] if middle["requests"] else 0.0,
+def own_work() -> Callable[[bytes], object]:
+    """What `streamer` does of a record in any case: decode, parse, transform, encode."""
+    decode, rules = Decoder(load_schemas(), wanted=FIELDS_READ).decode, Rules()
+
+    def work(value: bytes) -> list[bytes]:
+        decoded = decode(value)
+        outcome = transform(parse(decoded.value if isinstance(decoded, Decoded) else None), rules)
+        return [] if isinstance(outcome, Skipped) else [encode_operation(each) for each in outcome.operations]
+
+    return work
+
+
+def one_round(
+    name: str, place: Place, plan: Plan, topics: Topics, missed: set[str], *, is_first: bool
+) -> dict[str, float]:
+    """Everything that is asked for, of one system; raises Unfinished where the backlog is not done.
+
+    What is measured beside it and does not come to its end is `missed`: the other figures are kept.
+    """
+    start = backlog(name, place, topics.single)["cpu_seconds"]
+    found = backlog(name, place, topics.whole)
+    run = found | {"start_cpu_seconds": start}
+    pace = rate(found, plan.events) / 2
+    ways: dict[str, Callable[[], dict[str, float]]] = {
+        "latency": lambda: half_load(name, place, pace, plan.latency_seconds),
+        "drain": lambda: drain(name, place, topics.whole, plan.calls_per_minute, plan.drain_seconds),
+        "kill": lambda: killed(name, place, plan.events),
     }
+    for beside in sorted(plan.beside):
+        # Its pace is the quota's: once is enough for what takes longest of all.
+        if beside == "drain" and not is_first:
+            continue
+        try:
+            run |= ways[beside]()
+        except (Unfinished, ValueError, httpx.HTTPError) as error:
+            traceback.print_exception(error)
+            missed.add(beside)
+    return run
 
 
-def measure(events: int, repeats: int, names: Sequence[str], folder: Path) -> dict[str, object]:
+def measure(plan: Plan, names: Sequence[str], folder: Path) -> dict[str, object]:
     """Everything, in rounds: one run of each system, then the next round."""
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     failed: dict[str, str] = {}
+    missed: dict[str, set[str]] = {name: set() for name in names}
     with RealKafka(folder) as kafka:
-        topic = kafka.create_topic("bench.events", PARTITIONS)
-        letters = kafka.create_topic("bench.dead-letters")
-        size = fill(kafka.bootstrap, topic, events)
-        single = kafka.create_topic("bench.single", PARTITIONS)
-        fill(kafka.bootstrap, single, 1)
-        floor_us = floor(kafka, topic, events)
-        for _ in range(repeats):
-            for name in names:
-                if name in failed:
-                    continue
-                try:
-                    start = run_one(name, kafka, single, letters, folder)["cpu_seconds"]
-                    found = run_one(name, kafka, topic, letters, folder)
-                    runs[name].append(found | {"start_cpu_seconds": start})
-                except (OSError, RuntimeError, httpx.HTTPError, subprocess.SubprocessError) as error:
-                    # One rival's fault must not cost the others their figures.
-                    traceback.print_exception(error)
-                    failed[name] = type(error).__name__
+        place = Place(kafka, kafka.create_topic("bench.dead-letters"), folder)
+        topics = Topics(
+            kafka.create_topic("bench.events", PARTITIONS), kafka.create_topic("bench.single", PARTITIONS)
+        )
+        size = fill(kafka.bootstrap, topics.whole, plan.events)
+        fill(kafka.bootstrap, topics.single, 1)
+        values = values_of(kafka, topics.whole, plan.events)
+        floor_us, own_us = cpu_us(RecordMapping().items, values), cpu_us(own_work(), values)
+        for name in (name for _ in range(plan.repeats) for name in names):
+            if name in failed:
+                continue
+            try:
+                is_first = not runs[name]
+                run = one_round(name, place, plan, topics, missed[name], is_first=is_first)
+                runs[name].append(run)
+            except (OSError, RuntimeError, httpx.HTTPError, subprocess.SubprocessError) as error:
+                # One rival's fault must not cost the others their figures.
+                traceback.print_exception(error)
+                failed[name] = type(error).__name__
     return {
-        "events": events,
-        "event_bytes": size / events,
-        "repeats": repeats,
+        "events": plan.events,
+        "event_bytes": size / plan.events,
+        "repeats": plan.repeats,
         "cores": os.cpu_count(),
         "python": ".".join(map(str, sys.version_info[:3])),
+        "latency_seconds": plan.latency_seconds,
+        "calls_per_minute": plan.calls_per_minute,
         "floor_us": floor_us,
+        "own_us": own_us,
         "failed": failed,
+        "missed": {name: sorted(found) for name, found in missed.items() if found},
         "systems": {
-            name: summed_up(found, events) for name, found in runs.items() if found and name not in failed
+            name: summed_up(found, plan.events)
+            for name, found in runs.items()
+            if found and name not in failed
         },
     }
 
@@ -252,17 +189,26 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--only", default=",".join(SYSTEMS), help="systems, with commas between")
+    parser.add_argument("--beside", default="", help=f"what else: {','.join(BESIDE)}, or some of it")
+    parser.add_argument("--latency-seconds", type=float, default=20.0, help="at half load, for each system")
+    parser.add_argument("--drain-seconds", type=float, default=900.0, help="after which a drain has failed")
     parser.add_argument("--write", action="store_true", help="the results file, the page and its plot")
     arguments = parser.parse_args()
+    beside = frozenset(filter(None, arguments.beside.split(",")))
+    if not beside.issubset(BESIDE):
+        parser.error(f"beside the backlog there are {', '.join(BESIDE)}")
+    plan = Plan(
+        arguments.events, arguments.repeats, beside, arguments.latency_seconds, arguments.drain_seconds
+    )
     names = arguments.only.split(",")
     if unknown := set(names) - set(SYSTEMS):
         parser.error(f"no such system: {', '.join(sorted(unknown))}; there are {', '.join(SYSTEMS)}")
     with tempfile.TemporaryDirectory() as directory:
-        results = measure(arguments.events, arguments.repeats, names, Path(directory))
-    sys.stdout.write(performance_page.table(results))
+        results = measure(plan, names, Path(directory))
+    sys.stdout.write(f"{performance_page.table(results)}\n{performance_page.behaviour(results)}")
     if arguments.write:
         RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-        performance_page.write(ROOT, results)
+        performance_page.write(ROOT, *performance_page.read(ROOT))
     return 1 if results["failed"] else 0
 
 

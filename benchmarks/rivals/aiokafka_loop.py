@@ -19,13 +19,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.rivals.mapping import Mapping, Unreadable
 from benchmarks.rivals.told import BULK_ITEMS, LONGEST_PAUSE_SECONDS, ORDER, RETRIED, Told
-from streamer.outcomes import Endpoint
 
 READ = 500
 LINGER_SECONDS = 1.0
 
 
-async def send(client: httpx.AsyncClient, told: Told, endpoint: Endpoint, items: list[bytes]) -> None:
+async def send(client: httpx.AsyncClient, told: Told, endpoint: str, items: list[bytes]) -> None:
     """One bulk, until it is answered with success; ends the process where a retry is no use."""
     request = told.request(endpoint, items)
     pause = 0.5
@@ -37,7 +36,7 @@ async def send(client: httpx.AsyncClient, told: Told, endpoint: Endpoint, items:
         if status < 300:
             return
         if status not in RETRIED:
-            raise SystemExit(f"{request.shown_url} answered {status}: nothing is committed")
+            raise SystemExit(f"{endpoint}: {request.method} answered {status}: nothing is committed")
         await asyncio.sleep(random.uniform(0, pause))
         pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
 
@@ -55,9 +54,9 @@ async def run(told: Told) -> None:
         enable_auto_commit=False,
     )
     producer = AIOKafkaProducer(bootstrap_servers=told.bootstrap, enable_idempotence=True)
-    headers = {"Authorization": "Bearer token", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {told.api_token}", "Content-Type": "application/json"}
     async with producer, consumer, httpx.AsyncClient(timeout=60.0, headers=headers) as client:
-        bulks: dict[Endpoint, list[bytes]] = {endpoint: [] for endpoint in ORDER}
+        bulks: dict[str, list[bytes]] = {endpoint: [] for endpoint in ORDER}
         has_uncommitted, opened_at = False, 0.0
         while not stopping.is_set():
             read = await consumer.getmany(timeout_ms=100, max_records=READ)

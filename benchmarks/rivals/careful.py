@@ -19,7 +19,6 @@ from confluent_kafka import Consumer, Message, Producer
 
 from benchmarks.rivals.mapping import Mapping, Unreadable
 from benchmarks.rivals.told import BULK_ITEMS, LONGEST_PAUSE_SECONDS, ORDER, RETRIED, Told
-from streamer.outcomes import Endpoint
 
 READ = 500
 LINGER_SECONDS = 1.0
@@ -31,9 +30,10 @@ class Loop:
     def __init__(self, told: Told) -> None:
         self._told = told
         self._map = Mapping()
-        self._open: dict[Endpoint, list[bytes]] = {endpoint: [] for endpoint in ORDER}
+        self._open: dict[str, list[bytes]] = {endpoint: [] for endpoint in ORDER}
         self._client = httpx.Client(
-            timeout=60.0, headers={"Authorization": "Bearer token", "Content-Type": "application/json"}
+            timeout=60.0,
+            headers={"Authorization": f"Bearer {told.api_token}", "Content-Type": "application/json"},
         )
         self._letters = Producer({"bootstrap.servers": told.bootstrap, "enable.idempotence": True})
         self._consumer = Consumer(
@@ -96,7 +96,7 @@ class Loop:
             self._consumer.commit(asynchronous=False)
             self._has_uncommitted = False
 
-    def _send(self, endpoint: Endpoint, items: list[bytes]) -> None:
+    def _send(self, endpoint: str, items: list[bytes]) -> None:
         request = self._told.request(endpoint, items)
         pause = 0.5
         while True:
@@ -107,7 +107,7 @@ class Loop:
             if status < 300:
                 return
             if status not in RETRIED:
-                raise SystemExit(f"{request.shown_url} answered {status}: nothing is committed")
+                raise SystemExit(f"{endpoint}: {request.method} answered {status}: nothing is committed")
             time.sleep(random.uniform(0, pause))
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
 

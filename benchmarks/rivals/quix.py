@@ -11,7 +11,7 @@ requirements-python.txt.
 """
 
 import logging
-from typing import Any
+from functools import partial
 
 import httpx
 from quixstreams import Application
@@ -30,14 +30,14 @@ class BulkSink(BatchingSink):  # type: ignore[misc, unused-ignore] # not install
     def __init__(self, told: Told) -> None:
         super().__init__()
         self._told = told
-        headers = {"Authorization": "Bearer token", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {told.api_token}", "Content-Type": "application/json"}
         self._client = httpx.Client(timeout=60.0, headers=headers)
 
     def write(self, batch: SinkBatch) -> None:
         """What one partition brought since the last checkpoint."""
         found: list[Item] = [item for record in batch for item in record.value]
         for endpoint in ORDER:
-            items = [item for of, item in found if of is endpoint]
+            items = [item for of, item in found if of == endpoint]
             for start in range(0, len(items), BULK_ITEMS):
                 request = self._told.request(endpoint, items[start : start + BULK_ITEMS])
                 try:
@@ -49,18 +49,18 @@ class BulkSink(BatchingSink):  # type: ignore[misc, unused-ignore] # not install
                 answer.raise_for_status()
 
 
+def items_of(mapping: Mapping, value: bytes | None) -> list[Item]:
+    """Nothing of a tombstone, nor of what cannot be read, which is told."""
+    try:
+        return mapping.items(value) if value is not None else []
+    except Unreadable as error:
+        logging.getLogger(__name__).warning("skipped a record: %s", error)
+        return []
+
+
 def main() -> None:
     """Until SIGTERM."""
     told = Told.read()
-    mapping = Mapping()
-
-    def items(value: Any) -> list[Item]:  # noqa: ANN401 - bytes or None
-        try:
-            return mapping.items(value) if value is not None else []
-        except Unreadable as error:
-            logging.getLogger(__name__).warning("skipped a record: %s", error)
-            return []
-
     app = Application(
         broker_address=told.bootstrap,
         consumer_group=told.group,
@@ -70,7 +70,7 @@ def main() -> None:
         loglevel="WARNING",
     )
     topic = app.topic(told.topic, value_deserializer="bytes", key_deserializer="bytes")
-    app.dataframe(topic).apply(items).filter(bool).sink(BulkSink(told))
+    app.dataframe(topic).apply(partial(items_of, Mapping())).filter(bool).sink(BulkSink(told))
     app.run()
 
 
