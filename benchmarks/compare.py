@@ -27,7 +27,7 @@ from benchmarks.figures import summed_up
 from benchmarks.pipeline import fill
 from benchmarks.rivals.mapping import Mapping as RecordMapping
 from benchmarks.rivals.mapping import Unreadable
-from benchmarks.scenarios import PARTITIONS, Place, backlog, drain, half_load, killed, rate
+from benchmarks.scenarios import PARTITIONS, Place, backlog, drain, half_load, killed
 from benchmarks.systems import ROOT, SYSTEMS, Unfinished
 from streamer.avro.decoder import Decoder
 from streamer.avro.schemas import load_schemas
@@ -118,7 +118,7 @@ def one_round(
     start = backlog(name, place, topics.single)["cpu_seconds"]
     found = backlog(name, place, topics.whole)
     run = found | {"start_cpu_seconds": start}
-    pace = rate(found, plan.events) / 2
+    pace = found["pace"] / 2
     ways: dict[str, Callable[[], dict[str, float]]] = {
         "latency": lambda: half_load(name, place, pace, plan.latency_seconds),
         "drain": lambda: drain(name, place, topics.whole, plan.calls_per_minute, plan.drain_seconds),

@@ -1,9 +1,10 @@
-"""Medians, quantiles and what is made of one system's runs. Pure."""
+"""Medians, quantiles, paces, exponents, and what is made of one system's runs. Pure."""
 
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -44,6 +45,31 @@ ONCE = ("drain_seconds", "refused")
 """Figures of the first run alone."""
 BESIDE = ("paced", "p50", "p99", *ONCE, "again", "activities_again", "restart_seconds")
 """Figures of what is measured beside the backlog: see `scenarios`."""
+
+
+class Look(NamedTuple):
+    """How many records were committed at a moment."""
+
+    at: float
+    committed: int
+
+
+class Done(NamedTuple):
+    """How long a group took."""
+
+    seconds: float
+    pace: float
+    """Records/s from the first commit that was seen to the last: start-up is no part of it."""
+
+
+def done(looks: Sequence[Look]) -> Done:
+    """Of looks from the start to the end. Where all came with the first commit, the pace is the whole's."""
+    start, last = looks[0], looks[-1]
+    first = next((look for look in looks if look.committed), last)
+    if first.committed == last.committed:
+        first = start
+    seconds = last.at - start.at
+    return Done(seconds, (last.committed - first.committed) / (last.at - first.at) if seconds else 0.0)
 
 
 def slope(low: tuple[float, float], high: tuple[float, float]) -> float:

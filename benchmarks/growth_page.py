@@ -31,7 +31,7 @@ _PAGE = """## Cost as work grows
 
 `make bench-growth`, last on {cores} cores with Python {python}: `streamer` alone, one run for each row, in a
 real Apache Kafka beside the counting sink. Start-up is measured for each row over a topic of one event, and
-taken off CPU. events/s is between the first bulk and the last.
+taken off CPU. events/s is between the first commit and the last.
 
 {fits}
 The exponent a is that of cost = c * x^a, fitted by least squares of logarithms over all rows: 0 is no growth,

@@ -51,20 +51,9 @@ def backlog(name: str, place: Place, topic: str) -> Figures:
     """Everything that lies in the topic, with the counting sink."""
     with a_sink() as sink:
         with Running(name, place.told(name, topic, sink.url), place.folder) as system:
-            seconds = system.wait(place.kafka, LONGEST_SECONDS)
-            found = {"seconds": seconds} | system.used() | sink.ask("/counts")
+            done = system.wait(place.kafka, LONGEST_SECONDS)
+            found = done._asdict() | system.used() | sink.ask("/counts")
         return found | {"sink_cpu_seconds": cpu_seconds(sink.pid)}
-
-
-def rate(run: Figures, events: int) -> float:
-    """Events/s between the first bulk and the last, start-up and the last commit left out.
-
-    The first bulk's items were read before it came; of a single bulk the whole run's is all there is.
-    """
-    seconds, later = run["last_at"] - run["first_at"], run["items"] - run["first_items"]
-    if seconds <= 0 or not later:
-        return events / run["seconds"]
-    return events * later / run["items"] / seconds
 
 
 def half_load(name: str, place: Place, events_per_second: float, seconds: float) -> Figures:
@@ -95,7 +84,7 @@ def drain(name: str, place: Place, topic: str, calls_per_minute: int, longest_se
     with SandboxProcess(switches, api_token=API_TOKEN, tenant_token=TENANT_TOKEN) as sandbox:
         told = place.told(name, topic, sandbox.url)
         with Running(name, told, place.folder, calls_per_minute) as system:
-            seconds = system.wait(place.kafka, longest_seconds)
+            seconds = system.wait(place.kafka, longest_seconds).seconds
         refused = sandbox.view()["requests"]["over_quota"]
     return {"drain_seconds": seconds, "refused": float(refused)}
 
@@ -112,7 +101,7 @@ def killed(name: str, place: Place, events: int) -> Figures:
         sink.ask(f"/until?items={items // 2}")
         system.kill()
         system.start()
-        restart_seconds = system.wait(place.kafka, LONGEST_SECONDS)
+        restart_seconds = system.wait(place.kafka, LONGEST_SECONDS).seconds
         again: dict[str, Any] = sink.ask("/events")
     return {
         "again": sum(again["again"].values()),

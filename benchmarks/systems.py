@@ -16,6 +16,7 @@ from typing import NamedTuple, Self
 import httpx
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from benchmarks.figures import Done, Look, done
 from benchmarks.processes import cpu_seconds, peak_mib, tree
 from benchmarks.rivals.told import Told
 from streamer.standins.demo_pipeline import free_port
@@ -151,38 +152,39 @@ class Running:
         """CPU seconds so far and the most memory it held."""
         return {"cpu_seconds": cpu_seconds(self._child.pid), "peak_mib": peak_mib(self._child.pid)}
 
-    def wait(self, kafka: RealKafka, longest_seconds: float) -> float:
-        """Seconds until the group has committed all that the topic holds now; raises Unfinished."""
-        began = time.monotonic()
+    def wait(self, kafka: RealKafka, longest_seconds: float) -> Done:
+        """Until the group has committed all that the topic holds now; raises Unfinished."""
         progress = Progress(kafka, self._told.topic, self._told.group)
+        looks = [Look(time.monotonic(), 0)]
         try:
-            while not progress.is_done():
-                if self._child.poll() is not None or time.monotonic() - began > longest_seconds:
+            while looks[-1].committed < progress.whole:
+                if self._child.poll() is not None or looks[-1].at - looks[0].at > longest_seconds:
                     raise Unfinished(f"{self._name}: {self._log.read_text(errors='replace')[-2000:]}")
                 time.sleep(LOOK_SECONDS)
+                looks.append(Look(time.monotonic(), progress.committed()))
         finally:
             progress.close()
-        return time.monotonic() - began
+        return done(looks)
 
 
 class Progress:
     """How far a group has committed, seen from outside."""
 
     def __init__(self, kafka: RealKafka, topic: str, group: str) -> None:
-        self._ends = kafka.end_offsets(topic)
-        self._asked = [TopicPartition(topic, each) for each in self._ends]
+        ends = kafka.end_offsets(topic)
+        self.whole = sum(ends.values())
+        """Records that the topic holds."""
+        self._asked = [TopicPartition(topic, each) for each in ends]
         self._consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": group})
 
-    def is_done(self) -> bool:
-        """Whether all that the topic holds is committed."""
+    def committed(self) -> int:
+        """Records that are committed; none where the coordinator of a new group is still loading."""
         try:
             found = self._consumer.committed(self._asked, timeout=10)
-        except KafkaException:  # the coordinator of a new group may still be loading
-            return False
-        # Of a partition without events nothing is ever committed.
-        return all(
-            each.offset >= self._ends[each.partition] or not self._ends[each.partition] for each in found
-        )
+        except KafkaException:
+            return 0
+        # Of a partition of which nothing is committed the offset is negative.
+        return sum(max(0, each.offset) for each in found)
 
     def close(self) -> None:
         """Leave the broker."""
