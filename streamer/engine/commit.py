@@ -18,6 +18,8 @@ class CommitSchedule:
         self._under_way: dict[TopicPartition, Mark] = {}
         self._started_at = 0.0
         self._acknowledged: dict[TopicPartition, Mark] = {}
+        self._doubtful: set[TopicPartition] = set()
+        """Partitions of which the broker may have something else: a commit was asked for, and not acknowledged."""
 
     def is_due(self, now: float) -> bool:
         """Whether anything may be committed now: not too early, and not while one is under way."""
@@ -28,16 +30,20 @@ class CommitSchedule:
         return not self._under_way or now - self._started_at > LOST_SECONDS
 
     def changed(self, marks: Mapping[TopicPartition, Mark]) -> dict[TopicPartition, Mark]:
-        """What the broker has not acknowledged yet: a later offset, or other metadata at the same one."""
+        """What the broker has not acknowledged yet: a later offset, or other metadata at the same one.
+
+        Or what it has acknowledged before a commit that failed, and may have been applied all the same.
+        """
         return {source: mark for source, mark in marks.items() if self._is_news(source, mark)}
 
     def _is_news(self, source: TopicPartition, mark: Mark) -> bool:
         last = self._acknowledged.get(source)
-        return last is None or (mark.offset >= last.offset and mark != last)
+        return last is None or (mark.offset >= last.offset and (mark != last or source in self._doubtful))
 
     def started(self, now: float, marks: Mapping[TopicPartition, Mark]) -> None:
         """A commit is under way."""
         self._under_way = dict(marks)
+        self._doubtful.update(marks)
         self._started_at = now
         self._next_at = now + self._interval
 
@@ -60,6 +66,7 @@ class CommitSchedule:
         for source, mark in marks.items():
             if self._is_news(source, mark):
                 self._acknowledged[source] = mark
+                self._doubtful.discard(source)
 
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
         """These are no longer ours; another member may commit for them.
@@ -68,4 +75,5 @@ class CommitSchedule:
         """
         for source in partitions:
             self._acknowledged.pop(source, None)
+            self._doubtful.discard(source)
             self._under_way.pop(source, None)

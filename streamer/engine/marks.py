@@ -59,7 +59,13 @@ class Marks:
 
         With their metadata: a commit without it would take back what the last one told.
         """
-        return {book.source: self._mark(book) for book in books if book.position is not None}
+        marks = {}
+        for book in books:
+            if book.position is not None:
+                marks[book.source] = mark = self._mark(book)
+                # Until more is settled this is what there is to say: an older one would take it back.
+                self._made[book.source] = (book, book.changes, mark)
+        return marks
 
     def _make(self, book: Book) -> Mark | None:
         if not book.changes:

@@ -139,6 +139,20 @@ def test_a_proof_is_renewed_while_something_is_in_flight() -> None:
     assert bench.sink.operations(Endpoint.ACTIVITIES), "others are sent at once: the proof is young"
 
 
+def test_what_was_told_as_proof_is_not_taken_back() -> None:
+    """A gap in front of what is read next is told with the proof; nothing is settled since, nor told anew."""
+    bench = Bench(limits=GUARDED)
+    bench.source.feed(identify("u-1"))
+    bench.turn(6)
+    bench.sink.answer = None
+    bench.source.feed(identify("u-2"), offset=5)
+    bench.turn(60, seconds=1.0)
+    told = [calls[partition()] for calls in bench.source.commit_calls if calls[partition()].metadata]
+    assert told
+    since = bench.source.commit_calls.index({partition(): told[0]})
+    assert bench.source.commit_calls[since:] == [{partition(): told[0]}] * len(told)
+
+
 def test_who_wakes_after_its_session_sends_nothing_and_forgets() -> None:
     """Frozen past the session: what it reads and holds stays unsent, until it learns that all is lost."""
     bench = Bench(limits=GUARDED)

@@ -144,6 +144,17 @@ def test_a_failed_commit_is_replaced_by_the_newest() -> None:
     assert commits.changed({HERE: Mark(8)}) == {HERE: Mark(8)}
 
 
+def test_a_commit_that_failed_may_have_been_applied() -> None:
+    """What the broker took before it is news again, until it takes it once more."""
+    commits = CommitSchedule(0.5)
+    commits.acknowledge({HERE: Mark(5, "a")})
+    commits.started(0.0, {HERE: Mark(5, "b")})
+    commits.finished({HERE: Mark(5, "b")}, CommitResult.RETRY)
+    assert commits.changed({HERE: Mark(5, "a")}) == {HERE: Mark(5, "a")}
+    commits.acknowledge({HERE: Mark(5, "a")})
+    assert commits.changed({HERE: Mark(5, "a")}) == {}
+
+
 def test_partitions_of_one_commit_may_end_differently() -> None:
     """What the broker took is acknowledged; what it did not is committed again."""
     commits = CommitSchedule(0.5)
