@@ -28,8 +28,7 @@ FIELDS_READ = frozenset(
 def call_type_of(value: object) -> CallType:
     """The type a decoded value says it has, whether or not the rest of it holds."""
     name = value.get("type") if isinstance(value, dict) else None
-    known = _known(name)
-    return CallType(known) if known else CallType.UNKNOWN
+    return _TYPES.get(_known(name), CallType.UNKNOWN)
 
 
 def type_text(value: object) -> str:
@@ -184,6 +183,8 @@ _BUILDERS: dict[str, Callable[[JsonDict], Call]] = {
     "alias": _alias,
     "delete": _delete,
 }
+
+_TYPES = {name: CallType(name) for name in _BUILDERS}
 
 
 # --- the parts they share ------------------------------------------------------------------------
