@@ -38,7 +38,10 @@ class Fate(IntEnum):
     @property
     def label(self) -> str:
         """The metric label."""
-        return self.name.lower()
+        return _FATE_LABELS[self]
+
+
+_FATE_LABELS = {fate: fate.name.lower() for fate in Fate}
 
 
 class SkipReason(StrEnum):
