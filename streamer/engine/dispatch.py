@@ -264,15 +264,17 @@ class Dispatch:
         `parts` are what it told, or some of them. What is left of a merged one is the caller's to send again;
         of one told apart, the next goes its way.
         """
-        for part in parts:
-            self.lanes.drop(part)
-            if part.entry.book.is_closed:
-                self._fenced -= 1
-                self._observer.fenced(1)
-            else:
-                self._count(part, fate)
-        if not ticket.parts:
+        is_all = len(parts) == len(ticket.parts)
+        if not is_all:
+            self.lanes.drop(parts)
+        ours = [part for part in parts if not part.entry.book.is_closed]
+        self._count(ticket.endpoint, ours, fate)
+        if len(ours) < len(parts):
+            self._fenced -= len(parts) - len(ours)
+            self._observer.fenced(len(parts) - len(ours))
+        if is_all:
             self._free(self.lanes.finish(ticket), now)
+            ticket.parts = []
         elif ticket.is_apart:
             self.resend(ticket, now)
 
@@ -302,12 +304,12 @@ class Dispatch:
             if is_last and is_ready:
                 pool.withdrawn(ticket)
             before = ticket.size_bytes
-            self.lanes.drop(part)
+            self.lanes.drop([part])
             if is_last:
                 empty.append(ticket)
             elif is_ready:
                 pool.resized(ticket.size_bytes - before)
-            self._count(part, fate)
+            self._count(ticket.endpoint, [part], fate)
         self._free(self.lanes.withdraw(empty), now)
 
     def fence(self, part: Part) -> None:
@@ -316,15 +318,16 @@ class Dispatch:
         It stays in its lanes until the answer (or the time-out) comes, so that a later operation of
         the same object, read in a newer epoch, cannot overtake it.
         """
-        self._count(part, OperationFate.RELEASED)
+        self._count(part.ticket.endpoint, [part], OperationFate.RELEASED)
         self._fenced += 1
 
-    def _count(self, part: Part, fate: OperationFate) -> None:
-        endpoint = part.ticket.endpoint
-        part.entry.parts.remove(part)
-        self._done[fate] += 1
-        self._waiting[endpoint] -= 1
-        self._observer.operations_done(endpoint, fate, 1)
+    def _count(self, endpoint: Endpoint, parts: list[Part], fate: OperationFate) -> None:
+        for part in parts:
+            part.entry.parts.remove(part)
+        if parts:
+            self._done[fate] += len(parts)
+            self._waiting[endpoint] -= len(parts)
+            self._observer.operations_done(endpoint, fate, len(parts))
 
     def _free(self, tickets: Iterable[Ticket], now: float) -> None:
         for ticket in tickets:

@@ -98,18 +98,19 @@ class Endings:
             entry.failed_at = self._clock.time()
 
     def _finish(self, ticket: Ticket, parts: list[Part], fate: OperationFate, now: float) -> None:
-        parts = list(parts)
         self._dispatch.finish(ticket, parts, fate, now)
+        # One for all: what is told as one is of one kind, and only a forwarded call must be asked.
+        does_overwrite = overwrites(parts[0].operation)
         for part in parts:
             entry = part.entry
             if entry.book.is_closed:
                 continue
-            if overwrites(part.operation):
+            if does_overwrite:
                 entry.upserted += ticket.keys
-            if entry.parts:
-                entry.book.would_overwrite(entry)
-            else:
+            if not entry.parts:
                 self._settled(entry)
+            elif entry.upserted:
+                entry.book.would_overwrite(entry)
 
 
 def _orphans(ticket: Ticket) -> list[Part]:

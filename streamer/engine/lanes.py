@@ -181,14 +181,14 @@ class Ticket:
         self.size_bytes += len(encoded)
         return part
 
-    def drop(self, part: Part) -> None:
-        """Without this part from here on.
+    def drop(self, parts: list[Part]) -> None:
+        """Without these parts from here on.
 
         What is told then starts afresh: its tries so far say nothing of it, since it was told with others or
         not at all.
         """
-        is_told = not self.is_apart or part is self.parts[0]
-        self.parts.remove(part)
+        is_told = not self.is_apart or self.parts[0] in parts
+        self.parts = [part for part in self.parts if part not in parts]
         if is_told:
             self._begin_again()
 
@@ -318,10 +318,10 @@ class Lanes:
         self.size += 1
         return ticket.join(operation, encoded, entry)
 
-    def drop(self, part: Part) -> None:
-        """One operation of a ticket leaves the line; the ticket stays."""
-        self.size -= 1
-        part.ticket.drop(part)
+    def drop(self, parts: list[Part]) -> None:
+        """Some operations of one ticket leave the line; the ticket stays."""
+        self.size -= len(parts)
+        parts[0].ticket.drop(parts)
 
     def finish(self, ticket: Ticket) -> list[Ticket]:
         """The ticket is answered for good: whoever waited for nothing else may go."""
@@ -336,7 +336,8 @@ class Lanes:
             follower.waits_for.remove(ticket)
             if not follower.waits_for and follower.place is Place.WAITING:
                 freed.append(follower)
-        ticket.followers = {}
+        if ticket.followers:
+            ticket.followers = {}
         ticket.waits_for = []
         return freed
 
