@@ -71,10 +71,12 @@ class Answers:
         flight = self._dispatch.landed(delivery.batch.number)
         outbox = self._dispatch.outboxes[delivery.batch.endpoint]
         self._observer.delivered(delivery)
+        status = delivery.status
         for ticket in flight.tickets:
             for part in ticket.told:
-                part.entry.attempts += 1
-                part.entry.http_status = delivery.status
+                entry = part.entry
+                entry.attempts += 1
+                entry.http_status = status
         if outbox.endpoint is Endpoint.ENDUSERS:
             self._forget_unsure(flight, delivery.answer, now)
         if outbox.endpoint is Endpoint.DELETIONS:

@@ -30,7 +30,8 @@ class Pool:
         ticket.place = Place.READY
         ticket.ready_at = now
         self._ready.append(ticket)
-        self._count(ticket, 1)
+        self.count += 1
+        self.size_bytes += ticket.size_bytes
 
     def put_back(self, tickets: Iterable[Ticket], *, at_head: bool) -> None:
         """Tickets of a failed batch return. Those that wait for others of it go back to their lanes."""
@@ -90,7 +91,7 @@ class Pool:
                 break
             self._count(ticket, -1)
             room -= self._send(ticket, flight, taken)
-            if self._carries_followers:
+            if self._carries_followers and ticket.followers:
                 room -= self._send_followers(ticket, flight, taken, most, room)
         return taken
 

@@ -65,9 +65,11 @@ class Dispatch:
         self.flights: dict[int, Flight] = {}
         self._numbers = count(1)
         self._arrivals = count(1)
-        self._made = 0
-        self._waiting: Counter[Endpoint] = Counter()
+        self._made = dict.fromkeys(Endpoint, 0)
+        self._told_made = dict.fromkeys(Endpoint, 0)
+        """As far as the observer knows."""
         self._done: Counter[OperationFate] = Counter()
+        self._done_at = dict.fromkeys(Endpoint, 0)
         self._fenced = 0
         """Tickets still under way whose partition is no longer ours; already counted as released."""
 
@@ -77,16 +79,13 @@ class Dispatch:
         """Give each operation its place in line, in order; False when Planhat has all of it already."""
         for operation in operations:
             encoded, keys = self._encode(operation), operation.keys
-            if self.unchanged.holds(operation, keys, encoded, entry.book, now):
-                continue
+            endpoint, host = operation.endpoint, None
+            if endpoint.is_upsert:
+                if self.unchanged.holds(operation, keys, encoded, entry.book, now):
+                    continue
+                host = self._open_to(operation, keys, len(encoded))
             entry.book.grow(entry, len(encoded))
-            endpoint = operation.endpoint
-            self._made += 1
-            if endpoint.is_metered:
-                self.loads.made()
-            self._waiting[endpoint] += 1
-            self._observer.operations_made(endpoint, 1)
-            host = self._open_to(operation, keys, len(encoded)) if endpoint.is_upsert else None
+            self._made[endpoint] += 1
             if host is None:
                 ticket = Ticket(next(self._arrivals), operation, encoded, entry, keys)
                 entry.parts.append(ticket.parts[0])
@@ -97,6 +96,16 @@ class Dispatch:
                 if host.place is Place.READY:
                     self.outboxes[endpoint].pool.resized(len(encoded))
         return bool(entry.parts)
+
+    def tell_made(self) -> None:
+        """Tell the observer, and the forecast, of the operations made since the last time."""
+        for endpoint, made in self._made.items():
+            count = made - self._told_made[endpoint]
+            if count:
+                self._told_made[endpoint] = made
+                self._observer.operations_made(endpoint, count)
+                if endpoint.is_metered:
+                    self.loads.made(count)
 
     def _open_to(self, operation: Operation, keys: tuple[str, ...], size_bytes: int) -> Ticket | None:
         """The ticket that this upsert may be told with, if there is room on it."""
@@ -200,8 +209,7 @@ class Dispatch:
         endpoint = outbox.endpoint
         if endpoint is Endpoint.ENDUSERS:
             self._revive(tickets, outbox.bulk.size_bytes)
-        said = [self._said(ticket) for ticket in tickets]
-        operations, items = tuple([one for one, _ in said]), tuple([encoded for _, encoded in said])
+        operations, items = zip(*map(self._said, tickets), strict=True)
         batch = Batch(number, endpoint, operations, items)
         if not self._sink.submit(batch):
             outbox.gate.is_probing = False
@@ -326,7 +334,7 @@ class Dispatch:
             part.entry.parts.remove(part)
         if parts:
             self._done[fate] += len(parts)
-            self._waiting[endpoint] -= len(parts)
+            self._done_at[endpoint] += len(parts)
             self._observer.operations_done(endpoint, fate, len(parts))
 
     def _free(self, tickets: Iterable[Ticket], now: float) -> None:
@@ -335,7 +343,7 @@ class Dispatch:
 
     def waiting(self) -> dict[Endpoint, int]:
         """Operations made and not finished with, by endpoint."""
-        return {endpoint: self._waiting[endpoint] for endpoint in Endpoint}
+        return {endpoint: made - self._done_at[endpoint] for endpoint, made in self._made.items()}
 
     def in_trouble(self) -> list[tuple[Ticket, Kind]]:
         """Every ticket that is set aside, or on its way once more, of all endpoints; and as what it travels.
@@ -353,10 +361,9 @@ class Dispatch:
     def check(self) -> None:
         """Raise LedgerError unless made = delivered + refused + unsaved + released + waiting."""
         waiting = self.lanes.size - self._fenced
-        if self._made != sum(self._done.values()) + waiting:
-            raise LedgerError(
-                f"{self._made} operations made, {sum(self._done.values())} done and {waiting} waiting."
-            )
+        made, done = sum(self._made.values()), sum(self._done.values())
+        if made != done + waiting:
+            raise LedgerError(f"{made} operations made, {done} done and {waiting} waiting.")
 
 
 Dice = Callable[[], float]

@@ -11,10 +11,12 @@ released with its partition, the copy goes out after all, and writes an older st
 """
 
 from collections import deque
+from collections.abc import Iterable
 from enum import Enum
 
 from streamer.engine.ledger import Entry
 from streamer.outcomes import Fate, SkipReason
+from streamer.transform.operations import Operation, overwrites
 
 
 class Meeting(Enum):
@@ -42,7 +44,9 @@ class Duplicates:
     def __len__(self) -> int:
         return len(self._known)
 
-    def meet(self, entry: Entry, message_id: str | None, now: float, *, overwrites: bool) -> Meeting:
+    def meet(
+        self, entry: Entry, message_id: str | None, now: float, operations: Iterable[Operation]
+    ) -> Meeting:
         """A record that asks for operations is read. One without an id is never a copy.
 
         One that upserts or deletes, and is read once more at its own place, is none: it goes again, as all
@@ -56,8 +60,11 @@ class Duplicates:
         key = hash((entry.call, message_id))
         self._forget_old(now)
         known_at = self._known.get(key)
-        if known_at is not None and not (overwrites and known_at == _place(entry)):
-            return Meeting.KNOWN
+        if known_at is not None:
+            # Beside one that does stand metrics alone: pushed again, they say the same of the same moment.
+            does_overwrite = any(map(overwrites, operations))
+            if not (does_overwrite and known_at == _place(entry)):
+                return Meeting.KNOWN
         original = entry.book.originals.setdefault(key, entry)
         if original is entry:
             entry.id_key = key

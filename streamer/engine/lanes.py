@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from streamer.engine.coalescing import merged
 from streamer.outcomes import Endpoint
-from streamer.transform.operations import JsonObject, Operation, UpsertCompany, UpsertEnduser
+from streamer.transform.operations import JsonObject, Operation, UpsertCompany, UpsertEnduser, parents_of
 
 if TYPE_CHECKING:
     from streamer.engine.ledger import Book, Entry
@@ -117,7 +117,7 @@ class Ticket:
         """In arrival order."""
         self.endpoint: Endpoint = operation.endpoint
         self.keys = operation.keys if keys is None else keys
-        self.parents = operation.parents
+        self.parents = parents_of(operation, self.keys)
         self.size_bytes = len(encoded)
         """Of what would be sent, at most: merged, parts are never longer than their sum."""
         self.under: Kept | None = None
@@ -257,19 +257,19 @@ class Lanes:
     def add(self, ticket: Ticket) -> bool:
         """Put a ticket at the end of its lanes; True when nothing is before it."""
         self.size += len(ticket.parts)
-        tails = self._tails(ticket)
+        endpoint, changes = ticket.endpoint, self._changes
+        tails = changes if endpoint.changes_objects else self._others[endpoint]
         before: list[Ticket] = []
         for key in ticket.keys:
             tail = tails.get(key)
             if tail is not None and tail not in before:
                 before.append(tail)
             tails[key] = ticket
-        changes = self._changes
         for key in ticket.parents:
             tail = changes.get(key)
             if tail is not None and tail not in before:
                 before.append(tail)
-        if ticket.endpoint is Endpoint.DELETIONS:
+        if endpoint is Endpoint.DELETIONS:
             before += self._said_of(ticket.keys)
         for earlier in before:
             earlier.followers[ticket] = None
@@ -338,7 +338,8 @@ class Lanes:
                 freed.append(follower)
         if ticket.followers:
             ticket.followers = {}
-        ticket.waits_for = []
+        if ticket.waits_for:
+            ticket.waits_for = []
         return freed
 
     def withdraw(self, tickets: Iterable[Ticket]) -> list[Ticket]:

@@ -264,7 +264,7 @@ class Book:
             self.would_overwrite(entry)
         else:
             self.changes += 1
-            if self._overwritten:
+            if entry.upserted and self._overwritten:
                 self._settle_in_doubt(entry)
         self._pass_settled()
         return True

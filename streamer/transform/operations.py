@@ -131,7 +131,7 @@ class LogActivity(_Operation, frozen=True, gc=False):
     @property
     def parents(self) -> tuple[str, ...]:
         """Objects whose earlier upserts come first."""
-        return self.keys + company_keys(self.company_external_id)
+        return parents_of(self, self.keys)
 
 
 class MetricModel(StrEnum):
@@ -219,6 +219,13 @@ class ForwardCall(_Operation, frozen=True, gc=False):
 
 
 Operation = UpsertCompany | UpsertEnduser | LogActivity | PushMetric | DeleteEnduser | ForwardCall
+
+
+def parents_of(operation: Operation, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Its parents, made of its keys where these are among them: as long as it waits, both are kept."""
+    if isinstance(operation, LogActivity):
+        return keys + company_keys(operation.company_external_id)
+    return operation.parents
 
 
 def overwrites(operation: Operation) -> bool:
