@@ -6,7 +6,7 @@ schema is not known yet parks its partition, and no other, until the registry ha
 
 from collections import deque
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamer.engine.duplicates import Meeting
 from streamer.engine.ledger import Entry
@@ -21,6 +21,12 @@ from streamer.transform.rules import Rules
 
 if TYPE_CHECKING:
     from streamer.engine.loop import Streamer
+
+
+# Bound once: a member looked up on its class costs a call of a function in Python 3.11.
+_UNKNOWN: Final = CallType.UNKNOWN
+_WAITS: Final = Meeting.WAITS
+_KNOWN: Final = Meeting.KNOWN
 
 
 class Interpreted(NamedTuple):
@@ -45,7 +51,7 @@ def interpret(record: Record, decoder: Decoder, rules: Rules) -> Interpreted | A
     """What this record asks for. Total: a failure of our own code is an answer too."""
     if record.value is None:
         return Interpreted(CallType.UNKNOWN, skipped=SkipReason.TOMBSTONE)
-    call_type = CallType.UNKNOWN
+    call_type = _UNKNOWN
     schema_id = None
     try:
         decoded = decoder.decode(record.value)
@@ -143,9 +149,9 @@ class Intake:
 
     def _enter(self, entry: Entry, result: Interpreted, now: float) -> None:
         meeting = self._streamer.duplicates.meet(entry, result.message_id, now, result.operations)
-        if meeting is Meeting.WAITS:
+        if meeting is _WAITS:
             return
-        if meeting is Meeting.KNOWN:
+        if meeting is _KNOWN:
             entry.worsen(Fate.SKIPPED, SkipReason.DUPLICATE)
         elif self._streamer.dispatch.enter(entry, result.operations, now):
             return

@@ -15,7 +15,7 @@ as many others as it has keys, and nothing is ever searched.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streamer.engine.coalescing import merged
 from streamer.outcomes import Endpoint
@@ -39,6 +39,13 @@ class Place(Enum):
     DONE = "done"
 
 
+# Bound once: a member looked up on its class costs a call of a function in Python 3.11.
+_WAITING: Final = Place.WAITING
+_SENT: Final = Place.SENT
+_DONE: Final = Place.DONE
+_DELETIONS: Final = Endpoint.DELETIONS
+
+
 class Part:
     """One operation of one record, on the ticket that carries it."""
 
@@ -54,7 +61,7 @@ class Part:
     def is_sent(self) -> bool:
         """In a request whose answer is not known yet."""
         ticket = self.ticket
-        return ticket.place is Place.SENT and (not ticket.is_apart or self is ticket.parts[0])
+        return ticket.place is _SENT and (not ticket.is_apart or self is ticket.parts[0])
 
     @property
     def is_leaving(self) -> bool:
@@ -125,7 +132,7 @@ class Ticket:
         self.is_apart = False
         self.is_suspect = False
         """Its parts were found at fault together: each is sent alone."""
-        self.place = Place.WAITING
+        self.place = _WAITING
         self.waits_for: list[Ticket] = []
         self.followers: dict[Ticket, None] = {}
         """Who waits for this one, in arrival order (a dict for cheap removal: there may be thousands)."""
@@ -269,7 +276,7 @@ class Lanes:
             tail = changes.get(key)
             if tail is not None and tail not in before:
                 before.append(tail)
-        if endpoint is Endpoint.DELETIONS:
+        if endpoint is _DELETIONS:
             before += self._said_of(ticket.keys)
         for earlier in before:
             earlier.followers[ticket] = None
@@ -326,7 +333,7 @@ class Lanes:
     def finish(self, ticket: Ticket) -> list[Ticket]:
         """The ticket is answered for good: whoever waited for nothing else may go."""
         self.size -= len(ticket.parts)
-        ticket.place = Place.DONE
+        ticket.place = _DONE
         tails = self._tails(ticket)
         for key in ticket.keys:
             if tails.get(key) is ticket:
@@ -334,7 +341,7 @@ class Lanes:
         freed = []
         for follower in ticket.followers:
             follower.waits_for.remove(ticket)
-            if not follower.waits_for and follower.place is Place.WAITING:
+            if not follower.waits_for and follower.place is _WAITING:
                 freed.append(follower)
         if ticket.followers:
             ticket.followers = {}
@@ -359,7 +366,7 @@ class Lanes:
         for ticket in leaving:
             self._leave_tails(ticket, heirs[ticket])
             bereaved |= {follower: None for follower in ticket.followers if follower not in heirs}
-            ticket.place = Place.DONE
+            ticket.place = _DONE
             ticket.waits_for, ticket.followers = [], {}
         self.size -= sum(len(ticket.parts) for ticket in leaving)
         for follower in bereaved:

@@ -34,7 +34,7 @@ from streamer.engine.pressure import Pressure, Stage
 from streamer.engine.share import share_of
 from streamer.engine.state import gauges_of, stuck_partitions
 from streamer.errors import LedgerError, StreamerError
-from streamer.outcomes import Answered, Endpoint, Fate
+from streamer.outcomes import DEAD_LETTERED, RELEASED, Answered, Endpoint, Fate
 from streamer.records import Found, Mark, Record, TopicPartition
 from streamer.transform.rules import Rules
 
@@ -163,12 +163,12 @@ class Streamer:
 
     def _entry_answered(self, entry: Entry) -> None:
         """The last operation of a record is answered for."""
-        if entry.fate is Fate.DEAD_LETTERED and entry.book.is_draining:
+        if entry.fate is DEAD_LETTERED and entry.book.is_draining:
             entry.worsen(Fate.RELEASED, "")
         window = self.letters.guard.answers
-        if entry.fate is not Fate.RELEASED:
-            window.judge(is_bad=entry.fate is Fate.DEAD_LETTERED)
-        if entry.fate is Fate.DEAD_LETTERED:
+        if entry.fate is not RELEASED:
+            window.judge(is_bad=entry.fate is DEAD_LETTERED)
+        if entry.fate is DEAD_LETTERED:
             entry.book.would_overwrite(entry)
             self.letters.add(entry, window)
         else:

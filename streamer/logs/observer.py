@@ -11,7 +11,7 @@ from streamer.errors import place_of
 from streamer.logs.events import Event, Level
 from streamer.logs.quiet import Quiet
 from streamer.logs.writing import FieldValue, log
-from streamer.outcomes import Answered, CallType, Endpoint, Fate, Verdict
+from streamer.outcomes import DEAD_LETTERED, Answered, CallType, Endpoint, Fate, Verdict
 from streamer.records import Record
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class LogObserver:
         was_sent: bool = True,
     ) -> None:
         """A dead letter is worth a line."""
-        if fate is Fate.DEAD_LETTERED:
+        if fate is DEAD_LETTERED:
             self._rarely(
                 Event.RECORD_DEAD_LETTERED,
                 f"{call} {reason}",

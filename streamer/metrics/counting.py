@@ -10,6 +10,9 @@ from streamer.metrics import catalogue as names
 from streamer.metrics.catalogue import Metric
 from streamer.metrics.tallies import Counts, Labels, Spread
 from streamer.outcomes import (
+    DEAD_LETTERED,
+    RELEASED,
+    SKIPPED,
     Answered,
     CallType,
     Endpoint,
@@ -103,11 +106,11 @@ class Metrics:
     ) -> None:
         """Count one record by call and outcome, and by reason where it was not delivered."""
         self._events.add((call, fate.label))
-        if fate is Fate.SKIPPED:
+        if fate is SKIPPED:
             self._skips.add((reason,))
-        elif fate is Fate.DEAD_LETTERED:
+        elif fate is DEAD_LETTERED:
             self._dead_letters.add((reason,))
-        if latency_seconds is not None and fate is not Fate.RELEASED:
+        if latency_seconds is not None and fate is not RELEASED:
             self._latency.observe(max(0.0, latency_seconds))
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:
