@@ -43,7 +43,7 @@ class Fate(IntEnum):
 
 
 _FATE_LABELS = {fate: fate.name.lower() for fate in Fate}
-# For whoever asks with every record: a member looked up on its class costs a call of a function (Python 3.11).
+# For whoever asks with every record: a member looked up on its class costs a call in Python 3.11.
 DELIVERED: Final = Fate.DELIVERED
 SKIPPED: Final = Fate.SKIPPED
 DEAD_LETTERED: Final = Fate.DEAD_LETTERED

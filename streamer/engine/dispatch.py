@@ -17,7 +17,7 @@ from streamer.engine.turns import Turns
 from streamer.engine.unchanged import Unchanged
 from streamer.errors import LedgerError
 from streamer.outcomes import Endpoint
-from streamer.transform.operations import Operation, calls_of
+from streamer.transform.operations import Operation, calls_of, outline
 
 TAKEN_APART = "taken_apart"
 """Why operations are tried again, beside the words of the answers."""
@@ -30,6 +30,9 @@ PARENTS = {
     Endpoint.SEGMENT: (),
 }
 """Where that goes which operations of an endpoint wait for."""
+LARGE_BYTES = 2_048
+"""Of an operation encoded: so large, what it says is not kept beside that, or is counted once more where it
+must be. The many that are smaller are bounded by their number."""
 FULL_POLL_SECONDS = 0.5
 """How long a full poll says that more comes: Kafka's answers may be that far apart."""
 
@@ -84,10 +87,14 @@ class Dispatch:
                 if self.unchanged.holds(operation, keys, encoded, entry.book, now):
                     continue
                 host = self._open_to(operation, keys, len(encoded))
-            entry.book.grow(entry, len(encoded))
+            size, kept = len(encoded), operation
+            if size > LARGE_BYTES:
+                kept = outline(operation)
+                size *= 2 if kept is operation else 1
+            entry.book.grow(entry, size)
             self._made[endpoint] += 1
             if host is None:
-                ticket = Ticket(next(self._arrivals), operation, encoded, entry, keys)
+                ticket = Ticket(next(self._arrivals), kept, encoded, entry, keys)
                 entry.parts.append(ticket.parts[0])
                 if self.lanes.add(ticket):
                     self.outboxes[endpoint].pool.add(ticket, now)

@@ -228,6 +228,18 @@ def parents_of(operation: Operation, keys: tuple[str, ...]) -> tuple[str, ...]:
     return operation.parents
 
 
+def outline(operation: Operation) -> Operation:
+    """Who it is about, without what it says: of what is encoded already, and only ever goes out as that.
+
+    Upserts are all that they say: others may be told with them.
+    """
+    if isinstance(operation, LogActivity):
+        return replace(operation, action="", info={})
+    if isinstance(operation, ForwardCall):
+        return replace(operation, call={"type": operation.call.get("type")})
+    return operation
+
+
 def overwrites(operation: Operation) -> bool:
     """Whether telling it again, after what came later, would put older words over newer ones."""
     if isinstance(operation, ForwardCall):
