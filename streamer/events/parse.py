@@ -28,7 +28,8 @@ FIELDS_READ = frozenset(
 def call_type_of(value: object) -> CallType:
     """The type a decoded value says it has, whether or not the rest of it holds."""
     name = value.get("type") if isinstance(value, dict) else None
-    return _TYPES.get(_known(name), CallType.UNKNOWN)
+    found = _TYPES.get(name) if type(name) is str else None
+    return _TYPES.get(_known(name), CallType.UNKNOWN) if found is None else found
 
 
 def type_text(value: object) -> str:
@@ -45,10 +46,12 @@ def parse(value: object) -> Call:
     if not isinstance(value, dict):
         raise InvalidEvent(InvalidReason.NOT_AN_EVENT, "not an object")
     name = value.get("type")
-    known = _known(name)
-    if not known:
+    build = _BUILDERS.get(name) if type(name) is str else None
+    if build is None:
+        build = _BUILDERS.get(_known(name))
+    if build is None:
         raise InvalidEvent(InvalidReason.NOT_AN_EVENT, "type is none of Segment's" if name else "no type")
-    return _BUILDERS[known](value)
+    return build(value)
 
 
 def _known(name: object) -> str:

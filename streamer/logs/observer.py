@@ -97,7 +97,7 @@ class LogObserver:
             Event.BATCH_DELIVERED if answered else Event.DELIVERY_FAILED,
             endpoint=delivery.batch.endpoint.value,
             operations=len(delivery.batch.operations),
-            accepted=sum(verdict is Verdict.ACCEPTED for verdict in verdicts),
+            accepted=verdicts.count(Verdict.ACCEPTED),
             bytes=delivery.batch.size_bytes,
             status=delivery.status,
             answer=type(delivery.answer).__name__,

@@ -245,8 +245,8 @@ def _by_partition(values: Mapping[TopicPartition, float]) -> dict[Labels, float]
 def _result(delivery: "Delivery") -> str:
     match delivery.answer:
         case Answered(verdicts):
-            accepted = all(verdict is Verdict.ACCEPTED for verdict in verdicts)
-            return names.ACCEPTED if accepted else names.PARTLY_ACCEPTED
+            accepted = verdicts.count(Verdict.ACCEPTED)
+            return names.ACCEPTED if accepted == len(verdicts) else names.PARTLY_ACCEPTED
         case Transient(reason):
             return reason
         case RefusedWhole():

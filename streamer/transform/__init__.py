@@ -24,7 +24,7 @@ __all__ = ["Link", "Rules", "Skipped", "Transformed", "told_of", "transform"]
 def transform(call: Call, rules: Rules) -> Transformed | Skipped:
     """What becomes of one call under these rules. Opt-outs come first, whatever the type."""
     reason = opted_out(call, rules)
-    return Skipped(reason) if reason is not None else _operations_of(call, rules)
+    return _BY_TYPE[type(call)](call, rules) if reason is None else Skipped(reason)
 
 
 def told_of(call: Call, decoded: JsonDict, rules: Rules) -> Transformed | Skipped:
@@ -33,10 +33,6 @@ def told_of(call: Call, decoded: JsonDict, rules: Rules) -> Transformed | Skippe
         return transform(call, rules)
     reason = opted_out(call, rules)
     return Skipped(reason) if reason is not None else forwarded(call, decoded)
-
-
-def _operations_of(call: Call, rules: Rules) -> Transformed | Skipped:
-    return _BY_TYPE[type(call)](call, rules)
 
 
 def _alias(_call: Alias, _rules: Rules) -> Skipped:
