@@ -77,7 +77,7 @@ class Answers:
         self._observer.delivered(delivery)
         status = delivery.status
         for ticket in flight.tickets:
-            for part in ticket.told:
+            for part in ticket.told if ticket.is_apart else ticket.parts:
                 entry = part.entry
                 entry.attempts += 1
                 entry.http_status = status

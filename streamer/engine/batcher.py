@@ -95,18 +95,14 @@ class Pool:
             if taken and ticket.size_bytes >= room:
                 self._ready.appendleft(ticket)
                 break
-            self._count(ticket, -1)
-            room -= self._send(ticket, flight, taken)
+            ticket.place, ticket.flight = _SENT, flight
+            taken.append(ticket)
+            self.count -= 1
+            self.size_bytes -= ticket.size_bytes
+            room -= ticket.size_bytes + 1
             if self._carries_followers and ticket.followers:
                 room -= self._send_followers(ticket, flight, taken, most, room)
         return taken
-
-    @staticmethod
-    def _send(ticket: Ticket, flight: int, taken: list[Ticket]) -> int:
-        ticket.place = _SENT
-        ticket.flight = flight
-        taken.append(ticket)
-        return ticket.size_bytes + 1
 
     def _send_followers(self, first: Ticket, flight: int, taken: list[Ticket], most: int, room: int) -> int:
         """Take what waits only for tickets of this batch; followers stand in arrival order."""
@@ -121,6 +117,8 @@ class Pool:
                 if follower.place is _WAITING and all(
                     before.flight == flight and before.place is _SENT for before in follower.waits_for
                 ):
-                    used += self._send(follower, flight, taken)
+                    follower.place, follower.flight = _SENT, flight
+                    taken.append(follower)
+                    used += follower.size_bytes + 1
                     line.append(follower)
         return used

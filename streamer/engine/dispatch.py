@@ -69,10 +69,9 @@ class Dispatch:
         self._numbers = count(1)
         self._arrivals = count(1)
         self._made = dict.fromkeys(Endpoint, 0)
-        self._told_made = dict.fromkeys(Endpoint, 0)
+        self._done: Counter[tuple[Endpoint, OperationFate]] = Counter()
+        self._told_made, self._told_done = self._made.copy(), self._done.copy()
         """As far as the observer knows."""
-        self._done: Counter[OperationFate] = Counter()
-        self._done_at = dict.fromkeys(Endpoint, 0)
         self._fenced = 0
         """Tickets still under way whose partition is no longer ours; already counted as released."""
 
@@ -104,15 +103,18 @@ class Dispatch:
                     self.outboxes[endpoint].pool.resized(len(encoded))
         return bool(entry.parts)
 
-    def tell_made(self) -> None:
-        """Tell the observer, and the forecast, of the operations made since the last time."""
+    def tell(self) -> None:
+        """Tell the observer, and the forecast, of the operations made and done since the last time."""
         for endpoint, made in self._made.items():
-            count = made - self._told_made[endpoint]
-            if count:
+            if count := made - self._told_made[endpoint]:
                 self._told_made[endpoint] = made
                 self._observer.operations_made(endpoint, count)
                 if endpoint.is_metered:
                     self.loads.made(count)
+        for kind, done in self._done.items():
+            if count := done - self._told_done[kind]:
+                self._told_done[kind] = done
+                self._observer.operations_done(*kind, count)
 
     def _open_to(self, operation: Operation, keys: tuple[str, ...], size_bytes: int) -> Ticket | None:
         """The ticket that this upsert may be told with, if there is room on it."""
@@ -223,7 +225,7 @@ class Dispatch:
             self.put_back(outbox, kind, tickets, now)
             return False
         for ticket in tickets:
-            for part in ticket.told:
+            for part in ticket.told if ticket.is_apart else ticket.parts:
                 part.entry.was_sent = True
         if endpoint.is_metered:
             calls = calls_of(operations[0]) if endpoint.is_single else 1
@@ -282,13 +284,19 @@ class Dispatch:
         is_all = len(parts) == len(ticket.parts)
         if not is_all:
             self.lanes.drop(parts)
-        ours = [part for part in parts if not part.entry.book.is_closed]
-        self._count(ticket.endpoint, ours, fate)
-        if len(ours) < len(parts):
-            self._fenced -= len(parts) - len(ours)
-            self._observer.fenced(len(parts) - len(ours))
+        fenced = 0
+        for part in parts:
+            if part.entry.book.is_closed:
+                fenced += 1
+            else:
+                part.entry.parts.remove(part)
+        self._done[ticket.endpoint, fate] += len(parts) - fenced
+        if fenced:
+            self._fenced -= fenced
+            self._observer.fenced(fenced)
         if is_all:
-            self._free(self.lanes.finish(ticket), now)
+            if freed := self.lanes.finish(ticket):
+                self._free(freed, now)
             ticket.parts = []
         elif ticket.is_apart:
             self.resend(ticket, now)
@@ -324,8 +332,10 @@ class Dispatch:
                 empty.append(ticket)
             elif is_ready:
                 pool.resized(ticket.size_bytes - before)
-            self._count(ticket.endpoint, [part], fate)
+            part.entry.parts.remove(part)
+            self._done[ticket.endpoint, fate] += 1
         self._free(self.lanes.withdraw(empty), now)
+        self.tell()
 
     def fence(self, part: Part) -> None:
         """Its partition is gone while it is under way: whatever is answered will count for nothing.
@@ -333,16 +343,10 @@ class Dispatch:
         It stays in its lanes until the answer (or the time-out) comes, so that a later operation of
         the same object, read in a newer epoch, cannot overtake it.
         """
-        self._count(part.ticket.endpoint, [part], OperationFate.RELEASED)
+        part.entry.parts.remove(part)
+        self._done[part.ticket.endpoint, OperationFate.RELEASED] += 1
         self._fenced += 1
-
-    def _count(self, endpoint: Endpoint, parts: list[Part], fate: OperationFate) -> None:
-        for part in parts:
-            part.entry.parts.remove(part)
-        if parts:
-            self._done[fate] += len(parts)
-            self._done_at[endpoint] += len(parts)
-            self._observer.operations_done(endpoint, fate, len(parts))
+        self.tell()
 
     def _free(self, tickets: Iterable[Ticket], now: float) -> None:
         for ticket in tickets:
@@ -350,7 +354,10 @@ class Dispatch:
 
     def waiting(self) -> dict[Endpoint, int]:
         """Operations made and not finished with, by endpoint."""
-        return {endpoint: made - self._done_at[endpoint] for endpoint, made in self._made.items()}
+        waiting = self._made.copy()
+        for (endpoint, _), done in self._done.items():
+            waiting[endpoint] -= done
+        return waiting
 
     def in_trouble(self) -> list[tuple[Ticket, Kind]]:
         """Every ticket that is set aside, or on its way once more, of all endpoints; and as what it travels.

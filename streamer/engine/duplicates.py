@@ -63,7 +63,8 @@ class Duplicates:
             return _FIRST
         # 64 bits instead of a text: two ids among millions meet by chance less often than memory fails.
         key = hash((entry.call, message_id))
-        self._forget_old(now)
+        if self._settled_at and now - self._settled_at[0] >= self._seconds:
+            self._forget_old(now)
         known_at = self._known.get(key)
         if known_at is not None:
             # Beside one that does stand metrics alone: pushed again, they say the same of the same moment.

@@ -29,7 +29,7 @@ class Endings:
 
     def deliver(self, ticket: Ticket, now: float) -> None:
         """Planhat has it: every record it told of is delivered."""
-        told = ticket.told
+        told = ticket.told if ticket.is_apart else ticket.parts
         if ticket.endpoint is _ENDUSERS:
             self._dispatch.unchanged.accepted(ticket, now)
             if ticket.under is not None:

@@ -110,7 +110,7 @@ class Intake:
                 self._parked[source] = deque([entry])
         if tracked:
             self._observer.polled(tracked, null_keys)
-        self._streamer.dispatch.tell_made()
+        self._streamer.dispatch.tell()
 
     def waiting_longer_than(self, most: int) -> set[TopicPartition]:
         """Partitions with more than `most` records behind an awaited schema."""

@@ -334,7 +334,8 @@ class Lanes:
         """The ticket is answered for good: whoever waited for nothing else may go."""
         self.size -= len(ticket.parts)
         ticket.place = _DONE
-        tails = self._tails(ticket)
+        endpoint = ticket.endpoint
+        tails = self._changes if endpoint.changes_objects else self._others[endpoint]
         for key in ticket.keys:
             if tails.get(key) is ticket:
                 del tails[key]

@@ -158,6 +158,7 @@ class Streamer:
             works = self._answers.apply(delivery, now)
             if works and self.hold.is_ended_by(delivery.batch.number):
                 self._leave_hold(is_proved=isinstance(delivery.answer, Answered))
+        self.dispatch.tell()
         for entry in self.letters.collect(now):
             self.settle(entry)
 
