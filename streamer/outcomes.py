@@ -39,10 +39,9 @@ class Fate(IntEnum):
     @property
     def label(self) -> str:
         """The metric label."""
-        return _FATE_LABELS[self]
+        return self.name.lower()
 
 
-_FATE_LABELS = {fate: fate.name.lower() for fate in Fate}
 # For whoever asks with every record: a member looked up on its class costs a call in Python 3.11.
 DELIVERED: Final = Fate.DELIVERED
 SKIPPED: Final = Fate.SKIPPED

@@ -3,7 +3,7 @@
 import platform
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamer import __version__
 from streamer.metrics import catalogue as names
@@ -27,6 +27,9 @@ from streamer.records import Record, TopicPartition
 if TYPE_CHECKING:
     from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
     from streamer.records import MarkIgnored
+
+
+_OUTCOMES: Final = {fate: fate.label for fate in Fate}
 
 
 class KafkaReport(NamedTuple):
@@ -105,7 +108,7 @@ class Metrics:
         was_sent: bool = True,
     ) -> None:
         """Count one record by call and outcome, and by reason where it was not delivered."""
-        self._events.add((call, fate.label))
+        self._events.add((call, _OUTCOMES[fate]))
         if fate is SKIPPED:
             self._skips.add((reason,))
         elif fate is DEAD_LETTERED:
