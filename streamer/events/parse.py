@@ -195,10 +195,12 @@ _TYPES = {name: CallType(name) for name in _BUILDERS}
 
 def _who(event: JsonDict) -> tuple[str | None, str | None]:
     user_id, anonymous_id = event.get("userId"), event.get("anonymousId")
-    if user_id is not None:
+    # Text that is not blank is its own id, and nearly all of them are.
+    if user_id is not None and (type(user_id) is not str or not user_id or user_id.isspace()):
         user_id = _id(user_id, "userId")
     if anonymous_id is not None:
-        anonymous_id = _id(anonymous_id, "anonymousId")
+        if type(anonymous_id) is not str or not anonymous_id or anonymous_id.isspace():
+            anonymous_id = _id(anonymous_id, "anonymousId")
     elif user_id is None:
         raise InvalidEvent(InvalidReason.NO_USER_ANON_ID, "userId, anonymousId")
     return user_id, anonymous_id
@@ -210,8 +212,6 @@ def _optional_id(event: JsonDict, field: str) -> str | None:
 
 
 def _id(value: object, field: str) -> str:
-    if type(value) is str and value and not value.isspace():
-        return value  # as id_text would say: nearly all of them are
     text = id_text(value)
     if text is None:
         raise InvalidEvent(InvalidReason.ID_NOT_STRING, field)

@@ -29,10 +29,10 @@ def transform(call: Call, rules: Rules) -> Transformed | Skipped:
 
 def told_of(call: Call, decoded: JsonDict, rules: Rules) -> Transformed | Skipped:
     """What becomes of one call in the mode the rules say; `decoded` is the event it was parsed from."""
-    if not rules.forwards:
-        return transform(call, rules)
     reason = opted_out(call, rules)
-    return Skipped(reason) if reason is not None else forwarded(call, decoded)
+    if reason is not None:
+        return Skipped(reason)
+    return forwarded(call, decoded) if rules.forwards else _BY_TYPE[type(call)](call, rules)
 
 
 def _alias(_call: Alias, _rules: Rules) -> Skipped:
