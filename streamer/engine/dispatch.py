@@ -249,9 +249,9 @@ class Dispatch:
     def _said(self, ticket: Ticket) -> tuple[Operation, bytes]:
         """What it tells, and the bytes of that."""
         if ticket.is_as_encoded:
-            part = ticket.parts[0]
+            part, ticket.said = ticket.parts[0], None
             return part.operation, part.encoded
-        operation = ticket.operation
+        operation = ticket.said = ticket.operation
         return operation, self._encode(operation)
 
     def landed(self, number: int) -> Flight:

@@ -108,7 +108,7 @@ class Ticket:
         "duplicates", "endpoint", "failed_mark", "failures", "first_duplicate_at", "flight", "followers",
         "group_limit", "has_failed_alone", "is_apart", "is_named", "is_suspect", "keys", "looks",
         "number", "parents", "parking", "parts", "place", "ready_at", "refusals", "refused_at",
-        "refused_mark", "refused_mark_anywhere", "size_bytes", "too_large", "under", "waits_for",
+        "refused_mark", "refused_mark_anywhere", "said", "size_bytes", "too_large", "under", "waits_for",
     )  # fmt: skip
 
     def __init__(
@@ -145,6 +145,8 @@ class Ticket:
 
     def _begin(self) -> None:
         """No tries yet of what is told now."""
+        self.said: Operation | None = None
+        """What its last request told, where that is not as it came."""
         self.failures = 0
         self.accepted_mark = 0
         """What the host had accepted when this ticket first failed."""
