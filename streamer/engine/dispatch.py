@@ -30,7 +30,7 @@ PARENTS = {
     Endpoint.SEGMENT: (),
 }
 """Where that goes which operations of an endpoint wait for."""
-LARGE_BYTES = 512
+LARGE_BYTES = 2_048
 """Of an operation encoded: so large, what it says is not kept beside that, or is counted once more where it
 must be. The many that are smaller are bounded by their number."""
 FULL_POLL_SECONDS = 0.5
