@@ -132,7 +132,7 @@ def test_memory_is_calculated_right() -> None:
     deployment = yaml.safe_load((ROOT / "k8s/base/deployment.yaml").read_text(encoding="utf-8"))
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["limits"]["memory"] == "1Gi"
-    assert "allows\n1 GiB" in OPERATIONS.read_text(encoding="utf-8")
+    assert "`k8s/base` allows 1 GiB" in OPERATIONS.read_text(encoding="utf-8")
 
 
 def test_every_state_is_told() -> None:

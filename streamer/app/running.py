@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from streamer.app.building import build, decoder_of, tell_unmade, wanted_fields
+from streamer.app.garbage import look_for_cycles_seldom
 from streamer.app.signals import stop_on_signal
 from streamer.app.verifying import verify
 from streamer.app.watchdog import Watchdog, log_stacks
@@ -39,6 +40,7 @@ def run(settings: Settings) -> int:
             group=settings.kafka_group_id,
             mode=settings.planhat_mode.value,
         )
+        look_for_cycles_seldom()
         streamer.run()
     log(Event.STOPPED)
     return EXIT_CLEAN

@@ -81,7 +81,12 @@ class Decoder:
             raise InvalidEvent(InvalidReason.NOT_AVRO, "empty")
         start = value[0]
         if start == _SINGLE_OBJECT_START and value.startswith(framing.SINGLE_OBJECT_MAGIC):
-            return self._decode_single_object(value)
+            header = value[: framing.SINGLE_OBJECT_HEADER_BYTES]
+            way = self._ways.get(header)
+            if way is None:
+                way = self._ways[header] = self._single_object_way(header)
+            read, schema_id = way
+            return Decoded(read(value, framing.SINGLE_OBJECT_HEADER_BYTES), schema_id)
         if start == _CONFLUENT_START:
             return self._decode_confluent(value)
         if start != _JSON_START:
@@ -107,14 +112,6 @@ class Decoder:
         """Stop asking the registry."""
         if self._registry is not None:
             self._registry.close()
-
-    def _decode_single_object(self, value: bytes) -> Decoded:
-        header = value[: framing.SINGLE_OBJECT_HEADER_BYTES]
-        way = self._ways.get(header)
-        if way is None:
-            way = self._ways[header] = self._single_object_way(header)
-        read, schema_id = way
-        return Decoded(read(value, framing.SINGLE_OBJECT_HEADER_BYTES), schema_id)
 
     def _single_object_way(self, header: bytes) -> "_Way":
         fingerprint = header[len(framing.SINGLE_OBJECT_MAGIC) :]

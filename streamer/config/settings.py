@@ -219,7 +219,7 @@ class Settings(BaseModel):
     )
     high_water_bytes: values.Bytes = _setting(
         128 * MIB,
-        "Bytes in flight (original and encoded) above which no more are read.",
+        "Bytes in flight (original, encoded, and 2 KiB for each record) above which no more are read.",
         low=MIB,
         high=64 * 2**30,
     )

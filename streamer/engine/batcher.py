@@ -8,10 +8,16 @@ for others of the same batch, behind them: several of one user, in order.
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Final
 
 from streamer.engine.lanes import Place, Ticket
 from streamer.engine.limits import BulkLimits
 from streamer.outcomes import Endpoint
+
+# Bound once: a member looked up on its class costs a call of a function in Python 3.11.
+_WAITING: Final = Place.WAITING
+_READY: Final = Place.READY
+_SENT: Final = Place.SENT
 
 
 class Pool:
@@ -27,19 +33,20 @@ class Pool:
 
     def add(self, ticket: Ticket, now: float) -> None:
         """A ticket has nothing before it any more."""
-        ticket.place = Place.READY
+        ticket.place = _READY
         ticket.ready_at = now
         self._ready.append(ticket)
-        self._count(ticket, 1)
+        self.count += 1
+        self.size_bytes += ticket.size_bytes
 
     def put_back(self, tickets: Iterable[Ticket], *, at_head: bool) -> None:
         """Tickets of a failed batch return. Those that wait for others of it go back to their lanes."""
         returned = []
         for ticket in tickets:
             if ticket.waits_for:
-                ticket.place = Place.WAITING
+                ticket.place = _WAITING
                 continue
-            ticket.place = Place.READY
+            ticket.place = _READY
             self._count(ticket, 1)
             returned.append(ticket)
         if at_head:
@@ -72,7 +79,7 @@ class Pool:
             return False
         if self.is_full(most):
             return True
-        while self._ready[0].place is not Place.READY:
+        while self._ready[0].place is not _READY:
             self._ready.popleft()
         linger = self._limits.linger_seconds if linger_seconds is None else linger_seconds
         return now - self._ready[0].ready_at >= linger
@@ -83,23 +90,19 @@ class Pool:
         room = self._limits.size_bytes
         while self._ready and len(taken) < most:
             ticket = self._ready.popleft()
-            if ticket.place is not Place.READY:
+            if ticket.place is not _READY:
                 continue
             if taken and ticket.size_bytes >= room:
                 self._ready.appendleft(ticket)
                 break
-            self._count(ticket, -1)
-            room -= self._send(ticket, flight, taken)
-            if self._carries_followers:
+            ticket.place, ticket.flight = _SENT, flight
+            taken.append(ticket)
+            self.count -= 1
+            self.size_bytes -= ticket.size_bytes
+            room -= ticket.size_bytes + 1
+            if self._carries_followers and ticket.followers:
                 room -= self._send_followers(ticket, flight, taken, most, room)
         return taken
-
-    @staticmethod
-    def _send(ticket: Ticket, flight: int, taken: list[Ticket]) -> int:
-        ticket.place = Place.SENT
-        ticket.flight = flight
-        taken.append(ticket)
-        return ticket.size_bytes + 1
 
     def _send_followers(self, first: Ticket, flight: int, taken: list[Ticket], most: int, room: int) -> int:
         """Take what waits only for tickets of this batch; followers stand in arrival order."""
@@ -111,9 +114,11 @@ class Pool:
                     continue  # a deletion waits for what is under way here, and goes elsewhere
                 if len(taken) >= most or follower.size_bytes >= room - used:
                     return used
-                if follower.place is Place.WAITING and all(
-                    before.flight == flight and before.place is Place.SENT for before in follower.waits_for
+                if follower.place is _WAITING and all(
+                    before.flight == flight and before.place is _SENT for before in follower.waits_for
                 ):
-                    used += self._send(follower, flight, taken)
+                    follower.place, follower.flight = _SENT, flight
+                    taken.append(follower)
+                    used += follower.size_bytes + 1
                     line.append(follower)
         return used

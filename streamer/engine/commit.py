@@ -19,7 +19,7 @@ class CommitSchedule:
         self._started_at = 0.0
         self._acknowledged: dict[TopicPartition, Mark] = {}
         self._doubtful: set[TopicPartition] = set()
-        """Partitions of which the broker may have something else: a commit was asked for, and not acknowledged."""
+        """Partitions of which the broker may have something else: a commit of them was not acknowledged."""
 
     def is_due(self, now: float) -> bool:
         """Whether anything may be committed now: not too early, and not while one is under way."""

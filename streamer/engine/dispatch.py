@@ -17,7 +17,7 @@ from streamer.engine.turns import Turns
 from streamer.engine.unchanged import Unchanged
 from streamer.errors import LedgerError
 from streamer.outcomes import Endpoint
-from streamer.transform.operations import Operation, calls_of
+from streamer.transform.operations import Operation, calls_of, outline
 
 TAKEN_APART = "taken_apart"
 """Why operations are tried again, beside the words of the answers."""
@@ -30,6 +30,9 @@ PARENTS = {
     Endpoint.SEGMENT: (),
 }
 """Where that goes which operations of an endpoint wait for."""
+LARGE_BYTES = 2_048
+"""Of an operation encoded: so large, what it says is not kept beside that, or is counted once more where it
+must be. The many that are smaller are bounded by their number."""
 FULL_POLL_SECONDS = 0.5
 """How long a full poll says that more comes: Kafka's answers may be that far apart."""
 
@@ -65,9 +68,10 @@ class Dispatch:
         self.flights: dict[int, Flight] = {}
         self._numbers = count(1)
         self._arrivals = count(1)
-        self._made = 0
-        self._waiting: Counter[Endpoint] = Counter()
-        self._done: Counter[OperationFate] = Counter()
+        self._made = dict.fromkeys(Endpoint, 0)
+        self._done: Counter[tuple[Endpoint, OperationFate]] = Counter()
+        self._told_made, self._told_done = self._made.copy(), self._done.copy()
+        """As far as the observer knows."""
         self._fenced = 0
         """Tickets still under way whose partition is no longer ours; already counted as released."""
 
@@ -77,18 +81,19 @@ class Dispatch:
         """Give each operation its place in line, in order; False when Planhat has all of it already."""
         for operation in operations:
             encoded, keys = self._encode(operation), operation.keys
-            if self.unchanged.holds(operation, keys, encoded, entry.book, now):
-                continue
-            entry.book.grow(entry, len(encoded))
-            endpoint = operation.endpoint
-            self._made += 1
-            if endpoint.is_metered:
-                self.loads.made()
-            self._waiting[endpoint] += 1
-            self._observer.operations_made(endpoint, 1)
-            host = self._open_to(operation, keys, len(encoded)) if endpoint.is_upsert else None
+            endpoint, host = operation.endpoint, None
+            if endpoint.is_upsert:
+                if self.unchanged.holds(operation, keys, encoded, entry.book, now):
+                    continue
+                host = self._open_to(operation, keys, len(encoded))
+            size, kept = len(encoded), operation
+            if size > LARGE_BYTES:
+                kept = outline(operation)
+                size *= 2 if kept is operation else 1
+            entry.book.grow(entry, size)
+            self._made[endpoint] += 1
             if host is None:
-                ticket = Ticket(next(self._arrivals), operation, encoded, entry, keys)
+                ticket = Ticket(next(self._arrivals), kept, encoded, entry, keys)
                 entry.parts.append(ticket.parts[0])
                 if self.lanes.add(ticket):
                     self.outboxes[endpoint].pool.add(ticket, now)
@@ -97,6 +102,19 @@ class Dispatch:
                 if host.place is Place.READY:
                     self.outboxes[endpoint].pool.resized(len(encoded))
         return bool(entry.parts)
+
+    def tell(self) -> None:
+        """Tell the observer, and the forecast, of the operations made and done since the last time."""
+        for endpoint, made in self._made.items():
+            if count := made - self._told_made[endpoint]:
+                self._told_made[endpoint] = made
+                self._observer.operations_made(endpoint, count)
+                if endpoint.is_metered:
+                    self.loads.made(count)
+        for kind, done in self._done.items():
+            if count := done - self._told_done[kind]:
+                self._told_done[kind] = done
+                self._observer.operations_done(*kind, count)
 
     def _open_to(self, operation: Operation, keys: tuple[str, ...], size_bytes: int) -> Ticket | None:
         """The ticket that this upsert may be told with, if there is room on it."""
@@ -200,15 +218,14 @@ class Dispatch:
         endpoint = outbox.endpoint
         if endpoint is Endpoint.ENDUSERS:
             self._revive(tickets, outbox.bulk.size_bytes)
-        said = [self._said(ticket) for ticket in tickets]
-        operations, items = tuple([one for one, _ in said]), tuple([encoded for _, encoded in said])
+        operations, items = zip(*map(self._said, tickets), strict=True)
         batch = Batch(number, endpoint, operations, items)
         if not self._sink.submit(batch):
             outbox.gate.is_probing = False
             self.put_back(outbox, kind, tickets, now)
             return False
         for ticket in tickets:
-            for part in ticket.told:
+            for part in ticket.told if ticket.is_apart else ticket.parts:
                 part.entry.was_sent = True
         if endpoint.is_metered:
             calls = calls_of(operations[0]) if endpoint.is_single else 1
@@ -232,9 +249,9 @@ class Dispatch:
     def _said(self, ticket: Ticket) -> tuple[Operation, bytes]:
         """What it tells, and the bytes of that."""
         if ticket.is_as_encoded:
-            part = ticket.parts[0]
+            part, ticket.said = ticket.parts[0], None
             return part.operation, part.encoded
-        operation = ticket.operation
+        operation = ticket.said = ticket.operation
         return operation, self._encode(operation)
 
     def landed(self, number: int) -> Flight:
@@ -264,15 +281,23 @@ class Dispatch:
         `parts` are what it told, or some of them. What is left of a merged one is the caller's to send again;
         of one told apart, the next goes its way.
         """
+        is_all = len(parts) == len(ticket.parts)
+        if not is_all:
+            self.lanes.drop(parts)
+        fenced = 0
         for part in parts:
-            self.lanes.drop(part)
             if part.entry.book.is_closed:
-                self._fenced -= 1
-                self._observer.fenced(1)
+                fenced += 1
             else:
-                self._count(part, fate)
-        if not ticket.parts:
-            self._free(self.lanes.finish(ticket), now)
+                part.entry.parts.remove(part)
+        self._done[ticket.endpoint, fate] += len(parts) - fenced
+        if fenced:
+            self._fenced -= fenced
+            self._observer.fenced(fenced)
+        if is_all:
+            if freed := self.lanes.finish(ticket):
+                self._free(freed, now)
+            ticket.parts = []
         elif ticket.is_apart:
             self.resend(ticket, now)
 
@@ -302,13 +327,15 @@ class Dispatch:
             if is_last and is_ready:
                 pool.withdrawn(ticket)
             before = ticket.size_bytes
-            self.lanes.drop(part)
+            self.lanes.drop([part])
             if is_last:
                 empty.append(ticket)
             elif is_ready:
                 pool.resized(ticket.size_bytes - before)
-            self._count(part, fate)
+            part.entry.parts.remove(part)
+            self._done[ticket.endpoint, fate] += 1
         self._free(self.lanes.withdraw(empty), now)
+        self.tell()
 
     def fence(self, part: Part) -> None:
         """Its partition is gone while it is under way: whatever is answered will count for nothing.
@@ -316,15 +343,10 @@ class Dispatch:
         It stays in its lanes until the answer (or the time-out) comes, so that a later operation of
         the same object, read in a newer epoch, cannot overtake it.
         """
-        self._count(part, OperationFate.RELEASED)
-        self._fenced += 1
-
-    def _count(self, part: Part, fate: OperationFate) -> None:
-        endpoint = part.ticket.endpoint
         part.entry.parts.remove(part)
-        self._done[fate] += 1
-        self._waiting[endpoint] -= 1
-        self._observer.operations_done(endpoint, fate, 1)
+        self._done[part.ticket.endpoint, OperationFate.RELEASED] += 1
+        self._fenced += 1
+        self.tell()
 
     def _free(self, tickets: Iterable[Ticket], now: float) -> None:
         for ticket in tickets:
@@ -332,7 +354,10 @@ class Dispatch:
 
     def waiting(self) -> dict[Endpoint, int]:
         """Operations made and not finished with, by endpoint."""
-        return {endpoint: self._waiting[endpoint] for endpoint in Endpoint}
+        waiting = self._made.copy()
+        for (endpoint, _), done in self._done.items():
+            waiting[endpoint] -= done
+        return waiting
 
     def in_trouble(self) -> list[tuple[Ticket, Kind]]:
         """Every ticket that is set aside, or on its way once more, of all endpoints; and as what it travels.
@@ -355,10 +380,9 @@ class Dispatch:
     def check(self) -> None:
         """Raise LedgerError unless made = delivered + refused + unsaved + released + waiting."""
         waiting = self.lanes.size - self._fenced
-        if self._made != sum(self._done.values()) + waiting:
-            raise LedgerError(
-                f"{self._made} operations made, {sum(self._done.values())} done and {waiting} waiting."
-            )
+        made, done = sum(self._made.values()), sum(self._done.values())
+        if made != done + waiting:
+            raise LedgerError(f"{made} operations made, {done} done and {waiting} waiting.")
 
 
 Dice = Callable[[], float]

@@ -11,10 +11,13 @@ released with its partition, the copy goes out after all, and writes an older st
 """
 
 from collections import deque
+from collections.abc import Iterable
 from enum import Enum
+from typing import Final
 
 from streamer.engine.ledger import Entry
-from streamer.outcomes import Fate, SkipReason
+from streamer.outcomes import SKIPPED, Fate, SkipReason
+from streamer.transform.operations import Operation, overwrites
 
 
 class Meeting(Enum):
@@ -26,6 +29,10 @@ class Meeting(Enum):
     """A copy of what was delivered or skipped."""
     WAITS = "waits"
     """A copy of what is in flight: ends as that does."""
+
+
+# Bound once: a member looked up on its class costs a call of a function in Python 3.11.
+_FIRST: Final = Meeting.FIRST
 
 
 class Duplicates:
@@ -42,7 +49,9 @@ class Duplicates:
     def __len__(self) -> int:
         return len(self._known)
 
-    def meet(self, entry: Entry, message_id: str | None, now: float, *, overwrites: bool) -> Meeting:
+    def meet(
+        self, entry: Entry, message_id: str | None, now: float, operations: Iterable[Operation]
+    ) -> Meeting:
         """A record that asks for operations is read. One without an id is never a copy.
 
         One that upserts or deletes, and is read once more at its own place, is none: it goes again, as all
@@ -51,17 +60,21 @@ class Duplicates:
         skipped, and A stays over B.
         """
         if message_id is None or not self._most:
-            return Meeting.FIRST
+            return _FIRST
         # 64 bits instead of a text: two ids among millions meet by chance less often than memory fails.
         key = hash((entry.call, message_id))
-        self._forget_old(now)
+        if self._settled_at and now - self._settled_at[0] >= self._seconds:
+            self._forget_old(now)
         known_at = self._known.get(key)
-        if known_at is not None and not (overwrites and known_at == _place(entry)):
-            return Meeting.KNOWN
+        if known_at is not None:
+            # Beside one that does stand metrics alone: pushed again, they say the same of the same moment.
+            does_overwrite = any(map(overwrites, operations))
+            if not (does_overwrite and known_at == _place(entry)):
+                return Meeting.KNOWN
         original = entry.book.originals.setdefault(key, entry)
         if original is entry:
             entry.id_key = key
-            return Meeting.FIRST
+            return _FIRST
         entry.original = original
         if original.copies is None:
             original.copies = []
@@ -78,7 +91,7 @@ class Duplicates:
         if key is None:
             return []
         del entry.book.originals[key]
-        if entry.fate <= Fate.SKIPPED:
+        if entry.fate <= SKIPPED:
             self._remember(key, _place(entry), now)
         if copies is None:
             return []

@@ -40,9 +40,9 @@ class Loads:
         """Records were read."""
         self._polled += records
 
-    def made(self) -> None:
-        """A record came to an operation for the main API."""
-        self._made += 1
+    def made(self, operations: int) -> None:
+        """Records came to so many operations for the main API."""
+        self._made += operations
 
     def fade(self) -> None:
         """Take what was read since the last call into the mean; about once a second."""

@@ -6,8 +6,7 @@ schema is not known yet parks its partition, and no other, until the registry ha
 
 from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamer.engine.duplicates import Meeting
 from streamer.engine.ledger import Entry
@@ -17,15 +16,20 @@ from streamer.events.parse import call_type_of, parse
 from streamer.outcomes import CallType, Fate, InvalidReason, SkipReason
 from streamer.records import Record, TopicPartition
 from streamer.transform import Skipped, told_of
-from streamer.transform.operations import Operation, overwrites
+from streamer.transform.operations import Operation
 from streamer.transform.rules import Rules
 
 if TYPE_CHECKING:
     from streamer.engine.loop import Streamer
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreted:
+# Bound once: a member looked up on its class costs a call of a function in Python 3.11.
+_UNKNOWN: Final = CallType.UNKNOWN
+_WAITS: Final = Meeting.WAITS
+_KNOWN: Final = Meeting.KNOWN
+
+
+class Interpreted(NamedTuple):
     """What a record says: operations, or the reason there are none."""
 
     call: CallType
@@ -34,16 +38,20 @@ class Interpreted:
     skipped: SkipReason | None = None
     invalid: InvalidReason | None = None
     detail: str = ""
-    message_id: str | None = field(default=None, repr=False)
-    error: Exception | None = field(default=None, repr=False)
+    message_id: str | None = None
+    error: Exception | None = None
     """What our own code raised, where it did: the record is invalid as `internal`."""
+
+    def __repr__(self) -> str:
+        # Not the error's text, nor what comes of people: an operation shows its ids alone.
+        return f"<Interpreted {self.call} {self.operations} {self.skipped or self.invalid or ''}>"
 
 
 def interpret(record: Record, decoder: Decoder, rules: Rules) -> Interpreted | AwaitingSchema:
     """What this record asks for. Total: a failure of our own code is an answer too."""
     if record.value is None:
         return Interpreted(CallType.UNKNOWN, skipped=SkipReason.TOMBSTONE)
-    call_type = CallType.UNKNOWN
+    call_type = _UNKNOWN
     schema_id = None
     try:
         decoded = decoder.decode(record.value)
@@ -62,7 +70,7 @@ def interpret(record: Record, decoder: Decoder, rules: Rules) -> Interpreted | A
         return Interpreted(call_type, schema_id, invalid=InvalidReason.INTERNAL, error=error)
     if isinstance(result, Skipped):
         return Interpreted(call_type, schema_id, skipped=result.reason)
-    return Interpreted(call_type, schema_id, result.operations, message_id=call.message_id)
+    return Interpreted(call_type, schema_id, result.operations, None, None, "", call.message_id)
 
 
 class Intake:
@@ -78,19 +86,21 @@ class Intake:
 
     def take(self, records: Sequence[Record], now: float) -> None:
         """Take in what was polled, after what is parked."""
-        for source in list(self._parked):
-            self._take_parked(source, now)
+        for awaiting in list(self._parked):
+            self._take_parked(awaiting, now)
         self._streamer.letters.guard.answers.read(len(records), now)
         null_keys = tracked = 0
+        source, book = TopicPartition("", -1), None
         for record in records:
-            source = record.source
-            book = self._streamer.ledger.book(source)
+            if record.partition != source.partition or record.topic != source.topic:
+                source = record.source  # Kafka hands them out in runs of one partition
+                book = self._streamer.ledger.book(source)
             if book is None:
                 continue  # revoked between the fetch and this line
             null_keys += record.key is None
             tracked += 1
             entry = book.track(record, now)
-            if book.before.has(record.offset):
+            if book.before.end and book.before.has(record.offset):
                 entry.worsen(Fate.SKIPPED, SkipReason.SETTLED_BEFORE)
                 self._streamer.settle(entry)
                 continue
@@ -101,6 +111,7 @@ class Intake:
                 self._parked[source] = deque([entry])
         if tracked:
             self._observer.polled(tracked, null_keys)
+        self._streamer.dispatch.tell()
 
     def waiting_longer_than(self, most: int) -> set[TopicPartition]:
         """Partitions with more than `most` records behind an awaited schema."""
@@ -138,13 +149,10 @@ class Intake:
         return True
 
     def _enter(self, entry: Entry, result: Interpreted, now: float) -> None:
-        # Beside one that does stand metrics alone: pushed again, they say the same of the same moment.
-        does_overwrite = any(map(overwrites, result.operations))
-        duplicates = self._streamer.duplicates
-        meeting = duplicates.meet(entry, result.message_id, now, overwrites=does_overwrite)
-        if meeting is Meeting.WAITS:
+        meeting = self._streamer.duplicates.meet(entry, result.message_id, now, result.operations)
+        if meeting is _WAITS:
             return
-        if meeting is Meeting.KNOWN:
+        if meeting is _KNOWN:
             entry.worsen(Fate.SKIPPED, SkipReason.DUPLICATE)
         elif self._streamer.dispatch.enter(entry, result.operations, now):
             return

@@ -15,11 +15,11 @@ as many others as it has keys, and nothing is ever searched.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streamer.engine.coalescing import merged
 from streamer.outcomes import Endpoint
-from streamer.transform.operations import JsonObject, Operation, UpsertCompany, UpsertEnduser
+from streamer.transform.operations import JsonObject, Operation, UpsertCompany, UpsertEnduser, parents_of
 
 if TYPE_CHECKING:
     from streamer.engine.ledger import Book, Entry
@@ -39,6 +39,13 @@ class Place(Enum):
     DONE = "done"
 
 
+# Bound once: a member looked up on its class costs a call of a function in Python 3.11.
+_WAITING: Final = Place.WAITING
+_SENT: Final = Place.SENT
+_DONE: Final = Place.DONE
+_DELETIONS: Final = Endpoint.DELETIONS
+
+
 class Part:
     """One operation of one record, on the ticket that carries it."""
 
@@ -54,7 +61,7 @@ class Part:
     def is_sent(self) -> bool:
         """In a request whose answer is not known yet."""
         ticket = self.ticket
-        return ticket.place is Place.SENT and (not ticket.is_apart or self is ticket.parts[0])
+        return ticket.place is _SENT and (not ticket.is_apart or self is ticket.parts[0])
 
     @property
     def is_leaving(self) -> bool:
@@ -101,7 +108,7 @@ class Ticket:
         "duplicates", "endpoint", "failed_mark", "failures", "first_duplicate_at", "flight", "followers",
         "group_limit", "has_failed_alone", "is_apart", "is_named", "is_suspect", "keys", "looks",
         "number", "parents", "parking", "parts", "place", "ready_at", "refusals", "refused_at",
-        "refused_mark", "refused_mark_anywhere", "size_bytes", "too_large", "under", "waits_for",
+        "refused_mark", "refused_mark_anywhere", "said", "size_bytes", "too_large", "under", "waits_for",
     )  # fmt: skip
 
     def __init__(
@@ -117,7 +124,7 @@ class Ticket:
         """In arrival order."""
         self.endpoint: Endpoint = operation.endpoint
         self.keys = operation.keys if keys is None else keys
-        self.parents = operation.parents
+        self.parents = parents_of(operation, self.keys)
         self.size_bytes = len(encoded)
         """Of what would be sent, at most: merged, parts are never longer than their sum."""
         self.under: Kept | None = None
@@ -125,7 +132,7 @@ class Ticket:
         self.is_apart = False
         self.is_suspect = False
         """Its parts were found at fault together: each is sent alone."""
-        self.place = Place.WAITING
+        self.place = _WAITING
         self.waits_for: list[Ticket] = []
         self.followers: dict[Ticket, None] = {}
         """Who waits for this one, in arrival order (a dict for cheap removal: there may be thousands)."""
@@ -138,6 +145,8 @@ class Ticket:
 
     def _begin(self) -> None:
         """No tries yet of what is told now."""
+        self.said: Operation | None = None
+        """What its last request told, where that is not as it came."""
         self.failures = 0
         self.accepted_mark = 0
         """What the host had accepted when this ticket first failed."""
@@ -181,14 +190,14 @@ class Ticket:
         self.size_bytes += len(encoded)
         return part
 
-    def drop(self, part: Part) -> None:
-        """Without this part from here on.
+    def drop(self, parts: list[Part]) -> None:
+        """Without these parts from here on.
 
         What is told then starts afresh: its tries so far say nothing of it, since it was told with others or
         not at all.
         """
-        is_told = not self.is_apart or part is self.parts[0]
-        self.parts.remove(part)
+        is_told = not self.is_apart or self.parts[0] in parts
+        self.parts = [part for part in self.parts if part not in parts]
         if is_told:
             self._begin_again()
 
@@ -257,19 +266,19 @@ class Lanes:
     def add(self, ticket: Ticket) -> bool:
         """Put a ticket at the end of its lanes; True when nothing is before it."""
         self.size += len(ticket.parts)
-        tails = self._tails(ticket)
+        endpoint, changes = ticket.endpoint, self._changes
+        tails = changes if endpoint.changes_objects else self._others[endpoint]
         before: list[Ticket] = []
         for key in ticket.keys:
             tail = tails.get(key)
             if tail is not None and tail not in before:
                 before.append(tail)
             tails[key] = ticket
-        changes = self._changes
         for key in ticket.parents:
             tail = changes.get(key)
             if tail is not None and tail not in before:
                 before.append(tail)
-        if ticket.endpoint is Endpoint.DELETIONS:
+        if endpoint is _DELETIONS:
             before += self._said_of(ticket.keys)
         for earlier in before:
             earlier.followers[ticket] = None
@@ -318,26 +327,29 @@ class Lanes:
         self.size += 1
         return ticket.join(operation, encoded, entry)
 
-    def drop(self, part: Part) -> None:
-        """One operation of a ticket leaves the line; the ticket stays."""
-        self.size -= 1
-        part.ticket.drop(part)
+    def drop(self, parts: list[Part]) -> None:
+        """Some operations of one ticket leave the line; the ticket stays."""
+        self.size -= len(parts)
+        parts[0].ticket.drop(parts)
 
     def finish(self, ticket: Ticket) -> list[Ticket]:
         """The ticket is answered for good: whoever waited for nothing else may go."""
         self.size -= len(ticket.parts)
-        ticket.place = Place.DONE
-        tails = self._tails(ticket)
+        ticket.place = _DONE
+        endpoint = ticket.endpoint
+        tails = self._changes if endpoint.changes_objects else self._others[endpoint]
         for key in ticket.keys:
             if tails.get(key) is ticket:
                 del tails[key]
         freed = []
         for follower in ticket.followers:
             follower.waits_for.remove(ticket)
-            if not follower.waits_for and follower.place is Place.WAITING:
+            if not follower.waits_for and follower.place is _WAITING:
                 freed.append(follower)
-        ticket.followers = {}
-        ticket.waits_for = []
+        if ticket.followers:
+            ticket.followers = {}
+        if ticket.waits_for:
+            ticket.waits_for = []
         return freed
 
     def withdraw(self, tickets: Iterable[Ticket]) -> list[Ticket]:
@@ -357,7 +369,7 @@ class Lanes:
         for ticket in leaving:
             self._leave_tails(ticket, heirs[ticket])
             bereaved |= {follower: None for follower in ticket.followers if follower not in heirs}
-            ticket.place = Place.DONE
+            ticket.place = _DONE
             ticket.waits_for, ticket.followers = [], {}
         self.size -= sum(len(ticket.parts) for ticket in leaving)
         for follower in bereaved:

@@ -11,16 +11,18 @@ polled = delivered + skipped + dead-lettered + released + in flight.
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streamer.engine.settled import NOTHING, Settled
 from streamer.errors import LedgerError
-from streamer.outcomes import CallType, Fate, InvalidReason
+from streamer.outcomes import DELIVERED, RELEASED, CallType, Fate, InvalidReason
 from streamer.records import Mark, Record, TopicPartition
 
 if TYPE_CHECKING:
     from streamer.engine.lanes import Part
 
+# Bound once: a member looked up on its class costs a call of a function in Python 3.11.
+_UNKNOWN: Final = CallType.UNKNOWN
 LAZY_RECORDS = 1_024
 """So many more than twice what is unsettled may be kept of what is settled behind it."""
 
@@ -43,11 +45,11 @@ class Entry:
         """The offset that was read before it; negative for the first."""
         self.polled_at = polled_at
         self.size_bytes = record.size_bytes
-        self.call = CallType.UNKNOWN
+        self.call = _UNKNOWN
         self.schema_id: str | None = None
         self.parts: list[Part] = []
         """Its operations that are not finished with."""
-        self.fate = Fate.DELIVERED
+        self.fate = DELIVERED
         self.reason = ""
         self.detail = ""
         self.http_status: int | None = None
@@ -259,12 +261,12 @@ class Book:
             raise LedgerError(f"{self}: offset {offset} was settled twice.")
         self.settled[entry.fate] += 1
         self.size_bytes -= entry.size_bytes
-        if entry.fate is Fate.RELEASED:
+        if entry.fate is RELEASED:
             self._given_back[offset] = entry
             self.would_overwrite(entry)
         else:
             self.changes += 1
-            if self._overwritten:
+            if entry.upserted and self._overwritten:
                 self._settle_in_doubt(entry)
         self._pass_settled()
         return True
@@ -324,7 +326,7 @@ class Ledger:
 
     @property
     def size_bytes(self) -> int:
-        """Original and encoded bytes in flight over all partitions."""
+        """Bytes in flight over all partitions: original, encoded, and what large upserts say besides."""
         return sum(book.size_bytes for book in self._books.values())
 
     def open_book(self, source: TopicPartition, before: Settled = NOTHING, topic_id: str = "") -> Book:

@@ -38,6 +38,9 @@ class Limits:
 
     high_water_records: int = 60_000
     high_water_bytes: int = 128 << 20
+    record_bytes: int = 2_048
+    """What Python's objects take for a record in flight, besides its bytes and encoded ones: counted with
+    these towards high water. Measured: 2.7 KB for the made events of 0.3 KB, 2.5 for those of 1 KB."""
     low_water_ratio: float = 0.7
     still_seconds: float = 5.0
     """Back-pressure by not polling at all, before partitions are paused (which drops prefetched records)."""
@@ -136,6 +139,10 @@ class Limits:
     unassigned_company: str | None = None
     """External id of the holding company for endusers without one; None discards them."""
     gauges_seconds: float = 1.0
+
+    def held_bytes(self, records: int, size_bytes: int) -> int:
+        """What so many records of so many bytes take of memory, as high water counts it."""
+        return size_bytes + records * self.record_bytes
 
     def bulk(self, endpoint: Endpoint) -> BulkLimits:
         """How large its requests get."""

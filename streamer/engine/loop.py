@@ -35,7 +35,7 @@ from streamer.engine.share import share_of
 from streamer.engine.state import gauges_of, stuck_partitions
 from streamer.engine.trickle import Trickle
 from streamer.errors import LedgerError, StreamerError
-from streamer.outcomes import Answered, Endpoint, Fate
+from streamer.outcomes import DEAD_LETTERED, RELEASED, Answered, Endpoint, Fate
 from streamer.records import Found, Mark, Record, TopicPartition
 from streamer.transform.rules import Rules
 
@@ -89,6 +89,8 @@ class Streamer:
         self._paused: set[TopicPartition] = set()
         self._topic_partitions = topic_partitions
         self._next_gauges = 0.0
+        self._now = clock.monotonic()
+        """When what is being settled came: asked once for all that comes together."""
         self._is_stopping = False
         self._ending: StreamerError | None = None
         self.last_poll_at = clock.monotonic()
@@ -134,7 +136,7 @@ class Streamer:
         self._commit(now)
         self._send(now)
         records = self._poll(now)
-        now = self._clock.monotonic()
+        self._now = now = self._clock.monotonic()
         self._intake.take(records, now)
         self._send(now)
         self._trip_on_dead_letters()
@@ -154,21 +156,23 @@ class Streamer:
         deliveries = self._sink.collect(timeout_seconds)
         if timeout_seconds:
             now = self._clock.monotonic()  # what came while we waited: the waits it asks for begin now
+        self._now = now
         for delivery in deliveries:
             works = self._answers.apply(delivery, now)
             if works and self.hold.is_ended_by(delivery.batch.number):
                 self._leave_hold(is_proved=isinstance(delivery.answer, Answered))
+        self.dispatch.tell()
         for entry in self.letters.collect(now):
             self.settle(entry)
 
     def _entry_answered(self, entry: Entry) -> None:
         """The last operation of a record is answered for."""
-        if entry.fate is Fate.DEAD_LETTERED and entry.book.is_draining:
+        if entry.fate is DEAD_LETTERED and entry.book.is_draining:
             entry.worsen(Fate.RELEASED, "")
         answers = self.letters.guard.answers
-        if entry.fate is not Fate.RELEASED:
-            answers.judge(entry.polled_at, is_bad=entry.fate is Fate.DEAD_LETTERED)
-        if entry.fate is Fate.DEAD_LETTERED:
+        if entry.fate is not RELEASED:
+            answers.judge(entry.polled_at, is_bad=entry.fate is DEAD_LETTERED)
+        if entry.fate is DEAD_LETTERED:
             entry.book.would_overwrite(entry)
             self.letters.add(entry, answers)
         else:
@@ -178,15 +182,15 @@ class Streamer:
         """The record is finished with."""
         if not entry.book.settle(entry):
             return
-        made_at = entry.record.timestamp_ms
+        record = entry.record
+        made_at = record.timestamp_ms
         latency = max(0.0, self._clock.time() - made_at / 1000) if made_at >= 0 else None
-        reason = entry.reason if entry.fate in {Fate.SKIPPED, Fate.DEAD_LETTERED} else ""
-        self._observer.settled(entry.record, entry.call, entry.fate, reason, latency, was_sent=entry.was_sent)
+        self._observer.settled(record, entry.call, entry.fate, entry.reason, latency, was_sent=entry.was_sent)
         if entry.id_key is not None:
             self._settle_copies(entry)
 
     def _settle_copies(self, entry: Entry) -> None:
-        for copy in self.duplicates.settled(entry, self._clock.monotonic()):
+        for copy in self.duplicates.settled(entry, self._now):
             if copy.fate is Fate.DEAD_LETTERED:
                 self._entry_answered(copy)  # a letter of its own
             else:

@@ -7,7 +7,7 @@ them in, where mypy proves the fit. All of them are called by the owner thread a
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from streamer.outcomes import Answer, CallType, Endpoint, Fate, InvalidReason
 from streamer.records import Found, Mark, MarkIgnored, Record, TopicPartition
@@ -104,12 +104,14 @@ class Source(Protocol):
 # --- bytes to mappings --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A decoded value and the schema that wrote it (registry id, fingerprint or None for JSON)."""
 
-    value: Any = field(repr=False)
+    value: Any
     schema_id: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Decoded(schema_id={self.schema_id!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ class Pressure:
     def step(self, now: float, records: int, size_bytes: int) -> Stage:
         """The stage for this turn."""
         limits = self._limits
-        ratio = max(records / limits.high_water_records, size_bytes / limits.high_water_bytes)
+        held_bytes = limits.held_bytes(records, size_bytes)
+        ratio = max(records / limits.high_water_records, held_bytes / limits.high_water_bytes)
         if self.stage is Stage.FLOWING:
             if ratio >= 1.0:
                 self.stage, self._since = Stage.STILL, now

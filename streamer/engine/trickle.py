@@ -43,7 +43,8 @@ class Trickle:
             self._opens_at = math.inf
         elif self._opens_at == math.inf or now - self._opens_at > LONGEST_SECONDS:
             self._close(now)
-        if records < self._limits.high_water_records and size_bytes < self._limits.high_water_bytes:
+        held_bytes = self._limits.held_bytes(records, size_bytes)
+        if records < self._limits.high_water_records and held_bytes < self._limits.high_water_bytes:
             self._above_records = self._above_bytes = 0
         has_room = self._above_records < self._room_records and self._above_bytes < self._room_bytes
         return self._opens_at <= now and has_room
@@ -51,7 +52,8 @@ class Trickle:
     def has_read(self, records: Sequence[Record], now: float) -> None:
         """These came of it: that was it for this time."""
         self._above_records += len(records)
-        self._above_bytes += sum([record.size_bytes for record in records])
+        size_bytes = sum([record.size_bytes for record in records])
+        self._above_bytes += self._limits.held_bytes(len(records), size_bytes)
         self._close(now)
 
     def _close(self, now: float) -> None:

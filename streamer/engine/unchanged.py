@@ -100,7 +100,7 @@ class Unchanged:
         if before is None and ticket.is_as_encoded:
             self._remember(Remembered(keys, book, now + self._seconds, hash(told[0].encoded)))
         else:
-            self._learn(ticket.operation, keys, book, before, now)
+            self._learn(ticket.said or ticket.operation, keys, book, before, now)
 
     def _learn(
         self,

@@ -28,8 +28,8 @@ FIELDS_READ = frozenset(
 def call_type_of(value: object) -> CallType:
     """The type a decoded value says it has, whether or not the rest of it holds."""
     name = value.get("type") if isinstance(value, dict) else None
-    known = _known(name)
-    return CallType(known) if known else CallType.UNKNOWN
+    found = _TYPES.get(name) if type(name) is str else None
+    return _TYPES.get(_known(name), CallType.UNKNOWN) if found is None else found
 
 
 def type_text(value: object) -> str:
@@ -46,10 +46,12 @@ def parse(value: object) -> Call:
     if not isinstance(value, dict):
         raise InvalidEvent(InvalidReason.NOT_AN_EVENT, "not an object")
     name = value.get("type")
-    known = _known(name)
-    if not known:
+    build = _BUILDERS.get(name) if type(name) is str else None
+    if build is None:
+        build = _BUILDERS.get(_known(name))
+    if build is None:
         raise InvalidEvent(InvalidReason.NOT_AN_EVENT, "type is none of Segment's" if name else "no type")
-    return _BUILDERS[known](value)
+    return build(value)
 
 
 def _known(name: object) -> str:
@@ -185,16 +187,20 @@ _BUILDERS: dict[str, Callable[[JsonDict], Call]] = {
     "delete": _delete,
 }
 
+_TYPES = {name: CallType(name) for name in _BUILDERS}
+
 
 # --- the parts they share ------------------------------------------------------------------------
 
 
 def _who(event: JsonDict) -> tuple[str | None, str | None]:
     user_id, anonymous_id = event.get("userId"), event.get("anonymousId")
-    if user_id is not None:
+    # Text that is not blank is its own id, and nearly all of them are.
+    if user_id is not None and (type(user_id) is not str or not user_id or user_id.isspace()):
         user_id = _id(user_id, "userId")
     if anonymous_id is not None:
-        anonymous_id = _id(anonymous_id, "anonymousId")
+        if type(anonymous_id) is not str or not anonymous_id or anonymous_id.isspace():
+            anonymous_id = _id(anonymous_id, "anonymousId")
     elif user_id is None:
         raise InvalidEvent(InvalidReason.NO_USER_ANON_ID, "userId, anonymousId")
     return user_id, anonymous_id
@@ -206,8 +212,6 @@ def _optional_id(event: JsonDict, field: str) -> str | None:
 
 
 def _id(value: object, field: str) -> str:
-    if type(value) is str and value and not value.isspace():
-        return value  # as id_text would say: nearly all of them are
     text = id_text(value)
     if text is None:
         raise InvalidEvent(InvalidReason.ID_NOT_STRING, field)

@@ -26,7 +26,8 @@ class Backlog:
 
     def given(self, records: Sequence[Record]) -> None:
         """These records go out to the caller of `poll`: in order within each partition."""
-        for source, record in {each.source: each for each in records}.items():
+        for record in {each.partition: each for each in records}.values():
+            source = record.source
             self._positions[source] = record.offset + 1
             if record.timestamp_ms >= 0:
                 self._written_at[source] = record.timestamp_ms / 1000

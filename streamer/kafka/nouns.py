@@ -1,6 +1,7 @@
 """librdkafka's nouns to ours and back."""
 
 from collections.abc import Collection, Mapping
+from sys import intern
 
 from confluent_kafka import Message
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -9,11 +10,14 @@ from streamer.records import Mark, Record, TopicPartition
 
 
 def record_of(fetched: Message) -> Record:
-    """One record as fetched. Bytes are not touched; a header's name is text, as Kafka has it."""
+    """One record as fetched. Bytes are not touched; a header's name is text, as Kafka has it.
+
+    All records of a topic share its name: each of them brings a copy of its own, to be kept and hashed.
+    """
     kind, timestamp_ms = fetched.timestamp()
     headers = fetched.headers()
     return Record(
-        fetched.topic(),  # type: ignore[arg-type] # what was consumed has one
+        intern(fetched.topic()),  # type: ignore[arg-type] # what was consumed has one
         fetched.partition(),  # type: ignore[arg-type]
         fetched.offset(),  # type: ignore[arg-type]
         timestamp_ms if kind else -1,

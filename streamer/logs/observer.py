@@ -11,7 +11,7 @@ from streamer.errors import place_of
 from streamer.logs.events import Event, Level
 from streamer.logs.quiet import Quiet
 from streamer.logs.writing import FieldValue, log
-from streamer.outcomes import Answered, CallType, Endpoint, Fate, Verdict
+from streamer.outcomes import DEAD_LETTERED, Answered, CallType, Endpoint, Fate, Verdict
 from streamer.records import Record
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class LogObserver:
         was_sent: bool = True,
     ) -> None:
         """A dead letter is worth a line."""
-        if fate is Fate.DEAD_LETTERED:
+        if fate is DEAD_LETTERED:
             self._rarely(
                 Event.RECORD_DEAD_LETTERED,
                 f"{call} {reason}",
@@ -97,7 +97,7 @@ class LogObserver:
             Event.BATCH_DELIVERED if answered else Event.DELIVERY_FAILED,
             endpoint=delivery.batch.endpoint.value,
             operations=len(delivery.batch.operations),
-            accepted=sum(verdict is Verdict.ACCEPTED for verdict in verdicts),
+            accepted=verdicts.count(Verdict.ACCEPTED),
             bytes=delivery.batch.size_bytes,
             status=delivery.status,
             answer=type(delivery.answer).__name__,

@@ -3,13 +3,16 @@
 import platform
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamer import __version__
 from streamer.metrics import catalogue as names
 from streamer.metrics.catalogue import Metric
 from streamer.metrics.tallies import Counts, Labels, Spread
 from streamer.outcomes import (
+    DEAD_LETTERED,
+    RELEASED,
+    SKIPPED,
     Answered,
     CallType,
     Endpoint,
@@ -24,6 +27,9 @@ from streamer.records import Record, TopicPartition
 if TYPE_CHECKING:
     from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
     from streamer.records import MarkIgnored
+
+
+_OUTCOMES: Final = {fate: fate.label for fate in Fate}
 
 
 class KafkaReport(NamedTuple):
@@ -102,12 +108,12 @@ class Metrics:
         was_sent: bool = True,
     ) -> None:
         """Count one record by call and outcome, and by reason where it was not delivered."""
-        self._events.add((call, fate.label))
-        if fate is Fate.SKIPPED:
+        self._events.add((call, _OUTCOMES[fate]))
+        if fate is SKIPPED:
             self._skips.add((reason,))
-        elif fate is Fate.DEAD_LETTERED:
+        elif fate is DEAD_LETTERED:
             self._dead_letters.add((reason,))
-        if latency_seconds is not None and fate is not Fate.RELEASED:
+        if latency_seconds is not None and fate is not RELEASED:
             self._latency.observe(max(0.0, latency_seconds))
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:
@@ -242,8 +248,8 @@ def _by_partition(values: Mapping[TopicPartition, float]) -> dict[Labels, float]
 def _result(delivery: "Delivery") -> str:
     match delivery.answer:
         case Answered(verdicts):
-            accepted = all(verdict is Verdict.ACCEPTED for verdict in verdicts)
-            return names.ACCEPTED if accepted else names.PARTLY_ACCEPTED
+            accepted = verdicts.count(Verdict.ACCEPTED)
+            return names.ACCEPTED if accepted == len(verdicts) else names.PARTLY_ACCEPTED
         case Transient(reason):
             return reason
         case RefusedWhole():

@@ -21,16 +21,18 @@ class Counts:
 
     def add(self, labels: Labels = (), count: int = 1) -> None:
         """Count; a word outside the label's closed set counts as `unknown`."""
-        if labels not in self._cells:
-            allowed = self.metric.labels.values()
-            labels = tuple(
-                word if word in words else UNKNOWN for word, words in zip(labels, allowed, strict=True)
-            )
-        self._cells[labels] += count
+        try:
+            self._cells[labels] += count
+        except KeyError:
+            self._cells[self._known(labels)] += count
 
     def read(self) -> dict[Labels, int]:
         """A copy of every cell."""
         return self._cells.copy()
+
+    def _known(self, labels: Labels) -> Labels:
+        allowed = self.metric.labels.values()
+        return tuple(word if word in words else UNKNOWN for word, words in zip(labels, allowed, strict=True))
 
 
 class Spread:

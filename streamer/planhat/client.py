@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 import httpx
 
@@ -55,6 +56,9 @@ class Reply:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+
+
+_NO_STREAM: Final = httpx.ByteStream(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,9 @@ class Client:
                 if len(body) > self._longest_reply_bytes:
                     # Leaving the block with the reply unread closes the connection.
                     return Failure(TransientReason.UNREADABLE, Cause.TOO_LONG)
+        # The response and its stream hold each other, and so the body that was sent: megabytes, for as long
+        # as nobody looks for cycles.
+        response.stream = _NO_STREAM
         if connection.fileno() < 0:
             # httpx has closed it; the line's own hold on it must not keep it open.
             self._line.drop()

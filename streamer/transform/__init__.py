@@ -3,7 +3,8 @@
 Pure and total: no call makes it fail, and it knows nothing of time, networks or earlier calls.
 """
 
-from typing import assert_never
+from collections.abc import Callable
+from typing import Any
 
 from streamer.events.calls import Alias, Call, Delete, Group, Identify, JsonDict, Page, Screen, Track
 from streamer.outcomes import SkipReason
@@ -23,32 +24,28 @@ __all__ = ["Link", "Rules", "Skipped", "Transformed", "told_of", "transform"]
 def transform(call: Call, rules: Rules) -> Transformed | Skipped:
     """What becomes of one call under these rules. Opt-outs come first, whatever the type."""
     reason = opted_out(call, rules)
-    return Skipped(reason) if reason is not None else _operations_of(call, rules)
+    return _BY_TYPE[type(call)](call, rules) if reason is None else Skipped(reason)
 
 
 def told_of(call: Call, decoded: JsonDict, rules: Rules) -> Transformed | Skipped:
     """What becomes of one call in the mode the rules say; `decoded` is the event it was parsed from."""
-    if not rules.forwards:
-        return transform(call, rules)
     reason = opted_out(call, rules)
-    return Skipped(reason) if reason is not None else forwarded(call, decoded)
+    if reason is not None:
+        return Skipped(reason)
+    return forwarded(call, decoded) if rules.forwards else _BY_TYPE[type(call)](call, rules)
 
 
-def _operations_of(call: Call, rules: Rules) -> Transformed | Skipped:  # noqa: PLR0911 - one for each type
-    match call:
-        case Track():
-            return track(call, rules)
-        case Identify():
-            return identify(call, rules)
-        case Page():
-            return page(call, rules)
-        case Group():
-            return group(call, rules)
-        case Screen():
-            return screen(call, rules)
-        case Delete():
-            return delete(call, rules)
-        case Alias():
-            return Skipped(SkipReason.UNSUPPORTED_TYPE)
-        case _:
-            assert_never(call)
+def _alias(_call: Alias, _rules: Rules) -> Skipped:
+    return Skipped(SkipReason.UNSUPPORTED_TYPE)
+
+
+# By type, since a match would ask an event for one type after another. A test holds it to all of `Call`.
+_BY_TYPE: dict[type[Call], Callable[[Any, Rules], Transformed | Skipped]] = {
+    Identify: identify,
+    Group: group,
+    Track: track,
+    Page: page,
+    Screen: screen,
+    Alias: _alias,
+    Delete: delete,
+}

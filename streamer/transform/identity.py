@@ -42,7 +42,8 @@ def acting_user(call: Track | Page | Screen) -> Who:
 
     `properties.email` counts only without a user id: it is often somebody else's (an invitation's).
     """
-    email = _context_email(call.context)
+    traits = call.context.get("traits")
+    email = email_text(traits.get("email")) if type(traits) is dict else None
     if email is None:
         user_id = call.user_id
         email = email_text(call.properties.get("email")) if user_id is None else email_text(user_id)

@@ -2,13 +2,16 @@
 
 Values are JSON-ready. An operation knows its keys (which objects it is about) and its parents
 (which earlier upserts must be at Planhat before it); the engine's waiting rules use nothing else.
-Its repr shows external ids, and nothing else of what an event says.
+Its repr shows external ids, and nothing else of what an event says. They are `msgspec.Struct`s as calls are
+(`events.calls`), and for the same reason: one or two are made per record.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec.structs import replace
 
 from streamer.outcomes import Endpoint, SkipReason
 
@@ -17,12 +20,11 @@ JsonObject = Mapping[str, Any]
 
 def user_keys(external_id: str | None, email: str | None) -> tuple[str, ...]:
     """Keys of an enduser: `ext:<externalId>`, `mail:<lower-cased e-mail>`; those that are known."""
-    keys = []
-    if external_id is not None:
-        keys.append(f"ext:{external_id}")
-    if email is not None:
-        keys.append(f"mail:{email.lower()}")
-    return tuple(keys)
+    if external_id is None:
+        return () if email is None else (f"mail:{email.lower()}",)
+    if email is None:
+        return (f"ext:{external_id}",)
+    return f"ext:{external_id}", f"mail:{email.lower()}"
 
 
 def company_keys(external_id: str | None) -> tuple[str, ...]:
@@ -30,17 +32,30 @@ def company_keys(external_id: str | None) -> tuple[str, ...]:
     return () if external_id is None else (f"co:{external_id}",)
 
 
-@dataclass(frozen=True, slots=True)
-class UpsertCompany:
+class _Operation(msgspec.Struct, frozen=True, gc=False):
+    """What all have in common: what of them may be shown."""
+
+    _shown: ClassVar[tuple[str, ...]]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._shown)
+        return f"{type(self).__name__}({shown})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in self._shown]
+
+
+class UpsertCompany(_Operation, frozen=True, gc=False):
     """Create or update the company with this external id (`PUT /companies`)."""
 
     external_id: str
-    fields: JsonObject = field(default_factory=dict, repr=False)
+    fields: JsonObject = {}
     """Planhat's own fields: name, website, ..."""
-    custom: JsonObject = field(default_factory=dict, repr=False)
+    custom: JsonObject = {}
     """Flat custom fields."""
 
-    endpoint = Endpoint.COMPANIES
+    endpoint: ClassVar[Endpoint] = Endpoint.COMPANIES
+    _shown: ClassVar[tuple[str, ...]] = ("external_id",)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -57,20 +72,20 @@ class UpsertCompany:
         return replace(self, fields={**self.fields, "name": self.external_id})
 
 
-@dataclass(frozen=True, slots=True)
-class UpsertEnduser:
+class UpsertEnduser(_Operation, frozen=True, gc=False):
     """Create or update the enduser with this external id and/or e-mail (`PUT /endusers`)."""
 
     external_id: str | None
-    email: str | None = field(repr=False)
+    email: str | None
     company_external_id: str | None = None
-    fields: JsonObject = field(default_factory=dict, repr=False)
-    custom: JsonObject = field(default_factory=dict, repr=False)
+    fields: JsonObject = {}
+    custom: JsonObject = {}
     fallback_company: str | None = None
     """External id of the company to put the enduser into only where Planhat has found none: it is sent
     without a company first. Means nothing beside `company_external_id`."""
 
-    endpoint = Endpoint.ENDUSERS
+    endpoint: ClassVar[Endpoint] = Endpoint.ENDUSERS
+    _shown: ClassVar[tuple[str, ...]] = ("external_id", "company_external_id", "fallback_company")
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -93,20 +108,20 @@ class UpsertEnduser:
         return replace(self, company_external_id=external_id)
 
 
-@dataclass(frozen=True, slots=True)
-class LogActivity:
+class LogActivity(_Operation, frozen=True, gc=False):
     """One activity of an enduser (`POST /analytics/bulk/{tenant}`). Sent twice, it counts twice."""
 
     external_id: str | None
-    email: str | None = field(repr=False)
+    email: str | None
     company_external_id: str | None
-    action: str = field(repr=False)
+    action: str
     date: str | None
     """ISO 8601, or None for "when Planhat receives it"."""
     weight: float
-    info: JsonObject = field(default_factory=dict, repr=False)
+    info: JsonObject = {}
 
-    endpoint = Endpoint.ACTIVITIES
+    endpoint: ClassVar[Endpoint] = Endpoint.ACTIVITIES
+    _shown: ClassVar[tuple[str, ...]] = ("external_id", "company_external_id", "date", "weight")
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -116,7 +131,7 @@ class LogActivity:
     @property
     def parents(self) -> tuple[str, ...]:
         """Objects whose earlier upserts come first."""
-        return self.keys + company_keys(self.company_external_id)
+        return parents_of(self, self.keys)
 
 
 class MetricModel(StrEnum):
@@ -126,8 +141,7 @@ class MetricModel(StrEnum):
     ENDUSER = "EndUser"
 
 
-@dataclass(frozen=True, slots=True)
-class PushMetric:
+class PushMetric(_Operation, frozen=True, gc=False):
     """One value of a metric of a company or an enduser (`POST /dimensiondata/{tenant}`)."""
 
     external_id: str
@@ -135,11 +149,12 @@ class PushMetric:
     model: MetricModel
     dimension: str
     """Planhat's id of the metric: no blanks or special characters."""
-    value: float = field(repr=False)
+    value: float
     date: str | None
     """ISO 8601, or None for "when Planhat receives it"."""
 
-    endpoint = Endpoint.METRICS
+    endpoint: ClassVar[Endpoint] = Endpoint.METRICS
+    _shown: ClassVar[tuple[str, ...]] = ("external_id", "model", "dimension", "date")
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -154,19 +169,19 @@ class PushMetric:
         return self.keys
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteEnduser:
+class DeleteEnduser(_Operation, frozen=True, gc=False):
     """Delete all endusers with this external id, or else the one with this e-mail (`DELETE /endusers/{id}`).
 
     Or archive the one (`PUT /endusers/{id}`, which changes who is there and creates nobody).
     """
 
     external_id: str | None
-    email: str | None = field(repr=False)
+    email: str | None
     archives: bool | None = None
     """Whether to archive instead; None, and no False, where not: it says nothing then."""
 
-    endpoint = Endpoint.DELETIONS
+    endpoint: ClassVar[Endpoint] = Endpoint.DELETIONS
+    _shown: ClassVar[tuple[str, ...]] = ("external_id", "archives")
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -179,18 +194,18 @@ class DeleteEnduser:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardCall:
+class ForwardCall(_Operation, frozen=True, gc=False):
     """One call, forwarded to Planhat's Segment endpoint as it came (`POST /dock/segment`)."""
 
     external_id: str | None
-    email: str | None = field(repr=False)
+    email: str | None
     company_external_id: str | None
     """Of a group call that names no user; such calls of one company go in order."""
-    call: JsonObject = field(repr=False)
+    call: JsonObject
     """The whole body."""
 
-    endpoint = Endpoint.SEGMENT
+    endpoint: ClassVar[Endpoint] = Endpoint.SEGMENT
+    _shown: ClassVar[tuple[str, ...]] = ("external_id", "company_external_id")
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -204,6 +219,25 @@ class ForwardCall:
 
 
 Operation = UpsertCompany | UpsertEnduser | LogActivity | PushMetric | DeleteEnduser | ForwardCall
+
+
+def parents_of(operation: Operation, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Its parents, made of its keys where these are among them: as long as it waits, both are kept."""
+    if isinstance(operation, LogActivity):
+        return keys + company_keys(operation.company_external_id)
+    return operation.parents
+
+
+def outline(operation: Operation) -> Operation:
+    """Who it is about, without what it says: of what is encoded already, and only ever goes out as that.
+
+    Upserts are all that they say: others may be told with them.
+    """
+    if isinstance(operation, LogActivity):
+        return replace(operation, action="", info={})
+    if isinstance(operation, ForwardCall):
+        return replace(operation, call={"type": operation.call.get("type")})
+    return operation
 
 
 def overwrites(operation: Operation) -> bool:
@@ -233,15 +267,13 @@ def names_company(operation: Operation) -> bool:
     return isinstance(operation, UpsertEnduser) and operation.company_external_id is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Transformed:
+class Transformed(msgspec.Struct, frozen=True, gc=False):
     """What Planhat should be told of one call: at least one operation, in order."""
 
     operations: tuple[Operation, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(msgspec.Struct, frozen=True, gc=False):
     """Why Planhat should be told nothing of one call."""
 
     reason: SkipReason

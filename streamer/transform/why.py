@@ -7,7 +7,7 @@ each part, so it is for whoever looks at a few calls; no event on its way to Pla
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
@@ -107,7 +107,7 @@ def fields_of(operation: Operation) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     opened: dict[str, Any] = {}
-    for each in fields(operation):
+    for each in msgspec.structs.fields(operation):
         value = getattr(operation, each.name)
         if isinstance(value, Mapping):
             prefix = "" if each.name == "fields" else f"{each.name}."

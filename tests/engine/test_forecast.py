@@ -41,8 +41,7 @@ def test_means_follow_what_is_new() -> None:
     for is_upsert in (False, True):
         for _ in range(30):
             loads.polled(1_000)
-            for _ in range(1_000 * is_upsert):
-                loads.made()
+            loads.made(1_000 * is_upsert)
             loads.fade()
     assert loads.operations_per_record > 0.98
 

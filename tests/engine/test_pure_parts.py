@@ -110,6 +110,13 @@ def test_bytes_press_like_records() -> None:
     assert pressure.step(0.0, 4, 128 << 20) is Stage.STILL
 
 
+def test_what_records_take_besides_their_bytes_presses_too() -> None:
+    """Events of 1 KB, in flight with their encoded form, fill memory long before there are 60,000 of them."""
+    pressure = Pressure(LIMITS)
+    assert pressure.step(0.0, 36_000, 36_000 * 1_600) is Stage.FLOWING
+    assert pressure.step(1.0, 37_000, 37_000 * 1_600) is Stage.STILL
+
+
 # --- commit ---
 
 

@@ -1,5 +1,6 @@
 """The client against real sockets that misbehave in every way a network knows."""
 
+import gc
 import logging
 import socket
 import ssl
@@ -92,6 +93,22 @@ def test_a_connection_is_kept_from_request_to_request(client: Client) -> None:
             client.send(put(server.url))
 
         assert server.connections == 1
+
+
+def test_what_was_sent_is_let_go(client: Client) -> None:
+    """A body goes with its request, though Python looks for objects that hold each other seldom."""
+    with serving(reply(200, b"{}")) as server:
+        client.send(put(server.url))
+        request = put(server.url, b"[1, 2]" + b" " * 1000)
+        gc.disable()
+        try:
+            answered = client.send(request)
+            holders = gc.get_referrers(request.body)
+        finally:
+            gc.enable()
+
+    assert isinstance(answered, Reply)
+    assert all(holder is request or type(holder).__name__ == "frame" for holder in holders)
 
 
 def test_a_connection_closed_between_requests_is_replaced(client: Client) -> None:

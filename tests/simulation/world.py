@@ -83,6 +83,7 @@ class World:
             LIMITS,
             high_water_records=water,
             high_water_bytes=1_500 * water,
+            record_bytes=0,
             stuck_ratio=4.5 / water,
             metadata_characters=_metadata_characters(water, pauses=pauses),
             pauses_on_overflow=pauses,

@@ -1,12 +1,13 @@
 """Laws of what becomes of each call."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from streamer.events.calls import Call
 from streamer.events.parse import parse
 from streamer.outcomes import Endpoint, SkipReason
-from streamer.transform import Link, Rules, Skipped, Transformed, transform
+from streamer.transform import _BY_TYPE, Link, Rules, Skipped, Transformed, transform
 from streamer.transform.identity import email_text
 from streamer.transform.operations import LogActivity, Operation, UpsertCompany, UpsertEnduser
 
@@ -319,3 +320,8 @@ def test_a_create_without_a_name_can_be_named_by_its_id() -> None:
     assert UpsertCompany("acme", {"city": "X"}).named_by_id().fields == {"city": "X", "name": "acme"}
     assert UpsertEnduser("u-1", MAIL).named_by_id().fields == {"name": "u-1"}
     assert UpsertEnduser(None, MAIL).named_by_id().fields == {"name": MAIL}
+
+
+def test_every_type_of_call_becomes_something() -> None:
+    """The table by which calls are told apart has each type that there is, and no other."""
+    assert set(_BY_TYPE) == set(get_args(Call))

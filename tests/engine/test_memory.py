@@ -1,0 +1,64 @@
+"""What is held in memory of an event is counted, or not held."""
+
+import msgspec
+
+from streamer.engine.dispatch import LARGE_BYTES
+from streamer.outcomes import Endpoint
+from streamer.transform.operations import ForwardCall, LogActivity
+from streamer.transform.rules import Rules
+from tests.engine.fakes import Bench, identify, partition, track
+
+LONG = "x" * 10 * LARGE_BYTES
+
+
+def _size_in_flight(event: dict[str, object], **choices: object) -> tuple[Bench, int]:
+    """An engine that has read one event and sent it, and what it counts beyond the record's own bytes."""
+    bench = Bench(answer=None, **choices)  # type: ignore[arg-type]
+    record = bench.source.feed(event)
+    bench.turn(3)
+    return bench, bench.streamer.ledger.size_bytes - record.size_bytes
+
+
+def test_what_a_large_activity_says_is_held_once_and_sent_whole() -> None:
+    """Beside its encoded form only who did it is kept."""
+    bench, counted = _size_in_flight(track("u-1", note=LONG))
+
+    (batch,) = bench.sink.sent
+    (operation,) = batch.operations
+    assert isinstance(operation, LogActivity)
+    assert (operation.external_id, operation.info) == ("u-1", {})
+    sent = msgspec.json.decode(batch.items[0])
+    assert (sent["action"], sent["info"]["note"]) == ("Signed In", LONG)
+    assert counted == len(batch.items[0])
+
+
+def test_a_large_call_is_forwarded_whole_and_held_once() -> None:
+    """In passthrough mode too; what type of call it is, is still known."""
+    bench, counted = _size_in_flight(identify("u-1", note=LONG), rules=Rules(forwards=True))
+
+    (batch,) = bench.sink.sent
+    (operation,) = batch.operations
+    assert isinstance(operation, ForwardCall)
+    assert (batch.endpoint, operation.call) == (Endpoint.SEGMENT, {"type": "identify"})
+    assert msgspec.json.decode(batch.items[0])["traits"]["note"] == LONG
+    assert counted == len(batch.items[0])
+
+
+def test_what_a_large_upsert_says_is_counted_twice() -> None:
+    """It is held as values as well: a later one may be told with it."""
+    bench, counted = _size_in_flight(identify("u-1", company=None, note=LONG))
+
+    assert counted == 2 * len(bench.sink.sent[0].items[0])
+
+
+def test_nothing_is_counted_once_it_is_settled() -> None:
+    """What was counted of an event goes with it."""
+    bench = Bench()
+    bench.source.feed(identify("u-1", note=LONG))
+    bench.source.feed(track("u-1", note=LONG))
+    bench.turn(8, seconds=1.0)
+
+    assert bench.streamer.ledger.in_flight == 0
+    assert bench.streamer.ledger.size_bytes == 0
+    assert bench.committed() == 2
+    assert bench.streamer.ledger.book(partition()) is not None
