@@ -16,6 +16,7 @@ from typing import Protocol
 from streamer.engine.limits import Limits
 
 MOST_COHORTS = 128
+"""Kept apart; those before them are one."""
 
 
 class Judgement(Protocol):
@@ -79,7 +80,7 @@ class Cohorts:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._cohorts = deque([Cohort(0.0)], maxlen=MOST_COHORTS)
+        self._cohorts = deque([Cohort(0.0)])
         self._judged = 0
         self._is_new = False
         """Something was judged since the last look."""
@@ -91,7 +92,15 @@ class Cohorts:
         if newest.read >= self._limits.dead_letter_window:
             newest = Cohort(now)
             self._cohorts.append(newest)
+            self._forget_oldest()
         newest.read += count
+
+    def _forget_oldest(self) -> None:
+        """What of it is answered for later counts with all that was read before: good ones are among that."""
+        if len(self._cohorts) > MOST_COHORTS:
+            oldest = self._cohorts.popleft()
+            self._cohorts[0].judged += oldest.judged
+            self._cohorts[0].bad += oldest.bad
 
     def judge(self, read_at: float, *, is_bad: bool) -> None:
         """One more record is answered for."""

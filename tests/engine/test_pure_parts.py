@@ -303,15 +303,16 @@ def test_most_records_need_no_call_and_the_others_are_judged_all_the_same() -> N
     assert cohorts.is_tripped
 
 
-def test_what_was_read_too_long_ago_counts_with_the_oldest() -> None:
-    """A hundred and twenty-eight thousand records behind, as many as are kept apart."""
+def test_what_was_read_too_long_ago_counts_with_all_before() -> None:
+    """More than is kept apart behind the newest, refusals come in for minutes: few of all read until then."""
     cohorts = Cohorts(LIMITS)
-    for second in range(MOST_COHORTS + 10):
+    for second in range(3 * MOST_COHORTS):
         cohorts.read(1_000, float(second))
-    answered(cohorts, 0.0, good=79, bad=20)
-    assert cohorts.has_evidence is False
-    answered(cohorts, 0.0, good=0, bad=1)
-    assert cohorts.is_tripped
+        answered(cohorts, float(second), good=990, bad=0)
+    for second in range(2 * MOST_COHORTS):
+        answered(cohorts, float(second), good=0, bad=10)
+        assert not cohorts.is_tripped
+    assert len(cohorts._cohorts) == MOST_COHORTS
 
 
 @given(st.lists(st.booleans(), max_size=300))
