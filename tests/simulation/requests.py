@@ -1,9 +1,12 @@
 """The laws of requests: how large they are, and how much is in memory for them."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
-from streamer.outcomes import Answer, Answered, Host, Verdict
+from streamer.engine.trickle import TIMES
+from streamer.outcomes import Host
 from streamer.planhat.requests import encode_operation
+from streamer.records import Record
 from streamer.transform.operations import Operation
 from tests.simulation.facts import Facts
 from tests.simulation.law import Law, objects_of
@@ -46,8 +49,7 @@ class Bulks(Law):
 class Memory(Law):
     """In flight: high water, and what one poll may add to it.
 
-    And what is read little by little once a request has failed: `trickle_ratio` of high water, and the last
-    of these times.
+    And what is read little by little above it: as much as a trickle may, no more at once and no more in all.
 
     Its bytes are those of the records as the source gave them, and of their operations as encoded here:
     those that were sent in this reading, and those that are not finished with.
@@ -59,11 +61,21 @@ class Memory(Law):
         super().__init__(world, facts)
         self._sent: defaultdict[tuple[int, int], dict[int, tuple[Operation, int]]] = defaultdict(dict)
         """By reading and event: its operations that were sent, by identity, with their bytes."""
-        self._has_failed = False
+        self._above: defaultdict[Member, list[Record]] = defaultdict(list)
+        """By member: what it read while as much as high water, or more, was in flight."""
 
-    def answered(self, call: Call, answer: Answer) -> None:
-        verdicts = answer.verdicts if isinstance(answer, Answered) else ()
-        self._has_failed = self._has_failed or not verdicts or set(verdicts) != {Verdict.ACCEPTED}
+    def polled(self, member: Member, records: Sequence[Record]) -> None:
+        limits, ledger, above = member.limits, member.streamer.ledger, self._above[member]
+        if ledger.in_flight < limits.high_water_records and ledger.size_bytes < limits.high_water_bytes:
+            above.clear()
+            return
+        room = int(limits.high_water_records * limits.trickle_ratio)
+        most = max(1, min(limits.poll_records, room // TIMES))
+        if len(records) > most:
+            self._broken(f"{len(records)} records read at once above high water, where {most} are allowed")
+        above += records
+        if len(above) >= room + most:
+            self._broken(f"{len(above)} records read above high water, where {room} are allowed")
 
     def submitted(self, member: Member, call: Call) -> None:
         for operations, sequences in zip(call.parts, call.sequences, strict=True):
@@ -81,11 +93,10 @@ class Memory(Law):
             size_bytes = self._size_bytes(member, reading)
             if book is not None and book.size_bytes != size_bytes:
                 self._broken(f"{book} says {book.size_bytes} bytes in flight, {size_bytes} is right")
-        polled = limits.poll_records * (2 if self._has_failed else 1)
-        ratio = limits.trickle_ratio if self._has_failed else 0.0
-        if ledger.in_flight >= limits.high_water_records * (1.0 + ratio) + polled:
+        above = self._above[member]
+        if ledger.in_flight >= limits.high_water_records + limits.poll_records + len(above):
             self._broken(f"{ledger.in_flight} records in flight")
-        if ledger.size_bytes >= limits.high_water_bytes * (1.0 + ratio) + polled * 3_000:
+        if ledger.size_bytes >= limits.high_water_bytes + (limits.poll_records + len(above)) * 3_000:
             self._broken(f"{ledger.size_bytes} bytes in flight")
 
     def _size_bytes(self, member: Member, reading: Reading) -> int:
