@@ -140,6 +140,11 @@ class Limits:
     """External id of the holding company for endusers without one; None discards them."""
     gauges_seconds: float = 1.0
 
+    @property
+    def stuck_records(self) -> int:
+        """How many may wait behind keys in trouble in one partition before it pauses."""
+        return int(self.high_water_records * self.stuck_ratio)
+
     def held_bytes(self, records: int, size_bytes: int) -> int:
         """What so many records of so many bytes take of memory, as high water counts it."""
         return size_bytes + records * self.record_bytes

@@ -78,13 +78,12 @@ class Streamer:
         self._answers = Answers(
             limits, self.dispatch, observer, clock, dice, self._entry_answered, self._enter_hold, self.hold
         )
-        self._commits = CommitSchedule(limits.commit_interval_seconds)
+        self.commits = CommitSchedule(limits.commit_interval_seconds)
         self._marks = Marks(limits, observer)
         self._handover = Handover(self, limits, source, observer)
         self._pressure = Pressure(limits)
         self._trickle = Trickle(limits)
         self._intake = Intake(self, rules, decoder, observer)
-        self._is_in_trouble = False
         self._stuck: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
         self._topic_partitions = topic_partitions
@@ -251,17 +250,17 @@ class Streamer:
 
     def _commit(self, now: float) -> None:
         self.finish_commits()
-        marks = self.news_of(self.ledger) if self._commits.is_due(now) else {}
-        if not marks and self._has_work and self.membership.needs_proof(now) and self._commits.is_free(now):
+        marks = self.news_of(self.ledger) if self.commits.is_due(now) else {}
+        if not marks and self._has_work and self.membership.needs_proof(now) and self.commits.is_free(now):
             marks = self._marks.as_they_stand(self.ledger)
         if marks:
-            self._commits.started(now, marks)
+            self.commits.started(now, marks)
             self.membership.asked(now, marks)
             self._source.start_commit(marks)
 
     def news_of(self, books: Iterable[Book]) -> dict[TopicPartition, Mark]:
         """What there is to commit of these, and Kafka has not acknowledged."""
-        return self._commits.changed(self._marks.of(books))
+        return self.commits.changed(self._marks.of(books))
 
     @property
     def _has_work(self) -> bool:
@@ -271,7 +270,7 @@ class Streamer:
     def finish_commits(self) -> None:
         """Learn what became of commits."""
         for marks, result in self._source.finished_commits():
-            self._commits.finished(marks, result)
+            self.commits.finished(marks, result)
             self.membership.answered(marks, result)
             self.committed(marks, result)
 
@@ -307,7 +306,7 @@ class Streamer:
         return records
 
     def _is_trickle(self, stage: Stage, now: float) -> bool:
-        is_held_up = bool(self._stuck) or (self._is_in_trouble and stage is not Stage.FLOWING)
+        is_held_up = bool(self._stuck) or (self._trickle.is_in_trouble and stage is not Stage.FLOWING)
         return self._trickle.is_open(now, self.ledger.in_flight, self.ledger.size_bytes, is_needed=is_held_up)
 
     def _to_pause(self, stage: Stage, now: float, *, is_trickle: bool = False) -> set[TopicPartition]:
@@ -315,28 +314,12 @@ class Streamer:
         is_holding = self.hold.reason is not None and not self.hold.lets_in(now)
         if is_holding or self.letters.is_blocked or (stage is Stage.PAUSED and not is_trickle):
             return assigned
-        stretched = {book.source for book in self.ledger if self._is_stretched(book)}
-        waiting = self._intake.waiting_longer_than(self._stuck_records)
-        stuck = self._crowded(stage) if is_trickle else self._stuck
-        return (stuck | waiting | stretched | self._marks.overfull) & assigned
-
-    def _crowded(self, stage: Stage) -> set[TopicPartition]:
-        """Partitions without a part in this trickle: where reading is held up everywhere, those with most."""
-        if stage is Stage.FLOWING or self._trickle.takes_all:
-            return set()
-        fair = self.ledger.in_flight / max(1, len(self.ledger.partitions))
-        return {book.source for book in self.ledger if book.in_flight > fair}
-
-    def _is_stretched(self, book: Book) -> bool:
-        """Whether too much would be sent again if what we commit were not believed."""
-        limits = self._limits
-        ratio = limits.span_ratio if self._marks.carries(book) else limits.untold_span_ratio
         # A letter that waits for evidence waits for records: there reading is what ends it.
-        return book.span > ratio * limits.high_water_records and not self.letters.is_held(book.oldest)
-
-    @property
-    def _stuck_records(self) -> int:
-        return int(self._limits.high_water_records * self._limits.stuck_ratio)
+        far = self._marks.stretched(self.ledger)
+        stretched = {book.source for book in far if not self.letters.is_held(book.oldest)}
+        waiting = self._intake.waiting_longer_than(self._limits.stuck_records)
+        stuck = self._trickle.left_out(stage, self.ledger) if is_trickle else self._stuck
+        return (stuck | waiting | stretched | self._marks.overfull) & assigned
 
     def _pause_and_resume(self, wanted: set[TopicPartition]) -> None:
         if wanted == self._paused:
@@ -382,7 +365,7 @@ class Streamer:
         for source in partitions:
             self._paused.discard(source)
             self._stuck.discard(source)
-        self._commits.forget(partitions)
+        self.commits.forget(partitions)
         self._marks.forget(partitions)
         self.dispatch.revived.forget_closed()
         self.letters.forget_closed()
@@ -393,11 +376,6 @@ class Streamer:
         assigned = [source.partition for source in self.ledger.partitions]
         share = share_of(self._limits.calls_per_minute, self._topic_partitions(), assigned)
         self.dispatch.quota.set_share(now, share)
-
-    @property
-    def commits(self) -> CommitSchedule:
-        """What the broker has acknowledged, and what is due."""
-        return self._commits
 
     @property
     def clock(self) -> Clock:
@@ -412,8 +390,8 @@ class Streamer:
         self._next_gauges = now + self._limits.gauges_seconds
         self._take_share(now)  # partitions may have been added to the topic
         troubled = self.dispatch.in_trouble()
-        self._is_in_trouble = bool(troubled) or self.dispatch.is_failing
-        self._stuck = stuck_partitions(troubled, self._stuck_records)
+        self._trickle.is_in_trouble = bool(troubled) or self.dispatch.is_failing
+        self._stuck = stuck_partitions(troubled, self._limits.stuck_records)
         self._observer.gauges(
             gauges_of(
                 now, self.ledger, self.dispatch, self.hold, self.letters, self._marks, len(self._paused)

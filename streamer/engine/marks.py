@@ -97,6 +97,14 @@ class Marks:
         """Whether the last mark of this partition told all that is settled ahead."""
         return bool(book.topic_id) and self._sizes.get(book.source, 0) <= self._limit
 
+    def stretched(self, books: Iterable[Book]) -> list[Book]:
+        """Those of which too much would be sent again if what we commit were not believed."""
+        limits = self._limits
+        told, untold = (
+            ratio * limits.high_water_records for ratio in (limits.span_ratio, limits.untold_span_ratio)
+        )
+        return [book for book in books if book.span > (told if self.carries(book) else untold)]
+
     def shrink(self) -> None:
         """The cluster takes less than we thought: write half of that from now on, or in the end none."""
         self._limit = self._limit // 2 if self._limit >= 2 * LEAST_CHARACTERS else 0

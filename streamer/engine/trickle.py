@@ -7,10 +7,12 @@ until a tenth of high water was read above it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from streamer.engine.ledger import Book
 from streamer.engine.limits import Limits
-from streamer.records import Record
+from streamer.engine.pressure import Stage
+from streamer.records import Record, TopicPartition
 
 SHORTEST_PAUSE_SECONDS = 1.0
 LONGEST_SECONDS = 5.0
@@ -31,6 +33,8 @@ class Trickle:
         # One try less than there are has a pause before it: this is shorter than any of them.
         self._pause = max(SHORTEST_PAUSE_SECONDS, limits.alone_seconds / limits.alone_refusals)
         self._opens_at = math.inf
+        self.is_in_trouble = False
+        """Whether anything is: set from outside."""
         self._above_records = self._above_bytes = 0
         """Read since high water was reached."""
         self.takes_all = True
@@ -48,6 +52,13 @@ class Trickle:
             self._above_records = self._above_bytes = 0
         has_room = self._above_records < self._room_records and self._above_bytes < self._room_bytes
         return self._opens_at <= now and has_room
+
+    def left_out(self, stage: Stage, books: Iterable[Book]) -> set[TopicPartition]:
+        """Partitions without a part in it this time."""
+        if stage is Stage.FLOWING or self.takes_all:
+            return set()
+        held = {book.source: book.in_flight for book in books}
+        return {source for source, records in held.items() if records > sum(held.values()) / len(held)}
 
     def has_read(self, records: Sequence[Record], now: float) -> None:
         """These came of it: that was it for this time."""
