@@ -58,7 +58,8 @@ class Trickle:
         if stage is Stage.FLOWING or self.takes_all:
             return set()
         held = {book.source: book.in_flight for book in books}
-        return {source for source, records in held.items() if records > sum(held.values()) / len(held)}
+        fair = sum(held.values()) / max(1, len(held))
+        return {source for source, records in held.items() if records > fair}
 
     def has_read(self, records: Sequence[Record], now: float) -> None:
         """These came of it: that was it for this time."""
