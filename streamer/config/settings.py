@@ -296,7 +296,10 @@ class Settings(BaseModel):
         high=86400,
     )
     dead_letter_window: int = _setting(
-        1000, "Records, newest first, among which bad ones are counted.", low=100, high=1_000_000
+        1000,
+        "Records, next to each other in reading, among which bad ones are counted.",
+        low=100,
+        high=1_000_000,
     )
     dead_letter_ratio: float = _setting(
         0.2,

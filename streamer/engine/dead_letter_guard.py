@@ -16,7 +16,7 @@ from typing import Protocol
 from streamer.engine.limits import Limits
 
 MOST_COHORTS = 128
-"""Kept apart; those before them are one."""
+"""So many of the newest are kept apart; what was read before is the oldest of them."""
 
 
 class Judgement(Protocol):
@@ -32,7 +32,7 @@ class Judgement(Protocol):
 
 
 class Window:
-    """The last 1,000 records in the order of judgement, each good or bad."""
+    """The last records in the order of judgement, each good or bad; as many as the limits say."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits

@@ -360,6 +360,34 @@ def test_all_of_high_water_behind_one_company_does_not_stop_the_reading_that_end
     assert [letter.record.offset for letter in bench.dead_letters.produced] == [0]
 
 
+@pytest.mark.parametrize("stop", ["hold", "letters"])
+def test_nothing_trickles_where_reading_has_no_use(stop: str) -> None:
+    """On hold, or while the dead-letter topic takes nothing: what is read would only wait."""
+    bench = Bench(answer=first_event_fails, partitions=2, limits=HOT)
+    bench.source.feed(track("good"), number=1)
+    for number in range(30):
+        bench.source.feed(track("bad", event=f"Event {number}"), number=0)
+    for number in range(120):
+        bench.source.feed(track(f"u-{number}"), number=1)
+        bench.turn()
+    assert partition(0) in bench.source.paused
+    if stop == "hold":
+        bench.sink.answer = lambda batch: NO_TOKEN
+        bench.source.feed(track("last"), number=1)
+        bench.turn(4)
+    else:
+        bench.dead_letters.is_full = True
+        bench.source.feed(b"no event", number=1)
+        bench.turn(4)
+    assert bench.source.paused == {partition(0), partition(1)}
+    for number in range(400):
+        bench.source.feed(track(f"v-{number}"), number=number % 2)
+    held = bench.streamer.ledger.in_flight
+    for _ in range(500):
+        bench.turn()
+        assert bench.streamer.ledger.in_flight <= held
+
+
 def test_a_letter_that_waits_for_evidence_does_not_stop_the_reading_that_brings_it() -> None:
     """Two records more were refused than need no evidence; then comes nothing for long that is sent."""
 
