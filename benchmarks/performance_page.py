@@ -101,8 +101,13 @@ def table(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+NOTHING_BESIDE = """Latency at half load, the drain under the quota and what comes again after a SIGKILL were not
+measured in this run; below stands how they are.
+"""
+
+
 def behaviour(results: Results) -> str:
-    """Markdown: what was measured beside the backlog; empty where nothing was."""
+    """Markdown: what was measured beside the backlog, or that nothing was."""
     lines = [
         (
             "| system | at events/s | p50 s | p99 s | drained in s | answered 429 "
@@ -112,7 +117,7 @@ def behaviour(results: Results) -> str:
     ]
     rows = [(name, found) for name, found in results["systems"].items() if BESIDE & found.keys()]
     if not rows:
-        return ""
+        return NOTHING_BESIDE
     for name, found in rows:
         shown = [_cell(found, figure, form) for figure, form in _COLUMNS.items()]
         lines.append(f"| {SHOWN[name]} | {' | '.join(shown)} |")

@@ -89,8 +89,8 @@ BESIDE |= {"again": 12.0, "activities_again": 7.0, "restart_seconds": 46.0}
 
 
 def test_what_is_measured_beside_the_backlog_has_a_table_of_its_own() -> None:
-    """None where nothing was measured; what did not come to its end is said, and its cells are empty."""
-    assert performance_page.behaviour(RESULTS) == ""
+    """That nothing was measured is said; what did not come to its end is said, and its cells are empty."""
+    assert performance_page.behaviour(RESULTS) == performance_page.NOTHING_BESIDE
     careful = {key: value for key, value in BESIDE.items() if key not in {"drain_seconds", "refused"}}
     results = RESULTS | {
         "latency_seconds": 20.0,
