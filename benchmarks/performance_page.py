@@ -101,8 +101,8 @@ def table(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
-NOTHING_BESIDE = """Latency at half load, the drain under the quota and what comes again after a SIGKILL were not
-measured in this run; below stands how they are.
+NOTHING_BESIDE = """Latency at half load, the drain under the quota and what comes again after a SIGKILL were
+not measured in this run; below stands how they are.
 """
 
 
