@@ -4,7 +4,8 @@ The only room that reads the process environment.
 """
 
 from streamer.config.environment import PropertyProblems, Tokens, load_settings, reload_secrets
-from streamer.config.settings import PREFIX, Settings, variable_name
+from streamer.config.fields import PREFIX, variable_name
+from streamer.config.settings import Settings
 from streamer.config.table import SettingRow, markdown_table, secret_values, settings_table, settings_warnings
 from streamer.config.values import (
     AvroReader,

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from streamer.config.settings import Settings, variable_name
+from streamer.config.fields import variable_name
+from streamer.config.settings import Settings
 from streamer.config.values import GroupProtocol, PlanhatMode
 
 ANSWER_MARGIN_SECONDS = 10

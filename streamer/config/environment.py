@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from pydantic import SecretStr, ValidationError
 
 from streamer.config.contradictions import contradictions
+from streamer.config.fields import PREFIX, variable_name
 from streamer.config.masking import masked_path
-from streamer.config.settings import PREFIX, Settings, variable_name
+from streamer.config.settings import Settings
 from streamer.config.table import allowed_values, is_secret, shown
 from streamer.config.values import PlanhatMode, is_secret_property
 from streamer.errors import MASK, SHORTEST_SECRET, SettingsError

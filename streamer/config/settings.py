@@ -12,28 +12,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
 from streamer.config import values
+from streamer.config.fields import derived, setting
 from streamer.transform.rules import Link, Rules
 
-PREFIX = "STREAMER_"
 MIB = 2**20
-
-
-def variable_name(field: str) -> str:
-    """The environment variable of a field: `kafka_topic` is STREAMER_KAFKA_TOPIC."""
-    return PREFIX + field.upper()
-
-
-def _setting(default: object, meaning: str, *, low: float | None = None, high: float | None = None) -> Any:  # noqa: ANN401 - stands for a default of any type
-    return Field(default, description=meaning, ge=low, le=high)
-
-
-def _derived(text: str, pattern: str, source: str, meaning: str) -> Any:  # noqa: ANN401 - as above
-    """A default made from an earlier field; `text` shows it in tables."""
-
-    def default(fields: dict[str, Any]) -> str:
-        return pattern.format(fields.get(source, ""))
-
-    return Field(default_factory=default, description=meaning, json_schema_extra={"default_text": text})
 
 
 def _mode(fields: dict[str, Any]) -> values.PlanhatMode:
@@ -50,11 +32,11 @@ class Settings(BaseModel):
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
     # --- Kafka -----------------------------------------------------------------------------------
     kafka_bootstrap_servers: values.Servers = Field(description="Brokers to ask for the cluster first.")
-    kafka_topic: values.Topic = _setting("segment.events", "Topic the Segment events are read from.")
-    kafka_group_id: values.Text = _setting(
+    kafka_topic: values.Topic = setting("segment.events", "Topic the Segment events are read from.")
+    kafka_group_id: values.Text = setting(
         "planhat-streamer", "Consumer group; replicas that share it share the work."
     )
-    kafka_dead_letter_topic: values.Topic = _derived(
+    kafka_dead_letter_topic: values.Topic = derived(
         "<topic>.dead-letters",
         "{}.dead-letters",
         "kafka_topic",
@@ -65,71 +47,71 @@ class Settings(BaseModel):
         repr=False,
         description="Further librdkafka properties, one name=value a line: security, client id, ...",
     )
-    kafka_value_format: values.ValueFormat = _setting(
+    kafka_value_format: values.ValueFormat = setting(
         "auto",
         "How record values are framed. `auto` tells Confluent, Avro single-object and JSON apart by their "
         "first bytes; `bare:<schema>` says that each value is an Avro datum of that bundled schema.",
     )
-    start: values.Start | None = _setting(
+    start: values.Start | None = setting(
         None,
         "Where to begin when the group has no committed offset. Required then; ignored where there is one.",
     )
-    commit_interval_seconds: float = _setting(
+    commit_interval_seconds: float = setting(
         0.5, "Seconds between commits of the partitions that moved.", low=0.05, high=60
     )
-    settled_overflow: values.SettledOverflow = _setting(
+    settled_overflow: values.SettledOverflow = setting(
         values.SettledOverflow.PAUSE,
         "When what is settled ahead of the committed offset nearly outgrows the commit's metadata: `pause` "
         "takes no new records of that partition until it shrinks, `resend` reads on, and a crash sends again "
         "what does not fit.",
     )
-    kafka_group_protocol: values.GroupProtocol = _setting(
+    kafka_group_protocol: values.GroupProtocol = setting(
         values.GroupProtocol.CLASSIC,
         "How the group shares its partitions: `classic`, or `consumer` (KIP-848, Kafka 4.0 and later), where "
         "the broker decides and says how long a session is.",
     )
-    kafka_group_instance_id: values.Text | None = _setting(
+    kafka_group_instance_id: values.Text | None = setting(
         None,
         "Name of a static member: a restart within the session keeps its partitions and moves nobody "
         "else's. One process at a time may bear it, such as the pod of a StatefulSet.",
     )
-    session_timeout_seconds: float = _setting(
+    session_timeout_seconds: float = setting(
         45,
         "Seconds without a heartbeat after which Kafka gives our partitions away. With the `consumer` "
         "protocol that is the broker's to say (`group.consumer.session.timeout.ms`): what it is at least.",
         low=6,
         high=1800,
     )
-    max_poll_interval_seconds: float = _setting(
+    max_poll_interval_seconds: float = setting(
         300, "Seconds between polls after which Kafka gives our partitions away.", low=10, high=86400
     )
-    max_event_bytes: values.Bytes = _setting(
+    max_event_bytes: values.Bytes = setting(
         MIB,
         "Bytes of the largest record that is decoded; a larger one is dead-lettered.",
         low=1024,
         high=32 * MIB,
     )
-    avro_reader: values.AvroReader = _setting(
+    avro_reader: values.AvroReader = setting(
         values.AvroReader.MADE, "What reads Avro: a reader `made` for each schema, or `fastavro` alone."
     )
-    duplicates_window: int = _setting(
+    duplicates_window: int = setting(
         100_000,
         "Recent messageIds whose copies are skipped as `duplicate`; 0 delivers every record. In memory: "
         "empty after a restart.",
         low=0,
         high=10_000_000,
     )
-    duplicates_seconds: float = _setting(
+    duplicates_seconds: float = setting(
         3600, "Seconds for which a messageId is remembered, at most.", low=1, high=86400
     )
 
     # --- schema registry -------------------------------------------------------------------------
-    schema_registry_url: values.Url | None = _setting(
+    schema_registry_url: values.Url | None = setting(
         None, "Schema registry for values in Confluent framing; without it such values cannot be read."
     )
-    schema_registry_user: values.Text | None = _setting(None, "User at the schema registry.")
-    schema_registry_password: SecretStr | None = _setting(None, "Password at the schema registry.")
-    schema_registry_ca: values.PemPath | None = _setting(
+    schema_registry_user: values.Text | None = setting(None, "User at the schema registry.")
+    schema_registry_password: SecretStr | None = setting(None, "Password at the schema registry.")
+    schema_registry_ca: values.PemPath | None = setting(
         None,
         "Path of a PEM file with the authorities to trust for the schema registry, instead of the system's.",
     )
@@ -138,7 +120,7 @@ class Settings(BaseModel):
     planhat_tenant_token: values.TenantToken = Field(
         description="Tenant token: names the tenant on the analytics host. Always needed."
     )
-    planhat_api_token: values.ApiToken | None = _setting(
+    planhat_api_token: values.ApiToken | None = setting(
         None,
         "API token of a service account that may write companies and endusers. Needed in `api` mode.",
     )
@@ -148,43 +130,43 @@ class Settings(BaseModel):
         "`passthrough` forwards each call to Planhat's Segment endpoint.",
         json_schema_extra={"default_text": "api with an API token, else passthrough"},
     )
-    planhat_subdomain: values.Subdomain = _setting(
+    planhat_subdomain: values.Subdomain = setting(
         "api",
         "Subdomain of the main API: `api`, or `api-<region>` if the app is at `app-<region>.planhat.com`.",
     )
-    planhat_api_url: values.Url = _derived(
+    planhat_api_url: values.Url = derived(
         "https://<subdomain>.planhat.com",
         "https://{}.planhat.com",
         "planhat_subdomain",
         "Base URL of the main API; overrides the subdomain.",
     )
-    planhat_analytics_url: values.Url = _setting(
+    planhat_analytics_url: values.Url = setting(
         "https://analytics.planhat.com", "Base URL of the host that takes activities."
     )
-    planhat_segment_url: values.Url = _setting(
+    planhat_segment_url: values.Url = setting(
         "https://analytics.planhat.com",
         "Base URL of the host with Planhat's Segment endpoint, `/dock/segment`; in `passthrough` mode alone.",
     )
-    planhat_calls_per_minute: int = _setting(
+    planhat_calls_per_minute: int = setting(
         160,
         "Calls a minute to the main API that the group's replicas may make together: each has what goes "
         "with its partitions. Whoever else uses the tenant's tokens shares Planhat's 200 with the group.",
         low=1,
         high=100_000,
     )
-    http_main_seconds: float = _setting(
+    http_main_seconds: float = setting(
         60, "Seconds one request to the main API may take in all, reply included.", low=1, high=600
     )
-    http_analytics_seconds: float = _setting(
+    http_analytics_seconds: float = setting(
         20,
         "Seconds one request to the analytics host, or to the Segment endpoint, may take in all.",
         low=1,
         high=600,
     )
-    activity_workers: int = _setting(
+    activity_workers: int = setting(
         4, "Requests with activities at one time, and as many with metrics.", low=1, high=64
     )
-    segment_workers: int = _setting(
+    segment_workers: int = setting(
         64,
         "Calls on their way to the Segment endpoint at one time, each over a connection of its own; in "
         "`passthrough` mode alone.",
@@ -193,47 +175,47 @@ class Settings(BaseModel):
     )
 
     # --- batches and back-pressure ---------------------------------------------------------------
-    bulk_items: int = _setting(
+    bulk_items: int = setting(
         5000, "Companies or endusers in one request; Planhat takes at most 5000.", low=1, high=5000
     )
-    bulk_bytes: values.Bytes = _setting(
+    bulk_bytes: values.Bytes = setting(
         8 * MIB, "Bytes of companies or endusers in one request.", low=64 * 1024, high=32 * MIB
     )
-    activity_bulk_items: int = _setting(
+    activity_bulk_items: int = setting(
         1000,
         "Activities, or metrics, in one request. A lost answer counts all of them twice, so fewer is safer.",
         low=1,
         high=50_000,
     )
-    activity_bulk_bytes: values.Bytes = _setting(
+    activity_bulk_bytes: values.Bytes = setting(
         4 * MIB, "Bytes of activities, or metrics, in one request.", low=64 * 1024, high=32 * MIB
     )
-    linger_seconds: float = _setting(
+    linger_seconds: float = setting(
         0.25, "Seconds a request may wait to be filled while there is room to send it.", low=0, high=60
     )
-    high_water_records: int = _setting(
+    high_water_records: int = setting(
         60_000,
         "Records in flight above which no more are read; while something fails, slowly a tenth more.",
         low=1,
         high=10_000_000,
     )
-    high_water_bytes: values.Bytes = _setting(
+    high_water_bytes: values.Bytes = setting(
         128 * MIB,
         "Bytes in flight (original, encoded, and 2 KiB for each record) above which no more are read.",
         low=MIB,
         high=64 * 2**30,
     )
 
-    low_water_ratio: float = _setting(
+    low_water_ratio: float = setting(
         0.7, "Share of high water below which reading goes on again.", low=0.1, high=0.95
     )
-    still_seconds: float = _setting(
+    still_seconds: float = setting(
         5,
         "Seconds above high water before partitions are paused, which throws away what was fetched ahead.",
         low=0,
         high=60,
     )
-    stuck_ratio: float = _setting(
+    stuck_ratio: float = setting(
         0.05,
         "Share of high water that may wait behind users in trouble before their partitions pause.",
         low=0.001,
@@ -241,143 +223,139 @@ class Settings(BaseModel):
     )
 
     # --- trying again ----------------------------------------------------------------------------
-    gate_longest_seconds: float = _setting(
+    gate_longest_seconds: float = setting(
         60, "Longest wait after a failure before a host is asked again.", low=1, high=3600
     )
-    throttled_longest_seconds: float = _setting(
+    throttled_longest_seconds: float = setting(
         120, "Longest wait after a 429 that does not say how long to wait.", low=1, high=3600
     )
-    hold_probe_seconds: float = _setting(
-        60, "Seconds between probes and log lines on hold.", low=1, high=3600
-    )
-    probe_operations: int = _setting(
-        100, "Operations in the first request after a failure.", low=1, high=5000
-    )
-    extra_calls_ratio: float = _setting(
+    hold_probe_seconds: float = setting(60, "Seconds between probes and log lines on hold.", low=1, high=3600)
+    probe_operations: int = setting(100, "Operations in the first request after a failure.", low=1, high=5000)
+    extra_calls_ratio: float = setting(
         0.2,
         "Share of calls for finding the operation at fault and second looks, while full requests wait.",
         low=0.01,
         high=1,
     )
-    isolation_calls: int = _setting(
+    isolation_calls: int = setting(
         26, "Calls that finding the operation at fault in one request may take.", low=1, high=1000
     )
-    alone_refusals: int = _setting(
+    alone_refusals: int = setting(
         5, "Refusals on its own after which an operation is dead-lettered.", low=1, high=1000
     )
-    alone_seconds: float = _setting(
+    alone_seconds: float = setting(
         600, "Seconds over which those refusals must have spread.", low=0, high=86400
     )
-    duplicated_tries: int = _setting(
+    duplicated_tries: int = setting(
         5, "Tries of an operation that Planhat calls a duplicate of another writer's.", low=1, high=1000
     )
-    duplicated_seconds: float = _setting(
+    duplicated_seconds: float = setting(
         120, "Seconds over which those tries must have spread before it is dead-lettered.", low=0, high=86400
     )
 
     # --- stopping and giving up ------------------------------------------------------------------
-    drain_seconds: float = _setting(
+    drain_seconds: float = setting(
         70,
         "Seconds to finish requests already sent when partitions are taken away or the program stops.",
         low=1,
         high=3600,
     )
-    grace_seconds: float = _setting(
+    grace_seconds: float = setting(
         90,
         "Seconds the orchestrator waits from SIGTERM to SIGKILL: its terminationGracePeriodSeconds.",
         low=1,
         high=7200,
     )
-    stuck_seconds: float = _setting(
+    stuck_seconds: float = setting(
         120,
         "Seconds without a poll after which the log is told where each thread stands, and /livez fails, so "
         "that the program is restarted.",
         low=10,
         high=86400,
     )
-    dead_letter_window: int = _setting(
+    dead_letter_window: int = setting(
         1000,
         "Records, next to each other in reading, among which bad ones are counted.",
         low=100,
         high=1_000_000,
     )
-    dead_letter_ratio: float = _setting(
+    dead_letter_ratio: float = setting(
         0.2,
         "Share of bad ones among these at which nothing more is dead-lettered and a person is called.",
         low=0.001,
         high=1,
     )
-    on_hold: values.OnHold = _setting(
+    on_hold: values.OnHold = setting(
         values.OnHold.HOLD,
         "When nothing can be sent until a person acts: `hold` stays joined and asks again every minute, "
         "`exit` ends the program after a while.",
     )
-    on_hold_exit_seconds: float = _setting(900, "Seconds on hold before `exit` exits.", low=0, high=86400)
+    on_hold_exit_seconds: float = setting(900, "Seconds on hold before `exit` exits.", low=0, high=86400)
 
     # --- what Planhat is told --------------------------------------------------------------------
-    unassigned: values.Text = _setting(
+    unassigned: values.Text = setting(
         "discard",
         "What to do with endusers for whom Planhat finds no company: `discard`, or the external id of "
         "a company that holds them.",
     )
-    unchanged_ttl: float = _setting(
+    unchanged_ttl: float = setting(
         3600,
         "Seconds for which an enduser's upsert is skipped `unchanged` when Planhat has accepted all that it "
         "says; 0 sends every one.",
         low=0,
         high=86400,
     )
-    unchanged_endusers: int = _setting(
+    unchanged_endusers: int = setting(
         100_000,
         "Endusers of whom is remembered what Planhat accepted; about 0.7 KB each at most.",
         low=0,
         high=10_000_000,
     )
-    revived_endusers: int = _setting(
+    revived_endusers: int = setting(
         10_000,
         "Endusers skipped `no_company` of whom is kept what was said, to be told with their next call that "
         "has a company; 0 keeps none.",
         low=0,
         high=1_000_000,
     )
-    link: Link = _setting(
+    link: Link = setting(
         Link.ALWAYS,
         "Whether a group call also attaches its user to the company: `always`, `if_absent` (only a user for "
         "whom Planhat finds no company), or `never`.",
     )
-    consent_categories: values.Names = _setting(
+    consent_categories: values.Names = setting(
         (), "Consent categories that Planhat stands under; a call that refuses one of them is skipped."
     )
-    integration_aliases: values.Names = _setting(
+    integration_aliases: values.Names = setting(
         (),
         "Keys in a call's `integrations` that stand for Planhat where its own is absent: the transport of a "
         "replay, such as Kafka.",
     )
-    mapping_file: values.MappingPath | None = _setting(
+    mapping_file: values.MappingPath | None = setting(
         None,
         "Path of a file that says what becomes of traits, properties and events, read at start; without one "
         "the defaults hold.",
     )
-    suppression_file: values.Suppression | None = _setting(
+    suppression_file: values.Suppression | None = setting(
         None,
         "Path of a list of users of whom Planhat is told nothing, read at start: user ids, e-mail addresses.",
     )
 
     # --- watching --------------------------------------------------------------------------------
-    http_host: values.Text = _setting(
+    http_host: values.Text = setting(
         "0.0.0.0",  # noqa: S104 - a probe comes from outside the container, and nothing secret is served
         "Address on which /metrics, /livez and /readyz are served.",
     )
-    http_port: int = _setting(
+    http_port: int = setting(
         8000,
         "Port on which /metrics, /livez and /readyz are served; 0 takes any free one.",
         low=0,
         high=65535,
     )
-    log_format: values.LogFormat = _setting(
+    log_format: values.LogFormat = setting(
         values.LogFormat.AUTO, "`json` lines, `console` for people, or `auto`: console on a terminal."
     )
-    log_level: values.LogLevel = _setting(values.LogLevel.INFO, "The least important level that is written.")
+    log_level: values.LogLevel = setting(values.LogLevel.INFO, "The least important level that is written.")
 
     @property
     def rules(self) -> Rules:

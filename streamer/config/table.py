@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from streamer.config.fields import variable_name
 from streamer.config.masking import masked_address, masked_addresses, masked_path, masked_text
-from streamer.config.settings import Settings, variable_name
+from streamer.config.settings import Settings
 from streamer.config.values import Allowed, PlanhatMode, is_secret_property
 from streamer.errors import MASK
 
