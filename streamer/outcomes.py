@@ -73,7 +73,7 @@ class SkipReason(StrEnum):
     UNCHANGED = "unchanged"
     """Planhat was told all of it before, within `STREAMER_UNCHANGED_TTL`, and accepted it."""
     UNCONFIRMED = "unconfirmed"
-    """Sent twice and answered 2xx, but the reply does not say whether this one was saved."""
+    """Sent twice and answered 2xx, but the reply does not say that this one was saved."""
     SETTLED_BEFORE = "settled_before"
     """Finished with before a crash or a rebalance, as the last commit's metadata says; read again."""
     DUPLICATE = "duplicate"

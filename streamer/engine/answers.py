@@ -303,14 +303,14 @@ class Answers:
     def _second_look(
         self, outbox: Outbox, ticket: Ticket, sent: int, *, is_missing: bool, now: float
     ) -> None:
-        """Not saved, or perhaps not: ask once more among fewer; what stays missing has no company."""
+        """Not saved, or perhaps not: once more among fewer. An enduser who stays missing has no company."""
         verdict = Verdict.MISSING if is_missing else Verdict.UNCLEAR
         ticket.looks += 1
         ticket.group_limit = sent if ticket.looks == 1 else max(1, sent // 2)
         if ticket.looks == 1 or (not is_missing and ticket.looks <= self._limits.second_looks):
             due = now + self._limits.second_look_seconds * (0.5 + self._dice())
             self._again(outbox, ticket, due, Kind.LOOK, verdict)
-        elif not is_missing:
+        elif not is_missing or ticket.endpoint is not Endpoint.ENDUSERS:
             self._endings.skip(ticket, SkipReason.UNCONFIRMED, now)
         elif (company := self._company_instead(ticket)) is not None:
             self._dispatch.say_differently(ticket, company=company)

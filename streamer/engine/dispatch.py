@@ -1,7 +1,7 @@
 """Dispatch: operations get their place in line, and requests go out when quota, gates and lanes allow."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -17,6 +17,7 @@ from streamer.engine.turns import Turns
 from streamer.engine.unchanged import Unchanged
 from streamer.errors import LedgerError
 from streamer.outcomes import Endpoint
+from streamer.records import Record
 from streamer.transform.operations import Operation, calls_of, outline
 
 TAKEN_APART = "taken_apart"
@@ -33,8 +34,8 @@ PARENTS = {
 LARGE_BYTES = 2_048
 """Of an operation encoded: so large, what it says is not kept beside that, or is counted once more where it
 must be. The many that are smaller are bounded by their number."""
-FULL_POLL_SECONDS = 0.5
-"""How long a full poll says that more comes: Kafka's answers may be that far apart."""
+BACKLOG_SECONDS = 0.5
+"""How long a full poll of a backlog says that more comes: Kafka's answers may be that far apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Dispatch:
         self.outboxes = {endpoint: Outbox(endpoint, limits) for endpoint in Endpoint}
         self.loads = Loads(limits.bulk(Endpoint.ENDUSERS).operations)
         self._turns = Turns()
-        self._full_poll_at = -FULL_POLL_SECONDS
+        self._backlog_seen_at = -BACKLOG_SECONDS
         self._was_extra = False
         """The newest call of the main API."""
         self.flights: dict[int, Flight] = {}
@@ -144,14 +145,22 @@ class Dispatch:
             for endpoint in self._turns.order(now, self._fills(now)):
                 sent = self._send_one(self.outboxes[endpoint], now) or sent
 
-    def full_poll(self, now: float) -> None:
-        """A poll returned as much as was asked for: there is a backlog, and more comes in the next turns."""
-        self._full_poll_at = now
+    def polled(self, records: Sequence[Record], now: float, time: float) -> None:
+        """What a poll returned; `time`: seconds since 1970.
+
+        As much as was asked for, and written longer ago than to linger for company takes: there is a backlog,
+        and more comes in the next turns. Full polls of what was written just now are a steady pace: who is
+        told late there is late for that alone.
+        """
+        self.loads.polled(len(records))
+        is_full = len(records) == self._limits.poll_records
+        if is_full and time - records[-1].timestamp_ms / 1000 > self._limits.backlog_linger_seconds:
+            self._backlog_seen_at = now
 
     def _fills(self, now: float) -> dict[Endpoint, float]:
         for outbox in self.outboxes.values():
             outbox.wake(now)
-            outbox.more_comes = now - self._full_poll_at < FULL_POLL_SECONDS
+            outbox.more_comes = now - self._backlog_seen_at < BACKLOG_SECONDS
         extras = self._may_call_extra(now)
         return {
             endpoint: outbox.fill(now, extras=extras or not endpoint.is_metered)

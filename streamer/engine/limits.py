@@ -97,8 +97,8 @@ class Limits:
     """Endusers skipped for want of a company of whom is kept what was said."""
     revived_bytes: int = 16 << 20
     backlog_linger_seconds: float = 2.0
-    """How long an operation for the main API waits for company while reading is at full speed: a call is
-    scarce, and what fills it is on its way."""
+    """How long an operation for the main API waits for company while a backlog is read, which is what was
+    written longer ago than that: a call is scarce, and what fills it is on its way."""
     probe_operations: int = 100
 
     gate_first_seconds: float = 0.5

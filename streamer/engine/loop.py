@@ -298,9 +298,7 @@ class Streamer:
         most = self._trickle.records if is_trickle else self._limits.poll_records
         records = self._source.poll(most, timeout)
         self.last_poll_at = self._clock.monotonic()
-        self.dispatch.loads.polled(len(records))
-        if len(records) == self._limits.poll_records:
-            self.dispatch.full_poll(self.last_poll_at)
+        self.dispatch.polled(records, self.last_poll_at, self._clock.time())
         if is_trickle and records:
             self._trickle.has_read(records, self.last_poll_at)
         return records

@@ -63,7 +63,7 @@ class Outbox:
         self.size = BulkSize(self.bulk.operations)
         self.flights = 0
         self.more_comes = False
-        """Reading goes at full speed: a bulk that is not full yet soon will be."""
+        """A backlog is read: a bulk that is not full yet soon will be."""
         self.isolations: deque[Isolation] = deque()
         """Hunts for operations at fault, one at a time."""
         self._alone: deque[Aside] = deque()

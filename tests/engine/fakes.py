@@ -77,15 +77,21 @@ class FakeSource:
         return {source: mark.offset for source, mark in self.marks.items()}
 
     def feed(
-        self, value: Any, *, number: int = 0, offset: int | None = None, key: bytes | None = b"k"
+        self,
+        value: Any,
+        *,
+        number: int = 0,
+        offset: int | None = None,
+        key: bytes | None = b"k",
+        time: float = 1_700_000_000.0,
     ) -> Record:
-        """Append one event (a mapping becomes JSON, bytes stay) to a partition."""
+        """Append one event (a mapping becomes JSON, bytes stay) to a partition, written long ago."""
         source = partition(number)
         log = self.logs[source]
         if offset is None:
             offset = log[-1].offset + 1 if log else self._next.get(source, 0)
         raw = value if isinstance(value, bytes) or value is None else msgspec.json.encode(value)
-        record = Record(source.topic, source.partition, offset, 1_700_000_000_000, key, raw)
+        record = Record(source.topic, source.partition, offset, int(time * 1000), key, raw)
         log.append(record)
         self._next[source] = offset + 1
         return record

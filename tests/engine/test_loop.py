@@ -324,6 +324,24 @@ def test_a_missing_enduser_is_looked_at_once_more_then_skipped() -> None:
     assert bench.committed() == 2
 
 
+def test_a_missing_company_is_unconfirmed_and_its_enduser_is_judged_by_itself() -> None:
+    """A company needs none: nobody may read that it has no company, nor lose the enduser told with it."""
+
+    def answer(batch: Batch) -> Answer:
+        verdict = Verdict.MISSING if batch.endpoint is Endpoint.COMPANIES else Verdict.ACCEPTED
+        return Answered((verdict,) * len(batch.operations))
+
+    bench = Bench(answer=answer)
+    bench.source.feed(group("acme", user="u-1"))
+    bench.turn(20)
+    assert [batch.endpoint for batch in bench.sink.sent] == [
+        Endpoint.COMPANIES, Endpoint.COMPANIES, Endpoint.ENDUSERS,
+    ]  # fmt: skip
+    assert bench.told.reasons["unconfirmed"] == 1
+    assert not bench.told.reasons["no_company"]
+    assert bench.committed() == 1
+
+
 def test_a_holding_company_takes_only_what_was_not_saved() -> None:
     """`unassigned` is used for endusers whose absence the reply shows, never up front."""
 

@@ -87,6 +87,17 @@ def test_bulks_are_full_while_a_backlog_is_read() -> None:
     assert sizes == [50] * 20
 
 
+def test_a_steady_pace_at_full_speed_is_no_backlog() -> None:
+    """Every poll is full of what was written just now: nobody waits two seconds for a fuller bulk."""
+    bench = Bench(limits=replace(SCARCE, calls_per_minute=600.0, bulks=DEFAULT_BULKS))
+    for number in range(1_000):
+        bench.source.feed(identify(f"u-{number}", company=None), time=bench.clock.time())
+    began = bench.clock.now
+    while not bench.sink.sent:
+        bench.turn(1, seconds=0.05)
+    assert bench.clock.now - began < 0.6
+
+
 def test_a_quiet_topic_is_not_delayed() -> None:
     """Nothing more is on its way: the linger is as short as ever."""
     bench = Bench(limits=SCARCE)

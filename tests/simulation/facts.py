@@ -212,7 +212,8 @@ class Facts:
     def _is_linked(self, fed: Fed, endpoint: Endpoint) -> bool:
         """Whether to say it again would change nothing.
 
-        Of a group call's user who is at Planhat, or was until a later call.
+        Of a group call's user who is at Planhat, or was until a later call. A copy says what the first of
+        them said: it is as late as that.
         """
         if fed.kind != "group" or endpoint is not Endpoint.ENDUSERS or fed.value is None:
             return False
@@ -220,7 +221,7 @@ class Facts:
         endusers = self._world.planhat.sandbox.store.endusers
         email = call["context"].get("traits", {}).get("email")
         names = {str(name).lower() for name in (call.get("userId"), email) if name}
-        if any(self._deleted.get(name, 0) > fed.sequence for name in names):
+        if any(self._deleted.get(name, 0) > fed.identity for name in names):
             return True
         return any(
             entry.fields.get("externalId") == call.get("userId", "")

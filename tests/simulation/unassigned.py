@@ -50,7 +50,8 @@ class Unassigned(Law):
 
     def _untried(self, member: Member, fed: Fed) -> str:
         moved, holding = self._moved.get((member, fed.sequence), set()), member.limits.unassigned_company
-        is_offered = self._world.terms.rules.link is Link.IF_ABSENT and fed.kind == "group"
+        is_linked = fed.kind == "group" and Endpoint.ENDUSERS in fed.endpoints
+        is_offered = is_linked and self._world.terms.rules.link is Link.IF_ABSENT
         if is_offered and not moved - {holding}:
             return "the company that it offers"
         is_of_enduser = fed.endpoints - {Endpoint.METRICS} == {Endpoint.ENDUSERS}

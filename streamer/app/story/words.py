@@ -38,7 +38,7 @@ ADVICE: Final[Mapping[SkipReason, tuple[str, str]]] = {
     ),
     SkipReason.UNCHANGED: ("Planhat had all of it already", "nothing"),
     SkipReason.UNCONFIRMED: (
-        "Planhat's reply did not say whether it was saved",
+        "Planhat's reply did not say that it was saved",
         "look the object up at Planhat (--ask-planhat)",
     ),
     SkipReason.SETTLED_BEFORE: ("it was finished with before a restart", "nothing"),
