@@ -106,6 +106,8 @@ class Facts:
         """By member's slot and endpoint: how many operations it was told as accepted."""
         self._deleted: dict[str, int] = {}
         """By external id and by address: the newest event for which Planhat deleted such an enduser."""
+        self._told_as_one: defaultdict[str, set[str]] = defaultdict(set)
+        """By external id: the addresses that Planhat was told of such an enduser."""
 
     def served(self, call: Call, outcomes: list[str]) -> None:
         self._outcomes[call] = outcomes
@@ -117,11 +119,15 @@ class Facts:
                     told.calls.append(call)
                 told.ignored += outcome in {"ignored", "hidden"}
         for operation in call.batch.operations:
+            if isinstance(operation, UpsertEnduser) and operation.external_id and operation.email:
+                self._told_as_one[operation.external_id].add(operation.email)
             if isinstance(operation, DeleteEnduser) and not operation.archives:
                 self._note_deleted(operation, max(call.readings))
 
     def _note_deleted(self, operation: DeleteEnduser, sequence: int) -> None:
-        for name in (operation.external_id, operation.email):
+        """Who is deleted by the external id had addresses too, and went by them."""
+        names = {operation.external_id, operation.email, *self._told_as_one[operation.external_id or ""]}
+        for name in names:
             if name is not None:
                 self._deleted[name.lower()] = max(sequence, self._deleted.get(name.lower(), 0))
 
