@@ -333,11 +333,15 @@ class Lanes:
         parts[0].ticket.drop(parts)
 
     def finish(self, ticket: Ticket) -> list[Ticket]:
-        """The ticket is answered for good: whoever waited for nothing else may go."""
+        """The ticket is answered for good: whoever waited for nothing else may go.
+
+        Told in one request with an earlier one that stays in line, it leaves that to those behind it.
+        """
+        if ticket.waits_for:
+            return self.withdraw([ticket])
         self.size -= len(ticket.parts)
         ticket.place = _DONE
-        endpoint = ticket.endpoint
-        tails = self._changes if endpoint.changes_objects else self._others[endpoint]
+        tails = self._changes if ticket.endpoint.changes_objects else self._others[ticket.endpoint]
         for key in ticket.keys:
             if tails.get(key) is ticket:
                 del tails[key]
@@ -348,8 +352,6 @@ class Lanes:
                 freed.append(follower)
         if ticket.followers:
             ticket.followers = {}
-        if ticket.waits_for:
-            ticket.waits_for = []
         return freed
 
     def withdraw(self, tickets: Iterable[Ticket]) -> list[Ticket]:

@@ -100,6 +100,17 @@ def test_withdrawing_the_middle_keeps_the_order_of_the_rest() -> None:
     assert line.free == {2}
 
 
+def test_one_answered_before_an_earlier_one_leaves_that_to_those_behind_it() -> None:
+    """Two travelled together and failed, and the later went back to Kafka: the earlier is tried again first."""
+    line = Line()
+    first, second = line.add(activity("u-1")), line.add(activity("u-1"))
+    line.add(activity("u-1"))
+    line.finish(second)
+    assert line.free == {0}
+    line.finish(first)
+    assert line.free == {2}
+
+
 def test_a_newcomer_waits_for_what_a_withdrawn_tail_waited_for() -> None:
     """The lane's tail is withdrawn: the next to come stands behind what was before it."""
     line = Line()
