@@ -350,8 +350,7 @@ class Lanes:
             follower.waits_for.remove(ticket)
             if not follower.waits_for and follower.place is _WAITING:
                 freed.append(follower)
-        if ticket.followers:
-            ticket.followers = {}
+        ticket.followers = {}
         return freed
 
     def withdraw(self, tickets: Iterable[Ticket]) -> list[Ticket]:

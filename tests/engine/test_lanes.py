@@ -101,7 +101,7 @@ def test_withdrawing_the_middle_keeps_the_order_of_the_rest() -> None:
 
 
 def test_one_answered_before_an_earlier_one_leaves_that_to_those_behind_it() -> None:
-    """Two travelled together and failed, and the later went back to Kafka: the earlier is tried again first."""
+    """Two travelled together and failed, and the later went back to Kafka: the earlier goes first."""
     line = Line()
     first, second = line.add(activity("u-1")), line.add(activity("u-1"))
     line.add(activity("u-1"))
