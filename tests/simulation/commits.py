@@ -73,7 +73,8 @@ class Commits(Law):
         }
         quiet = {offset for offset in ahead if not told.has(offset)}
         if not self._world.limits.pauses_on_overflow and min(quiet, default=-1) >= told.end:
-            quiet = quiet if told.end < self._least_end(reading, mark) else set()
+            # Where nothing fits nothing is told, and that ends nowhere.
+            quiet = quiet if max(told.end, mark.offset) < self._least_end(reading, mark) else set()
         for offset in sorted(quiet):
             self._broken(f"{mark} of partition {reading.source.partition} keeps quiet about {offset}")
 
