@@ -281,7 +281,8 @@ class Settings(BaseModel):
     )
     dead_letter_ratio: float = setting(
         0.2,
-        "Share of bad ones among these at which nothing more is dead-lettered and a person is called.",
+        "Share of bad ones among these at which nothing more is dead-lettered and a person is called; at 1 "
+        "everything may be bad.",
         low=0.001,
         high=1,
     )

@@ -15,6 +15,8 @@ from typing import Protocol
 
 from streamer.engine.limits import Limits
 
+EVERYTHING = 1.0
+"""The share that an operator lets be bad where a stretch of the topic is, for good."""
 MOST_COHORTS = 128
 """So many of the newest are kept apart; what was read before is the oldest of them."""
 
@@ -150,11 +152,12 @@ class DeadLetterGuard:
         self.reading = Window(limits)
         self.answers = Cohorts(limits)
         self._free = limits.dead_letter_allowance
+        self._is_on = limits.dead_letter_ratio < EVERYTHING
 
     @property
     def is_tripped(self) -> bool:
         """The fault is not in the records."""
-        return self.reading.is_tripped or self.answers.is_tripped
+        return self._is_on and (self.reading.is_tripped or self.answers.is_tripped)
 
     def may_produce(self, judgement: Judgement) -> bool:
         """Whether one more candidate, judged bad so, may be produced now."""

@@ -291,7 +291,7 @@ def test_a_company_that_is_not_saved_may_be_so_for_one_of_those_that_told_of_it(
     bench.turn(40)
     assert [bench.told.outcomes[0, offset] for offset in range(2)] == [
         DELIVERED,
-        (Fate.SKIPPED, SkipReason.NO_COMPANY),
+        (Fate.SKIPPED, SkipReason.UNCONFIRMED),
     ]
 
 

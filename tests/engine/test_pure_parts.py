@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -225,6 +227,14 @@ def test_letters_flow_with_evidence_that_few_are_bad() -> None:
     for _ in range(12):
         assert guard.may_produce(guard.reading)
         guard.produced()
+
+
+def test_at_the_whole_everything_may_be_bad() -> None:
+    """An operator who knows that a stretch of the topic is bad for good must get past it."""
+    guard = DeadLetterGuard(replace(LIMITS, dead_letter_ratio=1.0))
+    for _ in range(2_000):
+        guard.reading.judge(is_bad=True)
+    assert guard.may_produce(guard.reading)
 
 
 def test_a_fifth_bad_trips() -> None:

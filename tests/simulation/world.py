@@ -21,6 +21,8 @@ from tests.simulation.script import Step
 from tests.simulation.script import step as step_of
 from tests.simulation.terms import terms_of
 
+PATIENCE = 100
+"""Processes that end or hold for too many bad records, until a person lets any number be dead-lettered."""
 REST_ROUNDS = 5_000
 """Rounds in which everything must come to rest once nothing is wrong any more."""
 HOLDING = "co-holding"
@@ -89,6 +91,7 @@ class World:
             pauses_on_overflow=pauses,
             unassigned_company=words.get("unassigned"),
         )
+        self._gave_up = 0
         self._sequence = 0
         self._reading_numbers = 0
         self._dice = random.Random(int(words.get("dice", "0")))
@@ -226,6 +229,7 @@ class World:
             except LedgerError as error:
                 self.broken("conservation", f"the engine's own check: {error}")
             except StreamerError:
+                self._gave_up += 1
                 member.end()
         except Crashed:
             self._bury(member, is_applied=True)
@@ -463,8 +467,12 @@ class World:
     def _keep_running(self, slot: int) -> None:
         member = self.members.get(slot)
         if member is None or member.is_dead:
+            if self._gave_up > PATIENCE:
+                # A stretch that is bad for good, read from its beginning each time: as the runbook says.
+                self.limits = replace(self.limits, dead_letter_ratio=1.0)
             self.start(slot)
         elif member.streamer.hold.reason is HoldReason.DEAD_LETTERS:
+            self._gave_up += 1
             self.stop(member)  # only a person's restart ends this one
 
     def _progress(self) -> tuple[int, int]:
