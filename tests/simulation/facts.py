@@ -251,14 +251,18 @@ class Facts:
         return f"did not earn {reason}"
 
     def _tries(self, fed: Fed, member: Member) -> list[tuple[Endpoint, Tries]]:
-        """What this reading has to say of it, by endpoint."""
+        """What this reading has to say of it, by endpoint.
+
+        Of a member that is out of the group and has not heard of it: what any reading has.
+        """
         reading = member.readings.get(self._world.source_of(fed.sequence))
         family = self._world.family(fed)
         told = [(endpoint, self.of[each, endpoint]) for each in family for endpoint in fed.endpoints]
         return [
-            (endpoint, each.tries[reading.number])
+            (endpoint, tries)
             for endpoint, each in told
-            if reading and reading.number in each.tries
+            for number, tries in each.tries.items()
+            if reading is None or number == reading.number
         ]
 
     def _is_duplicated_for_good(self, tries: Tries, member: Member) -> bool:
