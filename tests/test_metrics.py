@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 from prometheus_client.samples import Sample
 
-from streamer.avro.registry_client import ABSENT, ADVICE, Trouble
+from streamer.avro.registry_http import ABSENT, ADVICE, Trouble
 from streamer.engine.answers import REFUSED_WHOLE
 from streamer.engine.dispatch import TAKEN_APART
 from streamer.engine.ports import (

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from streamer.app.awaited_schemas import AwaitedSchemas
 from streamer.app.told import Told
@@ -62,14 +62,7 @@ def decoder_of(
     """A decoder over the bundled schemas and, where one is set, the registry; for the last two see there."""
     registry = None
     if settings.schema_registry_url is not None:
-        password = settings.schema_registry_password
-        ca = settings.schema_registry_ca
-        client = RegistryClient(
-            settings.schema_registry_url,
-            user=settings.schema_registry_user,
-            password=None if password is None else password.get_secret_value(),
-            ca_file=None if ca is None else Path(ca),
-        )
+        client = RegistryClient(settings.schema_registry_url, **registry_access(settings))
         registry = Registry(client, time.monotonic)
     return Decoder(
         load_schemas(),
@@ -80,6 +73,16 @@ def decoder_of(
         wanted=wanted,
         told=told,
     )
+
+
+def registry_access(settings: Settings) -> dict[str, Any]:
+    """What whoever asks the registry is given beside its URL."""
+    password, ca = settings.schema_registry_password, settings.schema_registry_ca
+    return {
+        "user": settings.schema_registry_user,
+        "password": None if password is None else password.get_secret_value(),
+        "ca_file": None if ca is None else Path(ca),
+    }
 
 
 def wanted_fields(settings: Settings) -> Collection[str] | None:

@@ -11,16 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamer.avro.registry_client import (
-    ABSENT,
-    ADVICE,
-    Absent,
-    Answer,
-    AvroSchema,
-    JsonSchema,
-    Trouble,
-    Unreadable,
-)
+from streamer.avro.registry_client import Answer, AvroSchema, JsonSchema, Unreadable
+from streamer.avro.registry_http import ABSENT, ADVICE, Absent, Trouble
 
 ASK_AGAIN_SECONDS = 60.0
 """How long "no such schema" is believed."""

@@ -153,6 +153,12 @@ def _mapping(args: argparse.Namespace) -> int:
             return mapping.fields(args, _reader)
 
 
+def _schemas(args: argparse.Namespace) -> int:
+    from streamer.cli import schemas  # noqa: PLC0415 - only this command needs it
+
+    return schemas.run(load_settings(needs=()), args)
+
+
 EXECUTE: dict[str, Execute] = {
     "run": _run,
     "check": _check,
@@ -162,6 +168,7 @@ EXECUTE: dict[str, Execute] = {
     "settings": _settings,
     "mapping": _mapping,
     "dead-letters": _dead_letters,
+    "schemas": _schemas,
     **{name: partial(_stand_in, module) for name, module in STAND_INS.items()},
 }
 """Each takes the parsed arguments and returns the exit code."""

@@ -5,7 +5,7 @@ import importlib
 from typing import Any
 
 from streamer import __version__
-from streamer.cli import dead_letters, explain, mapping, transform, words
+from streamer.cli import dead_letters, explain, mapping, schemas, transform, words
 from streamer.cli.commands import EXECUTE, STAND_INS
 
 
@@ -44,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
         "publish": _add_publish,
         "mapping": _add_mapping,
         "dead-letters": _add_dead_letters,
+        "schemas": _add_schemas,
     }
     for name, text in words.COMMANDS.items():
         command = _add_command(commands, name, text, module=STAND_INS.get(name))
@@ -82,6 +83,17 @@ def _add_dead_letters(parser: argparse.ArgumentParser) -> None:
         "replay": dead_letters.add_replay,
     }
     for name, text in words.DEAD_LETTERS.items():
+        add_arguments[name](_add_command(actions, name, text))
+
+
+def _add_schemas(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="action")
+    add_arguments = {
+        "list": schemas.add_list,
+        "check": schemas.add_check,
+        "register": schemas.add_register,
+    }
+    for name, text in words.SCHEMAS.items():
         add_arguments[name](_add_command(actions, name, text))
 
 

@@ -195,6 +195,20 @@ no group and change nothing.
   $ streamer dead-letters replay --reason refused --dry-run
 """,
     ),
+    "schemas": CommandHelp(
+        "list the bundled Avro schemas, check and register them",
+        """\
+Show the schemas that come with this program, see whether a registry would take
+them, and put them there. STREAMER_SCHEMA_REGISTRY_URL names the registry, with
+_USER, _PASSWORD and _CA beside it.
+""",
+        """\
+  $ streamer schemas list
+
+  # Would the registry take them? Then put them there.
+  $ streamer schemas check && streamer schemas register
+""",
+    ),
     "settings": CommandHelp(
         "list every setting, its value and where it came from",
         """\
@@ -257,6 +271,57 @@ written, and no value is shown.
     ),
 }
 """The commands of `streamer mapping`."""
+
+SCHEMAS = {
+    "list": CommandHelp(
+        "list the bundled schemas",
+        """\
+List each bundled schema with the fingerprint that single-object framing carries, and
+its fields in short. Where a registry is set, also its subject there, with id and
+version of what it holds, and how that compares: equal, older (a version released
+before), newer (it has this schema and later ones), other (none of ours) or absent.
+""",
+        """\
+  $ streamer schemas list
+
+  # The id to write with, for `streamer publish --framing confluent:<id>`.
+  $ streamer schemas list --json | jq -r 'select(.schema == "track").id'
+""",
+    ),
+    "check": CommandHelp(
+        "see whether a registry would take them",
+        """\
+Ask the registry whether each bundled schema may become its subject's newest version,
+at the subject's level of compatibility, and tell its reasons. Where the level is
+NONE, which takes anything, each must read and be read by the newest version. Nothing
+is written. Without a registry, or with --released, each is compared with every
+version of it that was released. The exit status is 3 where one is not compatible.
+""",
+        """\
+  $ streamer schemas check
+
+  # In a build, with no registry near.
+  $ streamer schemas check --released
+""",
+    ),
+    "register": CommandHelp(
+        "register those that are not there yet",
+        """\
+Check all of them as `check` does; if each may go in, register those that the registry
+does not have, one by one, and say subject, version and id. What is there is left
+alone, so it can be run again at any time.
+""",
+        """\
+  # Look first, then do it.
+  $ streamer schemas register --dry-run
+  $ streamer schemas register
+
+  # For producers with TopicRecordNameStrategy.
+  $ streamer schemas register --subjects topic-record --topic segment.events
+""",
+    ),
+}
+"""The commands of `streamer schemas`."""
 
 DEAD_LETTERS = {
     "list": CommandHelp(

@@ -21,7 +21,8 @@ from streamer.avro.registry import (
     UNKNOWN_AFTER_SECONDS,
     Registry,
 )
-from streamer.avro.registry_client import MAX_REPLY_BYTES, AvroSchema, RegistryClient, Trouble, Unreadable
+from streamer.avro.registry_client import AvroSchema, RegistryClient, Unreadable
+from streamer.avro.registry_http import MAX_REPLY_BYTES, Trouble
 from streamer.avro.schemas import load_schemas
 from streamer.engine.ports import AwaitingSchema, Decoded
 from streamer.errors import InvalidEvent, SourceError
