@@ -29,7 +29,7 @@ STALL_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test simulate faults test-planhat-live check lint types contracts pins docs-check alerts-check deploy-check format docs alerts dashboard requirements bench bench-full bench-growth bench-pipeline bench-avro bench-quota fuzz image-soak wheel up down clean
+.PHONY: help setup demo test simulate faults test-planhat-live check lint types contracts pins docs-check alerts-check schemas-check deploy-check format docs alerts dashboard schemas requirements bench bench-full bench-growth bench-pipeline bench-avro bench-quota fuzz image-soak wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,7 +55,7 @@ test-planhat-live: $(INSTALLED) ## ask a real Planhat tenant what we assume of i
 		"_TENANT_TOKEN and _API_URL: a tenant of yours that may be written to"; exit 2; }
 	$(BIN)/python -m pytest -v -k real_tenant tests/planhat_contract $(ARGS)
 
-check: lint types contracts pins docs-check alerts-check deploy-check ## everything that needs no running: lint, types, contracts, docs, alerts, manifests
+check: lint types contracts pins docs-check alerts-check schemas-check deploy-check ## everything that needs no running: lint, types, contracts, docs, alerts, schemas, manifests
 
 lint: $(INSTALLED) ## ruff: lint and format
 	$(BIN)/ruff check .
@@ -79,6 +79,9 @@ docs-check: $(INSTALLED) ## generated tables, commands and links of the document
 alerts-check: $(INSTALLED) ## the PrometheusRule is in step with the alert rules
 	$(BIN)/python tools/alerts.py check
 
+schemas-check: $(INSTALLED) ## the Avro schemas fit every version of them that was released
+	$(BIN)/python tools/schemas.py check
+
 deploy-check: $(INSTALLED) ## Kubernetes manifests, compose file, dashboards, Dockerfile
 	$(CHECK_TESTS) tests/deploy -m "not real_kafka"
 
@@ -94,6 +97,9 @@ alerts: $(INSTALLED) ## write the PrometheusRule anew from the alert rules
 
 dashboard: $(INSTALLED) ## write Grafana's dashboard anew from its table of panels
 	$(BIN)/python tools/dashboard.py write
+
+schemas: $(INSTALLED) ## make what has changed in the Avro schemas their next version
+	$(BIN)/python tools/schemas.py freeze
 
 requirements: $(INSTALLED) ## write the pinned requirements anew (ARGS=--upgrade for newer versions)
 	$(BIN)/python tools/requirements.py compile $(ARGS)

@@ -1,6 +1,7 @@
 """A small schema registry that speaks Confluent's API on loopback, with faults on request.
 
-Its own test holds it against the client library of confluent_kafka.
+Its own test holds it against the client library of confluent_kafka. What it takes it judges with fastavro:
+by a datum of each kind that one schema writes, read by the other.
 """
 
 import base64
@@ -18,10 +19,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import fastavro.schema
 
+from tests.avro.resolution import is_readable
+
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 SUBJECT_NOT_FOUND = 40401
 VERSION_NOT_FOUND = 40402
 SCHEMA_NOT_FOUND = 40403
+NO_LEVEL_OF_ITS_OWN = 40408
 INVALID_SCHEMA = 42201
 
 
@@ -47,6 +51,9 @@ class Shelf:
     schemas: dict[int, dict[str, Any]] = field(default_factory=dict)
     """By id: `schema`, and `schemaType` and `references` where they are not the default."""
     subjects: dict[str, dict[int, Version]] = field(default_factory=dict)
+    level: str = "BACKWARD"
+    """Of subjects that have none of their own."""
+    levels: dict[str, str] = field(default_factory=dict)
 
     def id_of(self, schema: dict[str, Any]) -> int | None:
         """The id under which the same schema is kept, whatever the subject."""
@@ -86,6 +93,10 @@ class RegistryServer(ThreadingHTTPServer):
         """Between the bytes of a body, if not 0."""
         self.is_resetting = False
         """Close the connection without a reply."""
+        self.tells_reasons = True
+        """Confluent's does when asked to be verbose; Apicurio's never does."""
+        self.compares_with_all = True
+        """Otherwise with one version, named in the path, as Redpanda's."""
         self.asked: list[str] = []
         """Method, path and query of each request so far."""
 
@@ -200,12 +211,17 @@ class _Requests(BaseHTTPRequestHandler):
                 answer = self._schema(int(number))
             case ["GET", "subjects"]:
                 answer = [name for name in self.server.shelf.subjects if self._versions(name, with_deleted)]
-            case ["GET", "subjects", subject, "versions"]:
-                answer = sorted(self._existing(subject, with_deleted))
-            case ["GET", "subjects", subject, "versions", version]:
-                answer = self._version(subject, version, with_deleted)
+            case ["GET", "subjects", subject, "versions", *version]:
+                listed = sorted(self._existing(subject, with_deleted))
+                answer = self._version(subject, version[0], with_deleted) if version else listed
+            case ["GET", "config", *subject]:
+                answer = self._level(*subject)
+            case ["POST", "compatibility", "subjects", subject, "versions", *version] if version == [
+                "latest"
+            ] or (not version and self.server.compares_with_all):
+                answer = self._comparison(subject, self._checked(body), "verbose" in query)
             case ["POST", "subjects", subject, "versions"]:
-                answer = {"id": self.server.shelf.register(subject, self._checked(body))}
+                answer = self._register(subject, self._checked(body))
             case ["POST", "subjects", subject]:
                 answer = self._registered(subject, self._checked(body))
             case ["DELETE", "subjects", subject]:
@@ -213,6 +229,44 @@ class _Requests(BaseHTTPRequestHandler):
             case _:
                 raise _Refused(404, 404, "HTTP 404 Not Found")
         return answer
+
+    def _level(self, subject: str | None = None) -> dict[str, Any]:
+        shelf = self.server.shelf
+        try:
+            return {"compatibilityLevel": shelf.level if subject is None else shelf.levels[subject]}
+        except KeyError:
+            text = f"Subject '{subject}' does not have subject-level compatibility configured"
+            raise _Refused(404, NO_LEVEL_OF_ITS_OWN, text) from None
+
+    def _comparison(self, subject: str, schema: dict[str, Any], is_verbose: bool) -> dict[str, Any]:
+        reasons = self._reasons(subject, schema)
+        told = {"messages": reasons} if is_verbose and self.server.tells_reasons else {}
+        return {"is_compatible": not reasons, **told}
+
+    def _register(self, subject: str, schema: dict[str, Any]) -> dict[str, Any]:
+        shelf = self.server.shelf
+        kept = shelf.id_of(schema)
+        is_there = any(each.schema_id == kept for each in self._versions(subject, False).values())
+        reasons = [] if is_there else self._reasons(subject, schema)
+        if reasons:
+            text = f"Schema being registered is incompatible with an earlier schema: {reasons}"
+            raise _Refused(409, 409, text)
+        return {"id": shelf.register(subject, schema)}
+
+    def _reasons(self, subject: str, schema: dict[str, Any]) -> list[str]:
+        """Why a schema may not be the next version; a level that is transitive asks about all versions."""
+        shelf = self.server.shelf
+        level = shelf.levels.get(subject, shelf.level)
+        numbers = sorted(self._versions(subject, False))
+        versions = [shelf.subjects[subject][number] for number in numbers]
+        found = []
+        for kept in versions if level.endswith("_TRANSITIVE") else versions[-1:]:
+            new, old = (json.loads(each["schema"]) for each in (schema, shelf.schemas[kept.schema_id]))
+            if level.startswith(("BACKWARD", "FULL")) and not is_readable(new, old):
+                found.append(f"the new schema does not read version {numbers[versions.index(kept)]}")
+            if level.startswith(("FORWARD", "FULL")) and not is_readable(old, new):
+                found.append(f"version {numbers[versions.index(kept)]} does not read the new schema")
+        return found
 
     def _schema(self, number: int) -> dict[str, Any]:
         try:

@@ -1,5 +1,6 @@
 """Laws of the readers made for schemas: they read as fastavro's path does, or leave it to that."""
 
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -152,7 +153,7 @@ def test_schemas_without_a_reader_are_read_by_fastavro(schema: Any, why: str) ->
     with pytest.raises(Unsupported, match=why):
         made_reader(datums)
     told: list[tuple[str, str]] = []
-    one = Schema("Foreign", "foreign", hostile.__file__, b"8 bytes.", datums)  # type: ignore[arg-type]
+    one = Schema("Foreign", "foreign", Path(hostile.__file__), schema, b"8 bytes.", datums)
     decoder = Decoder(Schemas([one]), told=lambda schema_id, reason: told.append((schema_id, reason)))
 
     for _ in range(2):
