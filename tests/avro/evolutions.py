@@ -1,6 +1,11 @@
 """Changes of a schema, and whether each may be: for our judge, for fastavro, and for a real registry."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
+
+Edit = Callable[[dict[str, Any]], None]
 
 OPEN = {"type": "string", "logicalType": "json"}
 
@@ -95,3 +100,48 @@ CHANGES = {
 def within(schema: Any, default: Any = ...) -> dict[str, Any]:
     """A record of the field `x`."""
     return record("Around", x=schema if default is ... else (schema, default))
+
+
+# --- changes of the bundled files ------------------------------------------------------------------
+
+
+def change(folder: Path, label: str, edit: Edit) -> None:
+    """Edit a schema's file."""
+    path = folder / f"{label}.avsc"
+    definition = json.loads(path.read_text(encoding="utf-8"))
+    edit(definition)
+    path.write_text(json.dumps(definition), encoding="utf-8")
+
+
+def add_field(name: str, of: object, *default: object) -> Edit:
+    """Adds a field to a schema."""
+
+    def edit(definition: dict[str, Any]) -> None:
+        more = {"default": default[0]} if default else {}
+        definition["fields"].append({"name": name, "type": of, **more})
+
+    return edit
+
+
+def drop_field(name: str) -> Edit:
+    """Takes a field out of a schema."""
+
+    def edit(definition: dict[str, Any]) -> None:
+        definition["fields"] = [each for each in definition["fields"] if each["name"] != name]
+
+    return edit
+
+
+def set_type(name: str, of: object) -> Edit:
+    """Gives a field another type."""
+
+    def edit(definition: dict[str, Any]) -> None:
+        (member,) = (each for each in definition["fields"] if each["name"] == name)
+        member["type"] = of
+
+    return edit
+
+
+def rename(definition: dict[str, Any]) -> None:
+    """Gives a schema another name."""
+    definition["name"] = "Tracked"

@@ -95,6 +95,8 @@ class RegistryServer(ThreadingHTTPServer):
         """Close the connection without a reply."""
         self.tells_reasons = True
         """Confluent's does when asked to be verbose; Apicurio's never does."""
+        self.reason: str | None = None
+        """Told in the place of its own."""
         self.compares_with_all = True
         """Otherwise with one version, named in the path, as Redpanda's."""
         self.asked: list[str] = []
@@ -240,7 +242,8 @@ class _Requests(BaseHTTPRequestHandler):
 
     def _comparison(self, subject: str, schema: dict[str, Any], is_verbose: bool) -> dict[str, Any]:
         reasons = self._reasons(subject, schema)
-        told = {"messages": reasons} if is_verbose and self.server.tells_reasons else {}
+        listed = reasons if self.server.reason is None else [self.server.reason]
+        told = {"messages": listed} if is_verbose and self.server.tells_reasons else {}
         return {"is_compatible": not reasons, **told}
 
     def _register(self, subject: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """Laws of evolution: what any released version wrote is read today, and today's by whom that is promised."""
 
 import io
-import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,9 +18,8 @@ from streamer.engine.ports import Decoded
 from streamer.errors import InvalidEvent, SchemaError
 from streamer.outcomes import InvalidReason
 from tests.avro.events import CALL_TYPES
+from tests.avro.evolutions import Edit, add_field, change, drop_field, rename, set_type
 from tools.schemas import SUMS, freeze, main, problems
-
-Edit = Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture(name="folder")
@@ -29,48 +27,6 @@ def _folder(tmp_path: Path) -> Path:
     """A copy of `schemas/`, as in a source archive: no history, no tags."""
     shutil.copytree(IN_CHECKOUT, tmp_path / "schemas")
     return tmp_path / "schemas"
-
-
-def change(folder: Path, label: str, edit: Edit) -> None:
-    """Edit a schema's file."""
-    path = folder / f"{label}.avsc"
-    definition = json.loads(path.read_text(encoding="utf-8"))
-    edit(definition)
-    path.write_text(json.dumps(definition), encoding="utf-8")
-
-
-def add_field(name: str, of: object, *default: object) -> Edit:
-    """Adds a field to a schema."""
-
-    def edit(definition: dict[str, Any]) -> None:
-        more = {"default": default[0]} if default else {}
-        definition["fields"].append({"name": name, "type": of, **more})
-
-    return edit
-
-
-def drop_field(name: str) -> Edit:
-    """Takes a field out of a schema."""
-
-    def edit(definition: dict[str, Any]) -> None:
-        definition["fields"] = [each for each in definition["fields"] if each["name"] != name]
-
-    return edit
-
-
-def set_type(name: str, of: object) -> Edit:
-    """Gives a field another type."""
-
-    def edit(definition: dict[str, Any]) -> None:
-        (member,) = (each for each in definition["fields"] if each["name"] == name)
-        member["type"] = of
-
-    return edit
-
-
-def rename(definition: dict[str, Any]) -> None:
-    """Gives a schema another name."""
-    definition["name"] = "Tracked"
 
 
 # --- what CI checks --------------------------------------------------------------------------------
@@ -256,7 +212,7 @@ def test_a_program_of_yesterday_does_not_know_the_fingerprints_of_tomorrow(evolv
 
 
 def test_released_versions_do_not_stand_for_the_schema(evolving: Path) -> None:
-    """A name is the newest version's; older ones are found by fingerprint and by label, and counted nowhere."""
+    """A name is the newest version's; older ones are found by fingerprint and label, and not counted."""
     schemas = load_schemas(evolving)
     track, first = schemas.by_name("track"), schemas.by_name("track.v1")
 

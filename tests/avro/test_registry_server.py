@@ -65,8 +65,9 @@ def test_a_registered_schema_is_found_by_id_and_by_subject(client: Any) -> None:
     assert client.get_versions("person-value") == [1]
 
 
-def test_one_schema_has_one_id_in_every_subject(client: Any) -> None:
+def test_one_schema_has_one_id_in_every_subject(client: Any, server: RegistryServer) -> None:
     """Ids belong to schemas, versions to subjects."""
+    server.shelf.level = "NONE"
     first = client.register_schema("a", schema(ADDRESS))
     second = client.register_schema("b", schema(ADDRESS))
     third = client.register_schema("b", schema({"type": "string"}))
@@ -127,3 +128,35 @@ def test_a_deleted_subject_keeps_its_schemas(client: Any) -> None:
 
     assert client.get_subjects() == []
     assert json.loads(client.get_schema(number).schema_str) == ADDRESS
+
+
+def test_what_a_level_allows_is_asked_and_kept_to(client: Any, server: RegistryServer) -> None:
+    """By Confluent's client: the level in force, whether a schema would be taken, and that it is refused."""
+    wider = {**ADDRESS, "fields": [{"name": "city", "type": ["null", "string"]}]}
+    client.register_schema("address", schema(ADDRESS))
+    server.shelf.levels["address"] = "FORWARD"
+
+    assert client.get_compatibility("address") == "FORWARD"
+    assert client.get_compatibility() == "BACKWARD"
+    assert not client.test_compatibility("address", schema(wider))
+    with pytest.raises(schema_registry.SchemaRegistryError) as refused:
+        client.register_schema("address", schema(wider))
+    assert refused.value.http_status_code == 409
+
+    server.shelf.levels["address"] = "BACKWARD"
+    assert client.test_compatibility("address", schema(wider))
+    assert client.register_schema("address", schema(wider)) == 2
+    assert client.register_schema("address", schema(ADDRESS)) == 1, "what is there is there"
+
+
+def test_a_transitive_level_asks_about_every_version(client: Any, server: RegistryServer) -> None:
+    """A field that was dropped may come back with another type, unless older versions count too."""
+    for kind in ("string", None):
+        fields = [{"name": "a", "type": kind, "default": "x"}] if kind else []
+        client.register_schema("a", schema({"type": "record", "name": "A", "fields": fields}))
+    again = schema({"type": "record", "name": "A", "fields": [{"name": "a", "type": "long", "default": 1}]})
+
+    assert client.test_compatibility("a", again)
+    server.shelf.levels["a"] = "BACKWARD_TRANSITIVE"
+    with pytest.raises(schema_registry.SchemaRegistryError):
+        client.register_schema("a", again)
