@@ -46,7 +46,7 @@ class Stage:
             "streamer:8000": f"127.0.0.1:{streamer}", "prometheus:9090": f"127.0.0.1:{prometheus}",
             "alertmanager:9093": f"127.0.0.1:{alertmanager}", "localhost:9092": f"127.0.0.1:{outside}",
         }  # fmt: skip
-        self._paths = {"/sample/": f"{ROOT}/compose/sample/", "/schemas": f"{ROOT}/schemas"}
+        self._paths = {"/sample/": f"{ROOT}/compose/sample/"}
         self._shims()
 
     def _shims(self) -> None:
@@ -175,7 +175,7 @@ def _started(folder: Path, stack: ExitStack) -> Stage:
     registry = stack.enter_context(apicurio(version, folder / "registry.log"))
     stage.places["registry:8080"] = f"127.0.0.1:{registry}"
     assert stage.is_healthy("registry", str(registry))
-    assert "segment.track has id" in stage.run("schemas")
+    assert "track: registered as segment.Track, version 1" in stage.run("schemas")
     port = stage.places["sandbox:8080"].rpartition(":")[2]
     stage.start("sandbox", "--host=127.0.0.1", f"--port={port}")
     wait_until(lambda: stage.is_healthy("sandbox", port), SECONDS, f"the sandbox is well\n{folder}")
