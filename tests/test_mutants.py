@@ -31,7 +31,7 @@ class Copy:
         self._told = place / "told.txt"
         self._passed: set[str] = set()
         skipped = shutil.ignore_patterns("__pycache__")
-        for name in ("streamer", "schemas", "tests"):
+        for name in ("streamer", "schemas", "tests", "tools"):
             shutil.copytree(ROOT / name, place / name, ignore=skipped)
         shutil.copy(ROOT / "pyproject.toml", place)
         # Most of a run would be compiling. By the source's hash: by its time and size, as elsewhere,

@@ -67,7 +67,15 @@ class _Pair:
                 yield from self.differences(reader, branch, place)
             return
         if isinstance(reader, list):
-            if not any(self._fits(branch, writer) for branch in reader):
+            branches = [
+                self._reader_names.get(each, each) if isinstance(each, str) else each for each in reader
+            ]
+            if any(self._fits(branch, writer) for branch in branches):
+                return
+            alike = next((branch for branch in branches if _are_alike(branch, writer)), None)
+            if alike is not None:
+                yield from self.differences(alike, writer, place)
+            else:
                 yield f"{place or 'the datum'}: written as {_told(writer)}, read as {_told(reader)}"
             return
         what, written = kind(reader), kind(writer)
@@ -110,6 +118,12 @@ class _Pair:
 def _are_one(reader: AvroType, writer: AvroType) -> bool:
     """Whether two named types bear one name, without its namespace, or the reader's alias says so."""
     return _last(reader["name"]) == _last(writer["name"]) or writer["name"] in reader.get("aliases", ())
+
+
+def _are_alike(reader: AvroType, writer: AvroType) -> bool:
+    """Whether a branch is the one that was meant, so that what differs within it is worth telling."""
+    what = kind(writer)
+    return kind(reader) == what and (what not in _NAMED or _are_one(reader, writer))
 
 
 def _is_read_as(reader: AvroType, writer: AvroType) -> bool:

@@ -88,7 +88,7 @@ CHANGES = {
         f"x.a: {NOT_WRITTEN}",
     ),
     "a record in a union": Change(
-        ["null", record(a="int")], ["null", record(a="int", b="int")], "written as record R"
+        ["null", record(a="int")], ["null", record(a="int", b="int")], f"x.b: {NOT_WRITTEN}"
     ),
     "another name": Change(
         record("R", a="int"), record("S", a="int"), "record R, read as", "record S, read as"
