@@ -15,6 +15,7 @@ from streamer.avro import schemas as bundled
 from streamer.avro.encoder import Encoder
 from streamer.avro.registry_subjects import SubjectsClient
 from streamer.avro.schemas import IN_CHECKOUT, RELEASED, load_schemas
+from streamer.avro.subjects import State, SubjectNames
 from streamer.cli import main
 from streamer.errors import SchemaError, SourceError
 from tests.avro.evolutions import add_field, change, set_type
@@ -137,6 +138,14 @@ def test_a_subject_whose_versions_were_all_deleted_is_absent(server: RegistrySer
 
     assert main(["schemas", "list", "--json"]) == 0
     assert told(capsys)["track"]["state"] == "absent"
+
+
+def test_the_page_tells_of_every_state_and_name() -> None:
+    """Its tables have a row for each, in the words that the commands use."""
+    text = (IN_CHECKOUT.parent / "docs" / "schemas.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `?([a-z-]+)`? (?:\(default\) )?\|", text, re.MULTILINE)
+
+    assert {*State, *SubjectNames} <= set(rows)
 
 
 # --- check -----------------------------------------------------------------------------------------

@@ -88,6 +88,7 @@ def test_schemas_are_registered_once_and_their_records_read(
     client: Levels, url: str, capsys: Capture
 ) -> None:
     """Absent, then registered, then equal; the ids that are told stand in front of records that are read."""
+    assert client.level("segment.Track") == "NONE", "its default, as the page says"
     assert main(["schemas", "check"]) == 0
     assert main(["schemas", "register", "--dry-run"]) == 0
     assert client.versions("segment.Track") == ()
