@@ -27,9 +27,14 @@ STRIKES ?= 12
 SEED ?= 1
 STALL_SECONDS ?= 60
 
+# Of `make soak`: how long (SECONDS=600 instead of HOURS), and events a second.
+HOURS ?= 1
+SECONDS ?=
+RATE ?= 300
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test simulate faults test-planhat-live check lint types contracts pins docs-check alerts-check schemas-check deploy-check format docs alerts dashboard schemas requirements bench bench-full bench-growth bench-pipeline bench-avro bench-quota fuzz image-soak wheel up down clean
+.PHONY: help setup demo test simulate faults soak test-planhat-live check lint types contracts pins docs-check alerts-check schemas-check deploy-check format docs alerts dashboard schemas requirements bench bench-full bench-growth bench-pipeline bench-avro bench-quota fuzz image-soak wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,11 +48,14 @@ test: $(INSTALLED) ## run every test; those against a real Kafka where there is 
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 simulate: $(INSTALLED) ## the engine under chance, SEEDS=100000 from FIRST=0 on; or one SCRIPT=<file>
-	$(BIN)/python -m tests.simulation $(if $(SCRIPT),--script $(SCRIPT),--seeds $(SEEDS) --first $(FIRST))
+	$(BIN)/python -m tests.simulation $(if $(SCRIPT),--script $(SCRIPT),--seeds $(SEEDS) --first $(FIRST)) $(ARGS)
 
 faults: $(INSTALLED) ## strike a real Kafka, members and the sandbox: EVENTS=1000000 STRIKES=100 takes a quarter of an hour; or SCENARIO=stall
 	$(BIN)/python -m tests.faults $(if $(SCENARIO),--scenario $(SCENARIO) --seconds $(STALL_SECONDS),\
 		--events $(EVENTS) --strikes $(STRIKES) --seed $(SEED)) $(ARGS)
+
+soak: $(INSTALLED) ## hours of mixed load with faults on real parts, watched for what grows: HOURS=8 or SECONDS=600, RATE=300
+	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS),--hours $(HOURS)) --rate $(RATE) --seed $(SEED) $(ARGS)
 
 test-planhat-live: $(INSTALLED) ## ask a real Planhat tenant what we assume of it (see CONTRIBUTING)
 	@test -n "$$STREAMER_TEST_PLANHAT_API_TOKEN" -a -n "$$STREAMER_TEST_PLANHAT_TENANT_TOKEN" \

@@ -19,6 +19,8 @@ from tests.faults.verdict import verdict
 from tests.real_kafka.cluster import unavailable_reason
 from tests.real_kafka.member import Ended
 
+KEPT = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "faults.json"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what was asked for; 0 where all laws hold, 1 where one does not, 2 where it cannot run."""
@@ -40,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--again", type=Path, help="judge the evidence of an earlier run in this folder again"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="keep the figures for docs/reliability.md (then: make docs)"
     )
     args = parser.parse_args(arguments)
     if args.again is not None:
@@ -63,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (Broken, Ended) as error:
         tell(f"BROKEN: {error}\nlogs: {folder}")
         return 1
+    if args.write:
+        shutil.copy(folder / "report.json", KEPT)
     shutil.rmtree(folder / "kafka" / "log", ignore_errors=True)
     if found.is_good:
         shutil.rmtree(folder / "members")

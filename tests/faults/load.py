@@ -44,20 +44,32 @@ class Load(threading.Thread):
         super().__init__(daemon=True)
         self._pipeline = pipeline
         self._events = events
-        self._per_second = per_second
+        self.per_second = per_second
+        """The pace; may be changed at any time."""
         self._topic = DemoTopic(pipeline.kafka.bootstrap, pipeline.topic)
         self._encode = Encoder(load_schemas()).encode
         self._allowed = 0
         self._may_go = threading.Condition()
+        self._is_over = False
         self._mixed = [_Mixed(number) for number in range(MIXED)]
         self.handed = 0
         """Events given to the producer."""
+        self.records = 0
+        """Likewise, with what Planhat refuses beside them."""
+        self.record_bytes = 0
+        """Of their values."""
         self.error: Exception | None = None
 
     def let(self, allowed: int) -> None:
         """It may produce up to this many in all."""
         with self._may_go:
             self._allowed = allowed
+            self._may_go.notify()
+
+    def end(self) -> None:
+        """No more than was produced so far."""
+        with self._may_go:
+            self._is_over = True
             self._may_go.notify()
 
     def wait_for(self, handed: int) -> None:
@@ -78,11 +90,13 @@ class Load(threading.Thread):
         due = monotonic()
         for made in self._events:
             with self._may_go:
-                while self.handed >= self._allowed:
+                while self.handed >= self._allowed and not self._is_over:
                     self._may_go.wait()
                     due = monotonic()
+            if self._is_over:
+                break
             if self.handed % 50 == 0:
-                due = max(due + 50 / self._per_second, monotonic() - 1.0)
+                due = max(due + 50 / self.per_second, monotonic() - 1.0)
                 sleep(max(0.0, due - monotonic()))
             self._hand(made.key, made.value_bytes(self._encode), made.expectation)
             for extra in self._extras():
@@ -105,6 +119,8 @@ class Load(threading.Thread):
 
     def _hand(self, key: bytes | None, value: bytes | None, expectation: Expectation) -> None:
         expected = self._pipeline.expected
+        self.records += 1
+        self.record_bytes += len(value or b"")
         self._topic.produce(
             key, value, lambda partition, offset: expected.add(partition, offset, expectation)
         )

@@ -15,6 +15,7 @@ from tests.faults.report import table
 from tests.faults.schedule import Kind, Strike
 from tests.faults.strikes import Struck
 from tests.faults.verdict import verdict
+from tests.faults.vitals import vitals
 
 NORMAL_PER_SECOND: Final = 50.0
 TIMES_NORMAL: Final = 10.0
@@ -95,7 +96,7 @@ class Memory:
         until = monotonic() + seconds
         while monotonic() < until:
             for name, pid in self._pids.items():
-                self.samples[name].append(resident_mib(pid))
+                self.samples[name].append(vitals(pid).resident_mib)
             sleep(1.0)
 
     def at(self, name: str, share: float) -> float:
@@ -107,9 +108,3 @@ class Memory:
         """From then on."""
         samples = self.samples[name]
         return max(samples[min(int(share * len(samples)), len(samples) - 1) :])
-
-
-def resident_mib(pid: int) -> float:
-    """What a process holds in memory now."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024

@@ -1,7 +1,7 @@
 """How each kind of strike is struck, and when its traces are due."""
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import sleep, time
 from typing import Final, Literal, NamedTuple
 
@@ -38,10 +38,11 @@ class Struck(NamedTuple):
 
 
 class Striker:
-    """Strikes a plant."""
+    """Strikes a plant. Of members alone: only those in some slots; what all share hits all."""
 
-    def __init__(self, plant: Plant) -> None:
+    def __init__(self, plant: Plant, slots: Sequence[int] = range(STEADY)) -> None:
         self._plant = plant
+        self._slots = slots
         self._cuts: list[Cut] = []
         self._by_kind: dict[Kind, Callable[[Strike], None]] = {
             Kind.SIGKILL: self._sigkill,
@@ -101,7 +102,7 @@ class Striker:
         self._plant.end(STEADY)
 
     def _slot(self, strike: Strike) -> int:
-        return int(strike.whom * STEADY)
+        return self._slots[int(strike.whom * len(self._slots))]
 
     # --- the broker and the wires --------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ Exit code 0 when every law held, 1 when one was broken.
 """
 
 import argparse
+import json
 import multiprocessing
 import os
 import sys
@@ -18,6 +19,7 @@ from tests.simulation.script import read, written
 from tests.simulation.shrink import shrunk
 
 PROGRESS_SECONDS = 5.0
+KEPT = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "simulation.json"
 
 
 def told(seed: int, broken: Broken, *, is_shrunk: bool = True) -> str:
@@ -91,13 +93,19 @@ def main() -> int:
     parser.add_argument("--print", action="store_true", help="print the script of the first seed, and end")
     parser.add_argument("--quick", action="store_true", help="do not look for the shortest script")
     parser.add_argument("--law", action="append", default=[], help="look for seeds that break this law")
+    parser.add_argument(
+        "--write", action="store_true", help="keep the figures for docs/reliability.md (then: make docs)"
+    )
     args = parser.parse_args()
     if args.script is not None:
         return replay(args.script)
     if args.print:
         sys.stdout.write(written(script_of(args.first)) + "\n")
         return 0
-    return simulate(args.first, args.seeds, args.workers, is_shrunk=not args.quick, laws=args.law)
+    code = simulate(args.first, args.seeds, args.workers, is_shrunk=not args.quick, laws=args.law)
+    if args.write and code == 0:
+        KEPT.write_text(json.dumps({"first": args.first, "seeds": args.seeds}) + "\n", encoding="utf-8")
+    return code
 
 
 if __name__ == "__main__":

@@ -1,0 +1,81 @@
+"""`make soak`: hours of mixed load with faults on real parts, watched for what grows.
+
+    python -m tests.soak --hours 8 --rate 300 --seed 7
+
+Exit code 0 only if every law of `make faults` holds and no member that was spared grows.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.faults.campaign import tell
+from tests.faults.plant import Broken
+from tests.real_kafka.cluster import unavailable_reason
+from tests.real_kafka.member import Ended
+from tests.soak import figures
+from tests.soak.findings import report
+from tests.soak.run import MOST_EVENTS, soak
+from tests.soak.tables import show
+
+SHORTEST_SECONDS = 300.0
+"""Below that a member's start is still to be seen, and nothing can be judged."""
+EVERY_SECONDS = (30.0, 180.0)
+"""A strike each half minute in short runs, each three minutes in long ones."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what was asked for; 0 where all is well, 1 where it is not, 2 where it cannot run."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--hours", type=float, default=1.0, help="how long (%(default)s)")
+    parser.add_argument("--seconds", type=float, help="likewise, instead of --hours")
+    parser.add_argument("--rate", type=float, default=300.0, help="events a second (%(default)s)")
+    parser.add_argument(
+        "--every", type=float, help="seconds from strike to strike, about (a 20th of all, from 30 to 180)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of events and schedule (%(default)s)")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("build/soak"), help="of logs and report (%(default)s)"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help=f"keep the figures in {figures.SOAKED}, for docs/reliability.md"
+    )
+    args = parser.parse_args(arguments)
+    seconds = args.seconds if args.seconds is not None else args.hours * 3_600
+    if seconds < SHORTEST_SECONDS:
+        parser.error(f"{seconds:g} s are too short to judge what grows: {SHORTEST_SECONDS:g} at least")
+    if seconds * args.rate > MOST_EVENTS:
+        parser.error(f"the account holds {MOST_EVENTS} events: {MOST_EVENTS / seconds:.0f} a second, at most")
+    reason = unavailable_reason()
+    if reason is not None:
+        tell(f"no real Kafka can run here: {reason}")
+        return 2
+    folder = args.folder.resolve() / f"seed-{args.seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    low, high = EVERY_SECONDS
+    every = args.every or min(high, max(low, seconds / 20))
+    try:
+        found = soak(folder, seconds=seconds, per_second=args.rate, every_seconds=every, seed=args.seed)
+    except (Broken, Ended) as error:
+        tell(f"BROKEN: {error}\nlogs: {folder}")
+        return 1
+    told = report(found, seed=args.seed, python=platform.python_version(), cores=os.cpu_count())
+    figures.keep(folder / "report.json", told)
+    if args.write:
+        figures.keep(figures.ROOT / figures.SOAKED, told)
+    show(found, Console(width=None if sys.stdout.isatty() else 140))
+    shutil.rmtree(folder / "kafka" / "log", ignore_errors=True)
+    if found.is_good:
+        shutil.rmtree(folder / "members")
+    tell(f"report: {folder / 'report.json'}" + ("; write the page anew: make docs" if args.write else ""))
+    return 0 if found.is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
