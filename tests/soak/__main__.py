@@ -25,8 +25,8 @@ from tests.soak.tables import show
 
 SHORTEST_SECONDS = 300.0
 """Below that a member's start is still to be seen, and nothing can be judged."""
-EVERY_SECONDS = (30.0, 180.0)
-"""A strike each half minute in short runs, each three minutes in long ones."""
+EVERY_SECONDS = (40.0, 180.0)
+"""A strike each 40 s in short runs, each three minutes in long ones."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, help="likewise, instead of --hours")
     parser.add_argument("--rate", type=float, default=300.0, help="events a second (%(default)s)")
     parser.add_argument(
-        "--every", type=float, help="seconds from strike to strike, about (a 20th of all, from 30 to 180)"
+        "--every", type=float, help="seconds from strike to strike, about (a 20th of all, from 40 to 180)"
     )
     parser.add_argument("--seed", type=int, default=1, help="of events and schedule (%(default)s)")
     parser.add_argument(

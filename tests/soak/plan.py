@@ -16,8 +16,8 @@ QUIET_SHARE: Final = 0.2
 """Of each round."""
 ROUND_SECONDS: Final = 1_800.0
 FEWEST_ROUNDS: Final = 2
-SETTLES_SECONDS: Final = 15.0
-"""No strike comes so late that its traces would lie beyond the end."""
+LAST_SHARE: Final = 0.05
+"""No strike comes in the last part: the levels at the end are those of a group that is whole."""
 WARMING: Final = (Kind.TIMED_OUT, Kind.UNAVAILABLE, Kind.BROKER_RESTART, Kind.WIRE_LONG_CUT)
 """They hit all members, and make them hold as much as they ever will."""
 
@@ -55,7 +55,7 @@ def plan(seed: int, seconds: float, every_seconds: float) -> Plan:
     quiet = tuple(Quiet(at, at + length * QUIET_SHARE) for at in begins)
     moments: list[float] = []
     at = warm_up
-    while at < seconds - SETTLES_SECONDS:
+    while at < seconds * (1 - LAST_SHARE):
         if not any(part.begins <= at < part.ends for part in quiet):
             moments.append(at)
         at += every_seconds * rng.uniform(0.5, 1.5)
