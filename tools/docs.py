@@ -2,7 +2,7 @@
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end of generated -->`; nothing
 else of a page is touched. What is generated is made from the code that decides it: settings,
-metrics, outcomes, the command line, the titles of the decisions.
+metrics, outcomes, the command line, the titles of the decisions; and from figures that a run kept.
 """
 
 import ast
@@ -26,6 +26,7 @@ PAGES = (
     "docs/metrics.md",
     "docs/operations.md",
     "docs/outcomes.md",
+    "docs/reliability.md",
     "docs/secured-kafka.md",
     "docs/settings.md",
 )
@@ -178,7 +179,24 @@ def mapping_schema() -> str:
     return json.dumps(json_schema(), indent=2) + "\n"
 
 
-FILES: dict[str, Callable[[], str]] = {"docs/mapping.schema.json": mapping_schema}
+def reliability(part: str) -> str:
+    """Figures of the last runs that were kept, as text or as a plot."""
+    from tests.soak import figures  # noqa: PLC0415 - as above
+
+    results = {
+        "soak": (figures.soak_part, figures.SOAKED),
+        "soak-plot": (figures.plot, figures.SOAKED),
+        "faults": (figures.faults_part, figures.STRUCK),
+        "simulation": (figures.simulation_part, figures.SIMULATED),
+    }
+    make, kept = results[part]
+    return make(figures.kept(kept))
+
+
+FILES: dict[str, Callable[[], str]] = {
+    "docs/mapping.schema.json": mapping_schema,
+    "docs/reliability-soak.svg": lambda: reliability("soak-plot"),
+}
 """Files that are generated as a whole."""
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -200,6 +218,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "fates": lambda: outcomes("Fate"),
     "transient-reasons": lambda: outcomes("TransientReason"),
     "ignored-reasons": lambda: outcomes("MarkIgnored", "streamer/records.py"),
+    "soak": lambda: reliability("soak"),
+    "faults": lambda: reliability("faults"),
+    "simulation": lambda: reliability("simulation"),
     "hold-reasons": lambda: outcomes("HoldReason", "streamer/engine/ports.py"),
 }
 

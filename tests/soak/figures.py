@@ -20,8 +20,9 @@ Results = Mapping[str, Any]
 
 
 def keep(path: Path, results: Results) -> None:
-    """Write a report."""
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    """Write a report, a line for each of its parts."""
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(part)}" for name, part in results.items())
+    path.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
 
 
 def kept(name: str) -> Results:
@@ -38,8 +39,8 @@ def soak_part(results: Results) -> str:
         (
             f"{_time(results['seconds'])} at {results['per_second']:g} events a second, on "
             f"{results['cores']} cores with Python {results['python']}: {laws['produced']:,} records of "
-            f"{results['record_bytes']:,} bytes in the mean, {len(strikes)} strikes "
-            f"({', '.join(f'{count} `{kind}`' for kind, count in sorted(kinds.items()))})."
+            f"{results['record_bytes']:,} bytes in the mean, {len(strikes)} "
+            f"strikes ({', '.join(f'{count} `{kind}`' for kind, count in sorted(kinds.items()))})."
         ),
         "",
         "| | found | allowed |",
