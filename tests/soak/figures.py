@@ -184,9 +184,9 @@ def _legend(
         for mib in range(0, int(most) + 1, step)
     ]
     parts += [
-        f'<text x="{x(results["seconds"] * share):.1f}" y="{bottom + 22}" text-anchor="middle" fill="#555">'
+        f'<text x="{x(results["seconds"] * share):.1f}" y="{bottom + 22}" text-anchor="{anchor}" fill="#555">'
         f"{escape(_time(results['seconds'] * share) if share else '0')}</text>"
-        for share in (0.0, 0.5, 1.0)
+        for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
     ]
     names = list(results["judged"])
     parts += [
