@@ -25,9 +25,10 @@ def keep(path: Path, results: Results) -> None:
     path.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
 
 
-def kept(name: str) -> Results:
-    """A report that was kept."""
-    found: Results = json.loads((ROOT / name).read_text(encoding="utf-8"))
+def kept(name: str) -> Results | None:
+    """A report that was kept; None before the first."""
+    path = ROOT / name
+    found: Results | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     return found
 
 
