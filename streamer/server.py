@@ -1,10 +1,10 @@
-"""/metrics, /livez and /readyz over HTTP, on threads of their own.
+"""Pages, /metrics, /livez and /readyz over HTTP, on threads of their own.
 
-Nothing here waits for the owner thread: probes and metrics answer while it is busy.
+Nothing here waits for the owner thread: all of it answers while that is busy.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http.client import responses
 from socket import AF_INET, AF_INET6, socket
 from socketserver import TCPServer, ThreadingMixIn
@@ -32,6 +32,9 @@ class Health(NamedTuple):
 
 Probe = Callable[[], Health]
 
+Page = Callable[[str], tuple[Mapping[str, str], bytes]]
+"""From the query to headers, the content's type among them, and body."""
+
 
 def recent_poll(
     last_poll: Callable[[], float | None], monotonic: Callable[[], float], limit_seconds: float
@@ -54,12 +57,21 @@ def recent_poll(
 
 
 class Server:
-    """Serves one registry and two probes until stopped."""
+    """Serves one registry, two probes and pages by their paths, until stopped."""
 
-    def __init__(self, host: str, port: int, registry: CollectorRegistry, alive: Probe, ready: Probe) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        alive: Probe,
+        ready: Probe,
+        pages: Mapping[str, Page] | None = None,
+    ) -> None:
         self._address = (host, port)
         self._metrics = make_wsgi_app(registry)
         self._probes = {"/livez": alive, "/readyz": ready}
+        self._pages = dict(pages or {})
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -97,20 +109,29 @@ class Server:
         if path == "/metrics":
             chunks: Iterable[bytes] = self._metrics(environ, start_response)
             return chunks
-        if path not in self._probes:
-            return _reply(start_response, 404, "there are /metrics, /livez and /readyz")
-        if method not in {"GET", "HEAD"}:
-            return _reply(start_response, 405, "use GET")
-        health = self._probes[path]()
-        chunks = _reply(start_response, 200 if health.is_well else 503, health.reason)
-        return chunks if method == "GET" else []
+        if path not in self._probes and path not in self._pages:
+            paths = [*self._pages, "/metrics", *self._probes]
+            reply = _words(404, f"there are {', '.join(paths[:-1])} and {paths[-1]}")
+        elif method not in {"GET", "HEAD"}:
+            reply = _words(405, "use GET", Allow="GET, HEAD")
+        elif path in self._probes:
+            health = self._probes[path]()
+            reply = _words(200 if health.is_well else 503, health.reason)
+        else:
+            reply = (200, *self._pages[path](environ.get("QUERY_STRING", "")))
+        status, headers, body = reply
+        told = {**headers, "Content-Length": str(len(body))}
+        start_response(f"{status} {responses[status]}", list(told.items()))
+        return [] if method == "HEAD" else [body]
 
 
-def _reply(start_response: "StartResponse", status: int, words: str) -> list[bytes]:
-    body = f"{words}\n".encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    start_response(f"{status} {responses[status]}", headers)
-    return [body]
+def _words(status: int, words: str, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
+    fixed = {
+        "Content-Type": "text/plain; charset=utf-8",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
+    return status, {**fixed, **headers}, f"{words}\n".encode()
 
 
 class _Server(ThreadingMixIn, WSGIServer):

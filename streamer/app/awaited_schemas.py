@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from streamer.avro.decoder import Decoder
 from streamer.avro.registry import RegistryProblem
-from streamer.logs import Event, log
+from streamer.logs import Event, log, schema_advice
 from streamer.logs.quiet import Quiet
 
 
@@ -43,5 +43,5 @@ class AwaitedSchemas:
             reason=longest.reason,
             schemas=schemas,
             seconds=round(longest.seconds),
-            next=f"its partitions wait and are read on once it is there; {longest.advice}",
+            next=schema_advice(longest.advice),
         )

@@ -9,12 +9,14 @@ from streamer.app.garbage import look_for_cycles_seldom
 from streamer.app.signals import stop_on_signal
 from streamer.app.verifying import verify
 from streamer.app.watchdog import Watchdog, log_stacks
-from streamer.config import Settings, settings_table, settings_warnings
+from streamer.avro.registry_client import ADVICE
+from streamer.config import Settings, secret_values, settings_table, settings_warnings
 from streamer.engine.loop import Streamer
 from streamer.kafka.source import KafkaSource
-from streamer.logs import Event, log
+from streamer.logs import Event, Redaction, log
 from streamer.metrics import Metrics, registry_of
 from streamer.server import Health, Server, recent_poll
+from streamer.status import Fixed, StatusPage
 
 EXIT_CLEAN: Final = 0
 
@@ -64,7 +66,22 @@ def _serve(
             return Health(is_well=True, reason="the group has been joined")
         return Health(is_well=False, reason="the group has not been joined yet")
 
-    server = Server(settings.http_host, settings.http_port, registry_of(metrics), alive, ready)
+    status = StatusPage(metrics, fixed_of(settings, time.time()))
+    pages = {"/": status.html, "/status.json": status.json}
+    server = Server(settings.http_host, settings.http_port, registry_of(metrics), alive, ready, pages)
     port = server.start()
     stack.callback(server.stop)
     return port
+
+
+def fixed_of(settings: Settings, started_at: float) -> Fixed:
+    """What the status page tells of the settings: masked, and with every secret struck out as in the log."""
+    struck = Redaction(secret_values(settings)).text
+    return Fixed(
+        topic=struck(settings.kafka_topic),
+        group=struck(settings.kafka_group_id),
+        started_at=started_at,
+        stuck_seconds=settings.stuck_seconds,
+        settings=[row._replace(value=struck(row.value)) for row in settings_table(settings)],
+        schema_advice=ADVICE,
+    )

@@ -35,7 +35,7 @@ class Told(Observers):
     def gauges(self, gauges: Gauges) -> None:
         """Pass on, and look at the Kafka edge and the awaited."""
         unread, retention = self._source.unread(), self._source.retention_seconds
-        since = self._source.unread_since()
+        since, places = self._source.unread_since(), self._source.places()
         self.kafka = KafkaReport(
             unread=unread,
             undelivered_age_seconds=undelivered_ages(self._time(), gauges, unread, since),
@@ -43,6 +43,8 @@ class Told(Observers):
             log_ends_at=self._source.log_ends_at,
             retention_seconds={} if retention is None else {self._source.topic: retention},
             drain_forecast_seconds=drain_forecast(gauges, unread) if self._is_metered else None,
+            committed={each: at.committed for each, at in places.items() if at.committed is not None},
+            is_paused={each: at.is_paused for each, at in places.items()},
         )
         self._awaited_schemas.look()
         super().gauges(gauges)

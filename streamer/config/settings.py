@@ -345,11 +345,11 @@ class Settings(BaseModel):
     # --- watching --------------------------------------------------------------------------------
     http_host: values.Text = setting(
         "0.0.0.0",  # noqa: S104 - a probe comes from outside the container, and nothing secret is served
-        "Address on which /metrics, /livez and /readyz are served.",
+        "Address on which the status page, /metrics, /livez and /readyz are served.",
     )
     http_port: int = setting(
         8000,
-        "Port on which /metrics, /livez and /readyz are served; 0 takes any free one.",
+        "Port on which the status page, /metrics, /livez and /readyz are served; 0 takes any free one.",
         low=0,
         high=65535,
     )

@@ -1,10 +1,19 @@
 """What this member was given of the log, and what lies in it unread, since when."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from streamer.kafka.log_ends import LogEnd
 from streamer.kafka.statistics import Statistics
 from streamer.records import Record, TopicPartition
+
+
+class Place(NamedTuple):
+    """Where a partition stands, as far as the consumer knows."""
+
+    committed: int | None
+    """The offset last committed, as of the last report; None where none is known."""
+    is_paused: bool
 
 
 class Backlog:
@@ -63,6 +72,10 @@ class Backlog:
     def position(self, partition: TopicPartition) -> int | None:
         """The offset after the last record given; None before the first."""
         return self._positions.get(partition)
+
+    def committed(self, partition: TopicPartition) -> int | None:
+        """The offset last committed, as of the last report; None where none is known."""
+        return self._committed.get(partition)
 
     def unread(self, ends: Mapping[TopicPartition, LogEnd]) -> dict[TopicPartition, int]:
         """Records between our place and the end, of the partitions whose place is known.

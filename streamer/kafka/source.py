@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from streamer.engine.ports import Assignment, CommitResult
 from streamer.errors import SourceError
-from streamer.kafka.backlog import Backlog
+from streamer.kafka.backlog import Backlog, Place
 from streamer.kafka.commits import Finished, commit_result, finished
 from streamer.kafka.configuration import consumer_configuration, logger, onlooker_configuration
 from streamer.kafka.denials import CommitDenials
@@ -186,11 +186,6 @@ class KafkaSource:
         return self._has_joined
 
     @property
-    def queued_bytes(self) -> int:
-        """Bytes read ahead inside librdkafka, as of the last statistics."""
-        return self._statistics.queued_bytes
-
-    @property
     def topic(self) -> str:
         """What this member reads."""
         return self._topic
@@ -217,6 +212,10 @@ class KafkaSource:
     def retention_seconds(self) -> float | None:
         """How long Kafka keeps the topic's records; None where it does not say so, or keeps them for ever."""
         return self._retention.seconds
+
+    def places(self) -> Mapping[TopicPartition, Place]:
+        """By assigned partition, what the group committed last, and whether it is paused."""
+        return {each: Place(self._backlog.committed(each), each in self._paused) for each in self._assigned}
 
     def unread(self) -> Mapping[TopicPartition, int]:
         """Records in the log that this member has not been given, by assigned partition.

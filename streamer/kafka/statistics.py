@@ -19,8 +19,6 @@ class Statistics:
     """By partition number: where the next fetch begins, if nothing fetched waits to be taken."""
     topic_partitions: int = 0
     """How many partitions the topic has, whoever reads them; 0 before anything of it is assigned."""
-    queued_bytes: int = 0
-    """Bytes read ahead that the application has not taken yet."""
     is_steady: bool = False
     """Whether this member is in its group with nothing left to settle."""
     has_brokers: bool = True
@@ -48,7 +46,6 @@ def read_statistics(text: str, topic: str) -> Statistics:
             if partition.get("next_offset", -1) >= 0 and not partition.get("fetchq_cnt", 0)
         },
         topic_partitions=len(partitions),
-        queued_bytes=sum(partition.get("fetchq_size", 0) for partition in partitions.values()),
         is_steady=group.get("state") == "up" and group.get("join_state") == "steady",
         has_brokers=any(each.get("source") in _KNOWN for each in report.get("brokers", {}).values()),
     )

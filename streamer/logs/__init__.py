@@ -2,8 +2,8 @@
 
 from streamer.logs.events import LINES, Event, Level
 from streamer.logs.fan_out import Observers
-from streamer.logs.observer import LogObserver
-from streamer.logs.writing import FieldValue, configure_logs, log, redact_also
+from streamer.logs.observer import LogObserver, hold_advice, schema_advice
+from streamer.logs.writing import FieldValue, Redaction, configure_logs, log, redact_also
 
 __all__ = [
     "LINES",
@@ -12,7 +12,10 @@ __all__ = [
     "Level",
     "LogObserver",
     "Observers",
+    "Redaction",
     "configure_logs",
+    "hold_advice",
     "log",
     "redact_also",
+    "schema_advice",
 ]

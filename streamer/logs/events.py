@@ -61,7 +61,7 @@ LINES: Mapping[Event, Line] = {
     Event.SETTINGS_EFFECTIVE: Line(Level.INFO, "The settings in force at start, secrets masked."),
     Event.SETTING_DOUBTED: Line(Level.WARNING, "A setting is allowed and still unwise."),
     Event.STARTED: Line(Level.INFO, "Start-up checks passed; the group is being joined."),
-    Event.SERVING: Line(Level.INFO, "Metrics and health are served on this address."),
+    Event.SERVING: Line(Level.INFO, "The status page, metrics and health are served on this address."),
     Event.STOP_REQUESTED: Line(Level.INFO, "A signal asked for an end; what is in flight is being finished."),
     Event.STOPPED: Line(Level.INFO, "The program ended in order."),
     Event.FAILED: Line(Level.ERROR, "The program cannot go on; uncommitted records will be read again."),

@@ -191,11 +191,11 @@ class LogObserver:
 
     def hold_entered(self, reason: "HoldReason") -> None:
         """A person is needed."""
-        self._log(Event.HOLD_ENTERED, reason=reason.value, next=_advice(reason))
+        self._log(Event.HOLD_ENTERED, reason=reason.value, next=hold_advice(reason.value))
 
     def holding(self, reason: "HoldReason", seconds: float) -> None:
         """A person is still needed."""
-        self._log(Event.HOLDING, reason=reason.value, seconds=round(seconds), next=_advice(reason))
+        self._log(Event.HOLDING, reason=reason.value, seconds=round(seconds), next=hold_advice(reason.value))
 
     def hold_left(self, reason: "HoldReason") -> None:
         """A person did it."""
@@ -229,5 +229,11 @@ def ranges(numbers: Iterable[int]) -> str:
     return " ".join(f"{low}-{high}" if high > low else str(low) for low, high in runs)
 
 
-def _advice(reason: "HoldReason") -> str:
-    return f"nothing is sent and nothing is lost; {ADVICE[reason.value]}"
+def hold_advice(reason: str) -> str:
+    """What a hold comes to and what to do about it, by the value of its `HoldReason`."""
+    return f"nothing is sent and nothing is lost; {ADVICE[reason]}"
+
+
+def schema_advice(advice: str) -> str:
+    """What comes of a schema that records wait for, and what to do, by the registry client's advice."""
+    return f"its partitions wait and are read on once it is there; {advice}"

@@ -100,6 +100,11 @@ DEAD_LETTERS = _counter(
     "Records set aside in the dead-letter topic, by reason.",
     reason=(*InvalidReason, UNKNOWN),
 )
+LAST_DEAD_LETTER = _gauge(
+    "streamer_last_dead_letter_timestamp_seconds",
+    "When a record was last set aside, by reason, in seconds since 1970; absent for reasons not met.",
+    reason=(*InvalidReason, UNKNOWN),
+)
 FAILURES = _counter("streamer_failures_total", "Records on which our own code failed: each is a bug.")
 EVENT_LATENCY = _histogram(
     "streamer_event_latency_seconds",
@@ -201,12 +206,22 @@ FENCED_OPERATIONS = _counter(
 # --- what holds us back ----------------------------------------------------------------------------
 BACKPRESSURE = _gauge("streamer_backpressure", "1 for the stage back-pressure is in.", stage=STAGES)
 PAUSED_PARTITIONS = _gauge("streamer_paused_partitions", "Partitions that are not read for now.")
+PAUSED = _gauge(
+    "streamer_partition_paused",
+    "1 for an assigned partition that is not read for now, 0 for one that is.",
+    topic=_OPEN,
+    partition=_OPEN,
+)
 GATE_CLOSED = _gauge(
     "streamer_gate_closed_seconds",
     "Seconds until this endpoint is asked again; 0 when open.",
     endpoint=_ENDPOINTS,
 )
 HOLD = _gauge("streamer_hold", "1 while nothing is sent until a person acts, by reason.", reason=HOLD_REASONS)
+HOLD_SINCE = _gauge(
+    "streamer_hold_since_timestamp_seconds",
+    "When the hold in force began, in seconds since 1970; absent where there is none.",
+)
 QUOTA_SHARE = _gauge(
     "streamer_quota_share_calls_per_minute",
     "Calls to the main API that go with the partitions read here; those of all replicas are the budget.",
@@ -240,6 +255,12 @@ LOG_END = _gauge(
     "streamer_log_end_timestamp_seconds",
     "When Kafka last told where the log ends, in seconds since 1970; of the partitions read here, the "
     "longest ago.",
+)
+COMMITTED = _gauge(
+    "streamer_committed_offset",
+    "Offset before which the group has committed everything, as of Kafka's last report.",
+    topic=_OPEN,
+    partition=_OPEN,
 )
 COMMITS = _counter("streamer_commits_total", "Commits that ended, by result.", result=COMMIT_RESULTS)
 METADATA_CHARACTERS = _gauge(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from streamer import __version__
 from streamer.metrics import catalogue as names
 from streamer.metrics.catalogue import Metric
+from streamer.metrics.last_minute import LastMinute
 from streamer.metrics.tallies import Counts, Labels, Spread
 from streamer.outcomes import (
     DEAD_LETTERED,
@@ -46,6 +47,10 @@ class KafkaReport(NamedTuple):
     """By topic; without those that keep records for ever, or of which Kafka does not tell."""
     drain_forecast_seconds: float | None = None
     """Until what waits for the main API is sent there; None where nobody can say."""
+    committed: Mapping[TopicPartition, int] = {}
+    """Offsets last committed; without partitions of which none is known."""
+    is_paused: Mapping[TopicPartition, bool] = {}
+    """Of each assigned partition, whether it is not read for now."""
 
 
 Awaited = Callable[[], Mapping[str, int]]
@@ -55,7 +60,13 @@ Awaited = Callable[[], Mapping[str, int]]
 class Metrics:
     """Counts what the owner thread tells; read by `collect` in the server's threads."""
 
-    def __init__(self, *, mode: str, time: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        mode: str,
+        time: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._time = time
         self._build = (__version__, platform.python_version(), mode)
         self._kafka: Callable[[], KafkaReport] = KafkaReport
@@ -64,6 +75,8 @@ class Metrics:
         self._gauges: Gauges | None = None
         self._stage = names.STAGES[0]
         self._last_commit: float | None = None
+        self._hold_since: float | None = None
+        self._last_letters: dict[Labels, float] = {}
         self._remaining_calls: int | None = None
 
         self._polled, self._null_keys = Counts(names.POLLED_RECORDS), Counts(names.NULL_KEYS)
@@ -76,6 +89,9 @@ class Metrics:
         self._commits, self._ignored = Counts(names.COMMITS), Counts(names.METADATA_IGNORED)
         self._latency, self._seconds = Spread(names.EVENT_LATENCY), Spread(names.DELIVERY_SECONDS)
         self._operations, self._bytes = Spread(names.DELIVERY_OPERATIONS), Spread(names.DELIVERY_BYTES)
+        told = (self._events, self._dead_letters, self._failures, self._deliveries, self._commits)
+        self.last_minute = LastMinute(told, monotonic)
+        """What the counters behind the status page said a minute ago."""
 
     def watch(
         self,
@@ -113,6 +129,8 @@ class Metrics:
             self._skips.add((reason,))
         elif fate is DEAD_LETTERED:
             self._dead_letters.add((reason,))
+            # Replaced, never changed: a scrape may be reading it. Letters are rare.
+            self._last_letters = {**self._last_letters, self._dead_letters.known((reason,)): self._time()}
         if latency_seconds is not None and fate is not RELEASED:
             self._latency.observe(max(0.0, latency_seconds))
 
@@ -171,21 +189,25 @@ class Metrics:
         self._stage = stage
 
     def hold_entered(self, reason: "HoldReason") -> None:
-        """The gauges say it."""
+        """Remember since when; the gauges say why."""
+        self._hold_since = self._time()
 
     def holding(self, reason: "HoldReason", seconds: float) -> None:
-        """The gauges say it."""
+        """Remember since when, which was earlier where a probe failed for something else."""
+        self._hold_since = self._time() - seconds
 
     def hold_left(self, reason: "HoldReason") -> None:
         """The gauges say it."""
+        self._hold_since = None
 
     def failed(self, error: Exception) -> None:
         """Count a bug."""
         self._failures.add()
 
     def gauges(self, gauges: "Gauges") -> None:
-        """Remember the newest state."""
+        """Remember the newest state, and what had been counted by now."""
         self._gauges = gauges
+        self.last_minute.note()
 
     # --- the scrape ----------------------------------------------------------------------------------
 
@@ -204,6 +226,8 @@ class Metrics:
         yield names.LAST_COMMIT, _known(self._last_commit)
         yield names.LAST_POLL, _known(self._last_poll())
         yield names.REMAINING_CALLS, _known(self._remaining_calls)
+        yield names.LAST_DEAD_LETTER, self._last_letters
+        yield names.HOLD_SINCE, _known(self._hold_since)
         gauges = self._gauges
         if gauges is None:
             return
@@ -231,6 +255,8 @@ class Metrics:
         unread, in_flight = kafka.unread, gauges.in_flight_by_partition
         undelivered = {tp: unread.get(tp, 0) + in_flight.get(tp, 0) for tp in {*unread, *in_flight}}
         yield names.UNDELIVERED, _by_partition(undelivered)
+        yield names.COMMITTED, _by_partition(kafka.committed)
+        yield names.PAUSED, _by_partition(kafka.is_paused)
 
 
 def _never() -> None:

@@ -24,13 +24,14 @@ class Counts:
         try:
             self._cells[labels] += count
         except KeyError:
-            self._cells[self._known(labels)] += count
+            self._cells[self.known(labels)] += count
 
     def read(self) -> dict[Labels, int]:
         """A copy of every cell."""
         return self._cells.copy()
 
-    def _known(self, labels: Labels) -> Labels:
+    def known(self, labels: Labels) -> Labels:
+        """The labels under which these count."""
         allowed = self.metric.labels.values()
         return tuple(word if word in words else UNKNOWN for word, words in zip(labels, allowed, strict=True))
 
