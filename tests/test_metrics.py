@@ -80,6 +80,8 @@ KAFKA = KafkaReport(
     log_ends_at=NOW - 2,
     retention_seconds={"segment.events": 604_800.0},
     drain_forecast_seconds=36.0,
+    committed={P0: 4_000},
+    is_paused={P0: False, P1: True},
 )
 
 
@@ -148,6 +150,7 @@ def test_every_metric_is_exposed_and_nothing_else() -> None:
     subject.gauges(GAUGES)
     subject.committed(CommitResult.COMMITTED, 1)
     subject.delivered(a_delivery(Answered((Verdict.ACCEPTED,)), remaining=150))
+    subject.hold_entered(HoldReason.CREDENTIALS)
     shown = families(subject)
 
     ours = {name for name in shown if name.startswith("streamer_")}
@@ -202,6 +205,7 @@ def test_counts_are_what_was_told() -> None:
         ("streamer_events_total", ("page", "released")): 1,
         ("streamer_skips_total", ("consent",)): 1,
         ("streamer_dead_letters_total", ("not_avro",)): 1,
+        ("streamer_last_dead_letter_timestamp_seconds", ("not_avro",)): NOW,
         ("streamer_failures_total", ()): 1,
         ("streamer_event_latency_seconds_count", ()): 3,
         ("streamer_event_latency_seconds_sum", ()): 100_000.2,
@@ -280,6 +284,8 @@ def test_the_state_is_shown_as_it_was_last_told() -> None:
         ("streamer_quota_pace_calls_per_minute", ()): 40,
         ("streamer_quota_wait_seconds", ()): 0.75,
         ("streamer_drain_forecast_seconds", ()): 36,
+        ("streamer_committed_offset", ("0", "segment.events")): 4_000,
+        ("streamer_partition_paused", ("1", "segment.events")): 1,
         ("streamer_awaited_schemas", ("server_error",)): 2,
         ("streamer_last_poll_timestamp_seconds", ()): NOW - 1,
         ("streamer_backpressure", ("flowing",)): 1,
@@ -294,6 +300,17 @@ def test_a_hold_that_ends_goes_back_to_zero() -> None:
 
     assert set(shown) == set(HoldReason)
     assert sum(shown.values()) == 1
+
+
+def test_a_hold_is_dated_while_it_lasts() -> None:
+    """From when it was entered, or first was, until it is left."""
+    subject = metrics()
+    subject.hold_entered(HoldReason.CREDENTIALS)
+    assert samples(subject)["streamer_hold_since_timestamp_seconds", ()] == NOW
+    subject.holding(HoldReason.CREDENTIALS, 60.0)
+    assert samples(subject)["streamer_hold_since_timestamp_seconds", ()] == NOW - 60
+    subject.hold_left(HoldReason.CREDENTIALS)
+    assert ("streamer_hold_since_timestamp_seconds", ()) not in samples(subject)
 
 
 def test_what_is_not_known_yet_is_absent_not_zero() -> None:

@@ -29,8 +29,14 @@ class Served:
 
     def __init__(self) -> None:
         self.alive, self.ready = Patient(), Patient()
-        self.server = Server("127.0.0.1", 0, registry_of(Metrics(mode="api")), self.alive, self.ready)
+        registry = registry_of(Metrics(mode="api"))
+        pages = {"/": self.page, "/status.json": self.page}
+        self.server = Server("127.0.0.1", 0, registry, self.alive, self.ready, pages)
         self.port = self.server.start()
+
+    def page(self, query: str) -> tuple[dict[str, str], bytes]:
+        """What was asked of it."""
+        return {"Content-Type": "text/html", "X-Frame": "none"}, f"asked: {query}".encode()
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of one request."""
@@ -86,10 +92,33 @@ def test_metrics_are_compressed_for_whoever_can_read_it(served: Served) -> None:
 
 
 def test_other_paths_and_methods_are_refused(served: Served) -> None:
-    """What is not served is 404, what is not reading is 405; HEAD has no body."""
-    assert served.ask("/")[0] == 404
-    assert served.ask("/livez", "POST")[0] == 405
-    assert served.ask("/livez", "HEAD")[::2] == (200, b"")
+    """What is not served is 404 and says what is; what is not reading is 405; HEAD has no body."""
+    there = b"there are /, /status.json, /metrics, /livez and /readyz\n"
+    for path in ("/elsewhere", "/status", "/status.json/", "/../"):
+        assert served.ask(path)[::2] == (404, there)
+    for path in ("/", "/status.json", "/livez"):
+        for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE"):
+            status, headers, body = served.ask(path, method)
+            assert (status, headers["allow"], body) == (405, "GET, HEAD", b"use GET\n")
+        status, headers, body = served.ask(path, "HEAD")
+        assert (status, body) == (200, b"")
+        assert headers["content-length"] == str(len(served.ask(path)[2]))
+
+
+def test_a_page_is_given_its_query_and_gives_its_headers(served: Served) -> None:
+    """A page decides by the query alone, and how it may be shown."""
+    status, headers, body = served.ask("/?refresh=off")
+    assert (status, headers["x-frame"], body) == (200, "none", b"asked: refresh=off")
+    assert served.ask("/status.json")[2] == b"asked: "
+
+
+@pytest.mark.parametrize("path", ["/livez", "/elsewhere"])
+def test_words_are_words(served: Served, path: str) -> None:
+    """No browser takes a plain reply for something else, or keeps it."""
+    headers = served.ask(path)[1]
+    assert headers["content-type"] == "text/plain; charset=utf-8"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
 
 
 def test_nothing_is_written_for_a_request(served: Served, capfd: pytest.CaptureFixture[str]) -> None:

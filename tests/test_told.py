@@ -9,12 +9,13 @@ import pytest
 from streamer.app.awaited_schemas import AwaitedSchemas
 from streamer.app.told import Told, undelivered_ages
 from streamer.engine.ports import Gauges
+from streamer.kafka.backlog import Place
 from streamer.kafka.source import KafkaSource
 from streamer.outcomes import Endpoint
 from streamer.records import TopicPartition
 
 NOW = 1_790_000_000.0
-HERE = TopicPartition("t", 0)
+HERE, THERE = TopicPartition("t", 0), TopicPartition("t", 1)
 
 
 def _gauges(in_flight: int, read_ago: float = 0.0, written_at: float | None = None) -> Gauges:
@@ -62,6 +63,9 @@ def test_without_a_quota_nothing_is_forecast_by_it(is_metered: bool, forecast: f
     source = Mock(spec=KafkaSource, retention_seconds=None, topic="t", is_member=True, log_ends_at=NOW)
     source.unread.return_value = {HERE: 1_000_000}
     source.unread_since.return_value = {}
+    source.places.return_value = {HERE: Place(7, is_paused=True), THERE: Place(None, is_paused=False)}
     told = Told(source, Mock(spec=AwaitedSchemas), lambda: NOW, is_metered=is_metered)
     told.gauges(replace(_gauges(3), waiting_operations={Endpoint.SEGMENT: 3}))
     assert told.kafka.drain_forecast_seconds == forecast
+    assert told.kafka.committed == {HERE: 7}
+    assert told.kafka.is_paused == {HERE: True, THERE: False}

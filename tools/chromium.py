@@ -75,7 +75,7 @@ class Chromium:
         """A tab with this page, loaded, as wide as a phone or a desktop (CSS pixels)."""
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        tab = Tab(self, session)
+        tab = Tab(self, session, target)
         for room in ("Page", "Runtime", "Log", "Network"):
             tab.ask(f"{room}.enable")
         scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
@@ -123,9 +123,10 @@ class Chromium:
 class Tab:
     """One page."""
 
-    def __init__(self, chromium: Chromium, session: str) -> None:
+    def __init__(self, chromium: Chromium, session: str, target: str) -> None:
         self._chromium = chromium
         self._session = session
+        self._target = target
 
     def ask(self, method: str, **parameters: object) -> dict[str, Any]:
         """One command to this tab."""
@@ -138,6 +139,10 @@ class Tab:
         if "errorText" in answer:
             raise RuntimeError(f"{url}: {answer['errorText']}")
         self.wait_for("Page.loadEventFired")
+
+    def close(self) -> None:
+        """Close it."""
+        self._chromium.ask("Target.closeTarget", targetId=self._target)
 
     def wait_for(self, method: str) -> None:
         """Wait for an event that was not waited for before."""

@@ -24,6 +24,7 @@ def test_unread_is_the_end_less_the_place() -> None:
     assert backlog.unread(_ends(here=9, there=9)) == {}
     backlog.reported(Statistics(committed={0: 4, 1: 9}), _ends(here=9, there=9))
     assert backlog.unread(_ends(here=9, there=9)) == {HERE: 5, THERE: 0}
+    assert (backlog.committed(HERE), backlog.committed(TopicPartition("t", 7))) == (4, None)
     backlog.given([_record(4, ASKED), _record(5, ASKED)])
     assert backlog.unread(_ends(here=9)) == {HERE: 3}
     assert backlog.position(HERE) == 6
