@@ -34,7 +34,7 @@ RATE ?= 300
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test simulate faults soak test-planhat-live check lint types contracts pins docs-check alerts-check schemas-check deploy-check format docs alerts dashboard schemas requirements bench bench-full bench-growth bench-pipeline bench-avro bench-quota fuzz image-soak wheel up down clean
+.PHONY: help setup demo test simulate faults soak test-planhat-live check lint types contracts pins docs-check alerts-check schemas-check deploy-check format docs alerts dashboard schemas requirements bench bench-full bench-growth bench-pipeline bench-avro bench-quota fuzz image-soak status-screenshot wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -135,6 +135,9 @@ bench-quota: $(INSTALLED) ## measure how much of Planhat's quota a saturated gro
 
 image-soak: ## build the image by buildah and run it as a pod would (minutes; wants root and Debian's tools)
 	tools/image_soak.sh
+
+status-screenshot: $(INSTALLED) ## make docs/status.png anew: the status page of a demo, as Chromium shows it (two minutes)
+	$(BIN)/python -m tools.status_screenshot $(ARGS)
 
 wheel: $(INSTALLED) ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel

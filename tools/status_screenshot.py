@@ -3,7 +3,7 @@
     make status-screenshot
 
 Everything in the picture is real but the two ends, which are the demo's stand-ins: `streamer run`, events
-that were made, bad ones among them, and about a minute of them. It ends before the settings begin.
+that were made, bad ones among them, and about a minute of them. It ends before the dead letters begin.
 """
 
 import argparse
@@ -57,7 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     told.to.write_bytes(_smaller(picture))
     size = told.to.stat().st_size
     print(f"{told.to}: {size:,} bytes")
-    return 0 if size <= MOST_BYTES else 1
+    if size > MOST_BYTES:
+        print(f"more than {MOST_BYTES:,}: with optipng on the PATH it is packed better", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _address(demo: subprocess.Popen[str]) -> str:
@@ -85,7 +88,7 @@ def _picture(chromium: Chromium, address: str, seconds: float) -> bytes:
     sleep(seconds)
     tab.load(f"{address}?refresh=off")
     tab.load(address)
-    end = tab.evaluate("document.getElementById('settings-in-force').getBoundingClientRect().top")
+    end = tab.evaluate("document.getElementById('dead-letters').getBoundingClientRect().top")
     return tab.picture(int(end) - 12)
 
 

@@ -126,6 +126,7 @@ def _run(args: argparse.Namespace, console: Console, folder: Path) -> int:
         addresses = Addresses(broker.bootstrap_servers, sandbox.url, f"http://127.0.0.1:{port}/metrics")
         console.print(f"Embedded broker {addresses.broker}, Planhat sandbox {addresses.sandbox}")
         console.print(f"`streamer run` (process {pipeline.pid}), metrics at {addresses.metrics}")
+        console.print(f"Its status page, while it runs: {addresses.metrics.removesuffix('metrics')}")
         offsets = stack.enter_context(closing(GroupOffsets(broker.bootstrap_servers, GROUP, TOPIC)))
         topic = DemoTopic(broker.bootstrap_servers, TOPIC)
         probe = Probe(port)

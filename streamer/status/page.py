@@ -173,7 +173,7 @@ def _quota(facts: Facts) -> Element:
         ("Share of this replica", f"{number(quota.share_per_minute)} calls a minute"),
         ("In force now", f"{number(quota.pace_per_minute)} calls a minute"),
         ("Calls allowed at once", number(quota.tokens)),
-        ("Next call allowed in", _span(quota.wait_seconds)),
+        ("Next call allowed in", "0 s" if quota.wait_seconds == 0 else _span(quota.wait_seconds)),
         (
             "Left, as Planhat says",
             UNKNOWN if quota.remaining_calls is None else number(quota.remaining_calls),

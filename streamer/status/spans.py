@@ -35,8 +35,8 @@ def machine_moment(at: float) -> str:
 
 
 def number(count: float) -> str:
-    """Whole numbers with commas; others with one digit, or two below one."""
-    if count == round(count):
+    """With commas, and one digit behind the point below a hundred, or two below one, if it is not whole."""
+    if count == round(count) or abs(count) >= 100:
         return f"{count:,.0f}"
     return f"{count:,.1f}" if abs(count) >= 1 else f"{count:.2f}"
 

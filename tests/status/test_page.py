@@ -1,10 +1,12 @@
 """The status page says what /metrics says; whatever a name holds is text; and no secret is on it."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import cycle
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -13,7 +15,7 @@ from streamer.app.running import fixed_of
 from streamer.config import Settings, load_settings, secret_values, variable_name
 from streamer.engine.ports import HoldReason
 from streamer.errors import SettingsError
-from streamer.logs import Event, LogObserver
+from streamer.logs import Event, FieldValue, Level, LogObserver
 from streamer.metrics import registry_of
 from streamer.outcomes import CallType, Endpoint, Fate, InvalidReason, RefusedWhole
 from streamer.records import Record, TopicPartition
@@ -31,7 +33,9 @@ from tests.status.states import (
     letters,
     on_hold,
 )
+from tools.status_screenshot import MOST_BYTES
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 HOSTILE = "<script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;{{7*7}}"
 ALLOWED = {
     *("html", "head", "meta", "title", "link", "style", "body", "header", "main", "section"),
@@ -149,8 +153,8 @@ def test_a_hold_is_told_in_the_words_of_the_log() -> None:
     """Reason and advice on the page and the `next` of the log's line are one text."""
     lines: list[dict[str, object]] = []
 
-    def write(event: Event, _level: object = None, **fields: object) -> None:
-        lines.append({"event": event, **fields})
+    def write(event: Event, level: Level | None = None, **fields: FieldValue) -> None:
+        lines.append({"event": event, "level": level, **fields})
 
     for reason in HoldReason:
         LogObserver(write).hold_entered(reason)
@@ -271,6 +275,15 @@ def test_nothing_that_a_record_says_is_on_the_page() -> None:
 
     assert "marked" not in scene.html()
     assert b"marked" not in scene.page.json("")[1]
+
+
+def test_the_picture_is_there_and_small() -> None:
+    """README and the page about the page show it; `make status-screenshot` makes it anew."""
+    picture = ROOT / "docs/status.png"
+    assert picture.read_bytes().startswith(b"\x89PNG\r\n")
+    assert picture.stat().st_size <= MOST_BYTES
+    for name, path in (("README.md", "docs/status.png"), ("docs/status.md", "status.png")):
+        assert re.search(rf"!\[[^\]]{{40,}}\]\({path}\)", (ROOT / name).read_text(encoding="utf-8"))
 
 
 def test_the_page_can_be_kept_still() -> None:
