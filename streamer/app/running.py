@@ -9,7 +9,7 @@ from streamer.app.garbage import look_for_cycles_seldom
 from streamer.app.signals import stop_on_signal
 from streamer.app.verifying import verify
 from streamer.app.watchdog import Watchdog, log_stacks
-from streamer.avro.registry_client import ADVICE
+from streamer.avro.registry_http import ADVICE
 from streamer.config import Settings, secret_values, settings_table, settings_warnings
 from streamer.engine.loop import Streamer
 from streamer.kafka.source import KafkaSource

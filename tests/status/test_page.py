@@ -12,11 +12,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from streamer.app.running import fixed_of
+from streamer.avro.registry_http import ADVICE
 from streamer.config import Settings, load_settings, secret_values, variable_name
 from streamer.engine.ports import HoldReason
 from streamer.errors import SettingsError
-from streamer.logs import Event, FieldValue, Level, LogObserver
+from streamer.logs import Event, FieldValue, Level, LogObserver, schema_advice
 from streamer.metrics import registry_of
+from streamer.metrics.catalogue import AWAITED_REASONS
 from streamer.outcomes import CallType, Endpoint, Fate, InvalidReason, RefusedWhole
 from streamer.records import Record, TopicPartition
 from streamer.status import StatusPage
@@ -176,6 +178,15 @@ def test_a_hold_that_came_back_has_held_since_it_first_did() -> None:
     scene.metrics.hold_left(HoldReason.CREDENTIALS)
     scene.report()
     assert json.loads(scene.page.json("")[1])["hold"] is None
+
+
+def test_every_reason_to_await_a_schema_has_its_advice() -> None:
+    """The page of a running program knows what the log would say of each."""
+    scene = Scene(fixed=fixed_of(load_settings(REQUIRED), NOW))
+    for reason in AWAITED_REASONS:
+        scene.awaited = {reason: 1}
+        (awaited,) = json.loads(scene.report().page.json("")[1])["awaited_schemas"]
+        assert awaited["advice"] == schema_advice(ADVICE[reason])
 
 
 def test_endpoints_are_those_of_the_mode() -> None:
