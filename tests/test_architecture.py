@@ -19,6 +19,7 @@ OWNERS = {
     "fastavro": {"avro"},
     "prometheus_client": {"metrics", "server"},
     "aiohttp": {"standins"},
+    "opentelemetry": {"tracing"},
     "structlog": {"logs"},
     "rich": {"cli", "local", "standins"},
     "pydantic": {"config", "mapping"},
@@ -156,7 +157,9 @@ def test_every_library_has_its_room() -> None:
     assert strangers == []
 
 
-@pytest.mark.parametrize("library", ["confluent_kafka", "httpx", "fastavro", "prometheus_client", "aiohttp"])
+@pytest.mark.parametrize(
+    "library", ["confluent_kafka", "httpx", "fastavro", "prometheus_client", "aiohttp", "opentelemetry"]
+)
 def test_contracts_name_every_room_that_is_not_the_owner(library: str) -> None:
     """The contract of a library forbids it to every room but its owners: a new room is not forgotten."""
     (contract,) = (contract for contract in _contracts() if contract.get("forbidden_modules") == [library])

@@ -65,11 +65,14 @@ class RequirementsFile:
         return options
 
 
-DEVELOPMENT = RequirementsFile("requirements-dev.txt", "all that `make` uses", extras=("demo",), group="dev")
+DEVELOPMENT = RequirementsFile(
+    "requirements-dev.txt", "all that `make` uses", extras=("demo", "tracing"), group="dev"
+)
 FILES = (
     DEVELOPMENT,
     RequirementsFile("requirements.txt", "what `streamer run` needs"),
     RequirementsFile("requirements-demo.txt", "`streamer demo` and `streamer sandbox`", extras=("demo",)),
+    RequirementsFile("requirements-tracing.txt", "`streamer run` with STREAMER_TRACING", extras=("tracing",)),
     RequirementsFile("requirements-build.txt", "what builds the wheel", project=False, group="build"),
     RequirementsFile(
         "requirements-policy.txt", "what judges the manifests", project=False, group="policy", alone=True

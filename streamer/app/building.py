@@ -22,6 +22,7 @@ from streamer.config import (
     PlanhatMode,
     Settings,
     SettledOverflow,
+    Tracing,
     reload_secrets,
 )
 from streamer.engine.limits import DEFAULT_BULKS, BulkLimits, Limits
@@ -36,7 +37,7 @@ from streamer.metrics import Metrics
 from streamer.outcomes import Endpoint
 from streamer.planhat.credentials import Credentials
 from streamer.planhat.requests import encode_operation
-from streamer.planhat.sink import PlanhatSink
+from streamer.planhat.sink import MakeDelivery, PlanhatSink
 
 SINK_CLOSE_SECONDS: Final = 1.0
 
@@ -178,17 +179,20 @@ def limits_of(settings: Settings) -> Limits:
         on_hold_exit_seconds=None if holds_on else settings.on_hold_exit_seconds,
         hold_probe_seconds=settings.hold_probe_seconds,
         unassigned_company=None if settings.unassigned == "discard" else settings.unassigned,
+        tells_origin=settings.tracing is not Tracing.OFF,
     )
 
 
-def sink_of(settings: Settings, may_send: Callable[[], bool]) -> PlanhatSink:
+def sink_of(
+    settings: Settings, may_send: Callable[[], bool], make_delivery: MakeDelivery = Delivery
+) -> PlanhatSink:
     """Planhat, at the settings' addresses; nothing is sent while `may_send` says no."""
     return PlanhatSink(
         api_url=settings.planhat_api_url,
         analytics_url=settings.planhat_analytics_url,
         read_credentials=_CredentialReader(settings),
         may_send=may_send,
-        make_delivery=Delivery,
+        make_delivery=make_delivery,
         main_deadline_seconds=settings.http_main_seconds,
         analytics_deadline_seconds=settings.http_analytics_seconds,
         segment_url=settings.planhat_segment_url,
@@ -234,7 +238,12 @@ def membership_seconds(settings: Settings) -> float:
 
 
 def build(
-    settings: Settings, decoder: Decoder, metrics: Metrics, topic_partitions: int, stack: ExitStack
+    settings: Settings,
+    decoder: Decoder,
+    metrics: Metrics,
+    topic_partitions: int,
+    make_delivery: MakeDelivery,
+    stack: ExitStack,
 ) -> tuple[Streamer, KafkaSource]:
     """The engine and all its parts; `stack` closes them. `topic_partitions`: how many there are at start."""
     clock = SystemClock()
@@ -248,7 +257,7 @@ def build(
         # The owner asks the same before it hands a batch out; a freeze may lie between that and this.
         return streamers[0].membership.is_proved(clock.monotonic())
 
-    sink = sink_of(settings, may_send)
+    sink = sink_of(settings, may_send, make_delivery)
     stack.callback(partial(sink.close, SINK_CLOSE_SECONDS))
     awaited_schemas = AwaitedSchemas(decoder)
     is_metered = settings.planhat_mode is PlanhatMode.API

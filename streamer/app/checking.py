@@ -3,6 +3,7 @@
 from typing import Final
 
 from streamer.app.building import decoder_of
+from streamer.app.tracing import tracing_of
 from streamer.app.verifying import (
     ends_start,
     has_place,
@@ -13,7 +14,7 @@ from streamer.app.verifying import (
     verify_access,
 )
 from streamer.avro.schemas import load_schemas
-from streamer.config import PlanhatMode, Settings, settings_table, settings_warnings
+from streamer.config import PlanhatMode, Settings, Tracing, settings_table, settings_warnings
 from streamer.outcomes import Answered
 
 EXIT_CLEAN: Final = 0
@@ -27,6 +28,7 @@ def check(settings: Settings) -> int:
     for doubt in settings_warnings(settings):
         _say("settings", doubt, well=False)
     _check_files(settings)
+    _check_tracing(settings)
     decoder = decoder_of(settings)
     try:
         _say("schemas", f"{len(load_schemas())} bundled")
@@ -77,6 +79,20 @@ def _check_files(settings: Settings) -> None:
             _say("mapping", str(warning), well=False)
     if settings.suppression_file is not None:
         _say("suppressed", str(settings.suppression_file))
+
+
+def _check_tracing(settings: Settings) -> None:
+    """A collector that is away costs spans alone, so it is no reason not to start."""
+    if settings.tracing is Tracing.OFF:
+        return
+    made, collector = tracing_of()
+    try:
+        if made.reaches_collector():
+            _say("tracing", f"spans go to {collector.shown_endpoint}")
+        else:
+            _say("tracing", f"spans would be lost: {collector.shown_endpoint} takes none", well=False)
+    finally:
+        made.close()
 
 
 def _say(what: str, words: str, *, well: bool = True) -> None:

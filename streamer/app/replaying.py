@@ -16,6 +16,7 @@ from streamer.app.building import SINK_CLOSE_SECONDS, SystemClock, limits_of, si
 from streamer.app.replay_letters import PASS_LETTERS, ReplayLetters, Report, Screen, Wanted
 from streamer.app.shelf import Shelf
 from streamer.app.signals import StopRequest, stop_on_signal
+from streamer.app.tracing import make_delivery_of
 from streamer.app.verifying import ends_start, probe_planhat, refused
 from streamer.config import Settings
 from streamer.engine.limits import Limits
@@ -27,6 +28,7 @@ from streamer.letters.replay_source import Doors, ReplaySource
 from streamer.logs import LogObserver, Observers
 from streamer.outcomes import CallType, Fate
 from streamer.planhat.requests import encode_operation
+from streamer.planhat.sink import MakeDelivery
 from streamer.records import Record
 
 GROUP_SUFFIX: Final = ".replay"
@@ -75,6 +77,7 @@ def replay_letters(settings: Settings, wanted: Wanted, screen: Screen, report: R
             report.is_stopped = ending.is_asked_for
 
         stack.callback(note_stop)
+        make_delivery = make_delivery_of(settings, stack)
         answered = probe_planhat(settings)
         if ends_start(answered):
             raise refused(settings, answered)
@@ -100,7 +103,7 @@ def replay_letters(settings: Settings, wanted: Wanted, screen: Screen, report: R
             return
         doors = _doors(settings, letters, group, screen)
         source = ReplaySource(uuid.uuid4().hex, letters.replay, doors, per_second=wanted.per_second)
-        streamer = _engine(settings, wanted, shelf, source, stack)
+        streamer = _engine(settings, wanted, shelf, source, make_delivery, stack)
         source.when_finished(streamer.stop)
         ending.run(streamer.stop)
         streamer.run()
@@ -194,9 +197,14 @@ class ReplayObserver(Observers):
 
 
 def _engine(
-    settings: Settings, wanted: Wanted, shelf: Shelf, source: ReplaySource, stack: ExitStack
+    settings: Settings,
+    wanted: Wanted,
+    shelf: Shelf,
+    source: ReplaySource,
+    make_delivery: MakeDelivery,
+    stack: ExitStack,
 ) -> Streamer:
-    sink = sink_of(settings, may_send=lambda: True)
+    sink = sink_of(settings, lambda: True, make_delivery)
     stack.callback(partial(sink.close, SINK_CLOSE_SECONDS))
     return Streamer(
         limits=_limits(settings, wanted),

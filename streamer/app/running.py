@@ -7,6 +7,7 @@ from typing import Final
 from streamer.app.building import build, decoder_of, tell_unmade, wanted_fields
 from streamer.app.garbage import look_for_cycles_seldom
 from streamer.app.signals import stop_on_signal
+from streamer.app.tracing import make_delivery_of
 from streamer.app.verifying import verify
 from streamer.app.watchdog import Watchdog, log_stacks
 from streamer.avro.registry_http import ADVICE
@@ -27,11 +28,12 @@ def run(settings: Settings) -> int:
         log(Event.SETTINGS_EFFECTIVE, None, **{row.name: row.value for row in settings_table(settings)})
         for doubt in settings_warnings(settings):
             log(Event.SETTING_DOUBTED, doubt=doubt)
+        make_delivery = make_delivery_of(settings, stack)
         decoder = decoder_of(settings, wanted=wanted_fields(settings), told=tell_unmade)
         stack.callback(decoder.close)
         partitions = verify(settings)
         metrics = Metrics(mode=settings.planhat_mode.value)
-        streamer, source = build(settings, decoder, metrics, partitions, stack)
+        streamer, source = build(settings, decoder, metrics, partitions, make_delivery, stack)
         request.tell(streamer.stop)
         _watch(settings, streamer, stack)
         port = _serve(settings, streamer, source, metrics, stack)

@@ -5,6 +5,7 @@ The only room that reads the process environment.
 
 from streamer.config.environment import PropertyProblems, Tokens, load_settings, reload_secrets
 from streamer.config.fields import PREFIX, variable_name
+from streamer.config.otlp import Otlp, read_otlp
 from streamer.config.settings import Settings
 from streamer.config.table import SettingRow, markdown_table, secret_values, settings_table, settings_warnings
 from streamer.config.values import (
@@ -16,6 +17,7 @@ from streamer.config.values import (
     PlanhatMode,
     SettledOverflow,
     StartAt,
+    Tracing,
     is_secret_property,
 )
 
@@ -26,6 +28,7 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "OnHold",
+    "Otlp",
     "PlanhatMode",
     "PropertyProblems",
     "SettingRow",
@@ -33,9 +36,11 @@ __all__ = [
     "SettledOverflow",
     "StartAt",
     "Tokens",
+    "Tracing",
     "is_secret_property",
     "load_settings",
     "markdown_table",
+    "read_otlp",
     "reload_secrets",
     "secret_values",
     "settings_table",

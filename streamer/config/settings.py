@@ -353,6 +353,11 @@ class Settings(BaseModel):
         low=0,
         high=65535,
     )
+    tracing: values.Tracing = setting(
+        values.Tracing.OFF,
+        "Whether a span is made of each request to Planhat: `off`, or `otlp`, which needs the package with "
+        "`[tracing]` and sends them to the collector that OpenTelemetry's own `OTEL_*` variables name.",
+    )
     log_format: values.LogFormat = setting(
         values.LogFormat.AUTO, "`json` lines, `console` for people, or `auto`: console on a terminal."
     )

@@ -68,6 +68,13 @@ class AvroReader(StrEnum):
     FASTAVRO = "fastavro"
 
 
+class Tracing(StrEnum):
+    """Where spans go."""
+
+    OFF = "off"
+    OTLP = "otlp"
+
+
 class LogFormat(StrEnum):
     """How log lines look."""
 

@@ -9,6 +9,7 @@ from streamer.engine.forecast import Loads
 from streamer.engine.lanes import Lanes, Part, Place, Ticket
 from streamer.engine.ledger import Entry
 from streamer.engine.limits import Limits
+from streamer.engine.origins import begun
 from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Batch, Encoder, Observer, OperationFate, Sink
 from streamer.engine.quota import Quota
@@ -228,7 +229,8 @@ class Dispatch:
         if endpoint is Endpoint.ENDUSERS:
             self._revive(tickets, outbox.bulk.size_bytes)
         operations, items = zip(*map(self._said, tickets), strict=True)
-        batch = Batch(number, endpoint, operations, items)
+        origin = begun(kind, tickets) if self._limits.tells_origin else None
+        batch = Batch(number, endpoint, operations, items, origin)
         if not self._sink.submit(batch):
             outbox.gate.is_probing = False
             self.put_back(outbox, kind, tickets, now)

@@ -104,11 +104,11 @@ class Ticket:
     """
 
     __slots__ = (
-        "accepted_mark", "acquitted_mark", "answered_mark", "answered_then", "company_instead",
-        "duplicates", "endpoint", "failed_mark", "failures", "first_duplicate_at", "flight", "followers",
-        "group_limit", "has_failed_alone", "is_apart", "is_named", "is_suspect", "keys", "looks",
-        "number", "parents", "parking", "parts", "place", "ready_at", "refusals", "refused_at",
-        "refused_mark", "refused_mark_anywhere", "said", "size_bytes", "too_large", "under", "waits_for",
+        "accepted_mark", "acquitted_mark", "answered_mark", "answered_then", "company_instead", "duplicates",
+        "endpoint", "failed_mark", "failures", "first_duplicate_at", "flight", "followers", "group_limit",
+        "has_failed_alone", "is_apart", "is_named", "is_suspect", "keys", "looks", "number", "parents",
+        "parking", "parts", "place", "ready_at", "refusals", "refused_at", "refused_mark",
+        "refused_mark_anywhere", "said", "size_bytes", "too_large", "tries", "under", "waits_for",
     )  # fmt: skip
 
     def __init__(
@@ -141,6 +141,7 @@ class Ticket:
         self.flight = 0
         """Number of the batch it was last taken into; 0 before the first."""
         self.ready_at = 0.0
+        self.tries = 0  # requests it was in; counted only where batches tell their origin
         self._begin()
 
     def _begin(self) -> None:

@@ -139,6 +139,8 @@ class Limits:
     unassigned_company: str | None = None
     """External id of the holding company for endusers without one; None discards them."""
     gauges_seconds: float = 1.0
+    tells_origin: bool = False
+    """Whether each batch says whose operations it tells: nothing is gathered where nobody asks."""
 
     @property
     def stuck_records(self) -> int:

@@ -133,6 +133,18 @@ class Decoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What a batch stands for: for whoever follows records through streamer."""
+
+    records: tuple[Record, ...] = field(repr=False)
+    """Each whose operations it tells, once. What was kept of earlier ones and is told below is not named."""
+    kind: str
+    """Why it is sent: `bulk`, `probe`, `look`, `alone` or `isolate`."""
+    attempt: int
+    """1, or as many times as the operation tried most often has been sent, this time included."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Operations sent in one request, with their encoded items in the same order."""
 
@@ -141,6 +153,8 @@ class Batch:
     endpoint: Endpoint
     operations: tuple[Operation, ...] = field(repr=False)
     items: tuple[bytes, ...] = field(repr=False)
+    origin: Origin | None = None
+    """Told only where `Limits.tells_origin`."""
 
     @property
     def size_bytes(self) -> int:

@@ -3,7 +3,7 @@
 from streamer.logs.events import LINES, Event, Level
 from streamer.logs.fan_out import Observers
 from streamer.logs.observer import LogObserver, hold_advice, schema_advice
-from streamer.logs.writing import FieldValue, Redaction, configure_logs, log, redact_also
+from streamer.logs.writing import FieldValue, Redaction, configure_logs, log, one_line_for, redact_also
 
 __all__ = [
     "LINES",
@@ -16,6 +16,7 @@ __all__ = [
     "configure_logs",
     "hold_advice",
     "log",
+    "one_line_for",
     "redact_also",
     "schema_advice",
 ]

@@ -37,6 +37,7 @@ class Event(StrEnum):
     CREDENTIALS_REFRESHED = "credentials_refreshed"
     OWNER_STUCK = "owner_stuck"
     LIBRARY_REPORTED = "library_reported"
+    TRACING_FAILED = "tracing_failed"
 
 
 class Level(StrEnum):
@@ -97,4 +98,8 @@ LINES: Mapping[Event, Line] = {
         Level.ERROR, "The thread that polls stands still, and /livez fails: where each thread is."
     ),
     Event.LIBRARY_REPORTED: Line(Level.WARNING, "A library had something to say."),
+    Event.TRACING_FAILED: Line(
+        Level.WARNING,
+        "Spans could not be made or sent and may be missing; deliveries go on. Told once in ten minutes.",
+    ),
 }

@@ -19,6 +19,9 @@ from streamer.logs.quiet import Quiet
 FieldValue = str | int | float | bool | None | Sequence[str] | Mapping[str, str]
 """What a field may hold. Never a value from a record."""
 
+ONE_LINE_SECONDS = 600.0
+"""Between two lines of `one_line_for`."""
+
 _NUMBER = re.compile(r"\d+")
 _NUMBERS = {level: logging.getLevelNamesMapping()[level.upper()] for level in Level}
 
@@ -91,6 +94,15 @@ def configure_logs(
     logging.captureWarnings(capture=True)
 
 
+def one_line_for(loggers: Iterable[str], event: Event) -> None:
+    """What these say from WARNING up, whatever it is, becomes a line of this event; one in ten minutes."""
+    handler = _OneLineHandler(event)
+    for name in loggers:
+        library = logging.getLogger(name)
+        library.handlers = [handler]
+        library.propagate = False
+
+
 def redact_also(secrets: Iterable[str]) -> None:
     """Strike these out as well from now on, as after tokens were read again."""
     for processor in structlog.get_config()["processors"]:
@@ -124,11 +136,29 @@ class _LibraryHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line, unless one like it, numbers aside, was written just now."""
-        text = record.getMessage()
-        times = self._quiet.due((record.name, record.levelno, _NUMBER.sub("", text)))
-        if not times:
-            return
-        if record.exc_info and record.exc_info[0] is not None:
-            text = f"{text} ({record.exc_info[0].__name__})"
-        level = Level.ERROR if record.levelno >= logging.ERROR else Level.WARNING
-        log(Event.LIBRARY_REPORTED, level, logger=record.name, text=text, times=times)
+        times = self._quiet.due((record.name, record.levelno, _NUMBER.sub("", record.getMessage())))
+        if times:
+            level = Level.ERROR if record.levelno >= logging.ERROR else Level.WARNING
+            _report(Event.LIBRARY_REPORTED, level, record, times)
+
+
+class _OneLineHandler(logging.Handler):
+    """Turns all that is said through it into one line of an event, and counts the others into the next."""
+
+    def __init__(self, event: Event) -> None:
+        super().__init__(logging.WARNING)
+        self._event = event
+        self._quiet = Quiet(time.monotonic, ONE_LINE_SECONDS)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, unless one was written in the last ten minutes."""
+        times = self._quiet.due(self._event)
+        if times:
+            _report(self._event, None, record, times)
+
+
+def _report(event: Event, level: Level | None, record: logging.LogRecord, times: int) -> None:
+    text = record.getMessage()
+    if record.exc_info and record.exc_info[0] is not None:
+        text = f"{text} ({record.exc_info[0].__name__})"
+    log(event, level, logger=record.name, text=text, times=times)

@@ -98,6 +98,17 @@ def request_for(endpoint: Endpoint, items: Sequence[bytes], addresses: Addresses
     return Request("PUT", url, body, url)
 
 
+def route_of(endpoint: Endpoint, *, archives: bool = False) -> tuple[str, str]:
+    """Method and path of its requests, without what differs from one to the next: `/endusers/{id}`.
+
+    Of deletions those that delete, or archive, by id: not the look-up that may come before. Neither the
+    tenant token nor an id stands in it; nor does the path of a base URL.
+    """
+    whom = _ARCHIVE + b"{id}" if archives else b"{id}"
+    request = request_for(endpoint, (whom,), Addresses("", "", "", ""))
+    return request.method, request.shown_url.replace(_MASK, "{tenant}")
+
+
 def deletion_of(planhat_id: str, addresses: Addresses, *, archives: bool = False) -> Request:
     """The request that deletes, or archives, the enduser with this id of Planhat's own."""
     whom = quote(planhat_id, safe="").encode()

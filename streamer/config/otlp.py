@@ -1,0 +1,88 @@
+"""OpenTelemetry's own variables, as far as we must know them: what may not be shown, and what cannot work.
+
+OpenTelemetry reads them itself; all but these it doubts in its own words, which come into our log.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from streamer.config.masking import masked_address
+from streamer.errors import MASK
+
+DEFAULT_ENDPOINT: Final = "http://localhost:4318"
+PROTOCOL: Final = "http/protobuf"
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_HEADERS = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
+_ADDRESS = re.compile(r"https?://[^\s/?#]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Otlp:
+    """Where spans go, by OpenTelemetry's variables."""
+
+    shown_endpoint: str
+    """The collector's address without what may be secret."""
+    secrets: tuple[str, ...] = field(repr=False)
+    """Texts that may not stand in any line: headers, user and password, query."""
+    problems: tuple[str, ...]
+    """Why no span could ever arrive, a line each."""
+
+
+def read_otlp(environ: Mapping[str, str] | None = None) -> Otlp:
+    """What the environment says of the collector."""
+    variables = os.environ if environ is None else environ
+    _, endpoint = _first(variables, _ENDPOINTS, DEFAULT_ENDPOINT)
+    secrets = (*_of_headers(variables), *_of_endpoints(variables))
+    return Otlp(masked_address(endpoint), secrets, tuple(_problems(variables)))
+
+
+def _first(variables: Mapping[str, str], names: tuple[str, ...], default: str) -> tuple[str, str]:
+    """The variable in force and its text: the one for traces goes before the common one."""
+    set_ones = [(name, text) for name in names if (text := variables.get(name, "").strip())]
+    return set_ones[0] if set_ones else (names[-1], default)
+
+
+def _of_headers(variables: Mapping[str, str]) -> Iterator[str]:
+    """Every spelling in which a header's value may come into a text.
+
+    OpenTelemetry repeats what it cannot read: an entry without `=`, or all of them.
+    """
+    for name in _HEADERS:
+        for entry in variables.get(name, "").split(","):
+            key, equals, value = entry.partition("=")
+            for text in (value if equals else key, key if not equals else ""):
+                yield from {text.strip(), unquote(text.strip())}
+
+
+def _of_endpoints(variables: Mapping[str, str]) -> Iterator[str]:
+    """User and password, and a query, which an error of the connection repeats."""
+    for name in _ENDPOINTS:
+        try:
+            address = urlsplit(variables.get(name, "").strip())
+        except ValueError:
+            continue  # it is refused, and not repeated
+        credentials, at, _ = address.netloc.rpartition("@")
+        if at:
+            yield credentials
+            yield from (unquote(part) for part in credentials.split(":", 1))
+        yield address.query
+
+
+def _problems(variables: Mapping[str, str]) -> Iterator[str]:
+    name, protocol = _first(variables, _PROTOCOLS, PROTOCOL)
+    if protocol.lower() != PROTOCOL:
+        shown = protocol if re.fullmatch(r"[a-z/]{1,20}", protocol) else MASK
+        yield (
+            f"{name}={shown!r}: spans are sent by {PROTOCOL} alone; set it to that, and name the collector's "
+            "port for HTTP (4318 as a rule, where gRPC has 4317)"
+        )
+    name, endpoint = _first(variables, _ENDPOINTS, DEFAULT_ENDPOINT)
+    if not _ADDRESS.match(endpoint):
+        allowed = f"allowed: http:// or https:// and a host, such as {DEFAULT_ENDPOINT}"
+        yield f"{name}={masked_address(endpoint)}: {allowed}"
