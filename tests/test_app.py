@@ -257,3 +257,60 @@ def test_every_setting_of_the_engine_reaches_it() -> None:
         Endpoint.SEGMENT: 12,
     }
     assert told.alone_seconds == 60
+
+
+WITHOUT_OPENTELEMETRY = (
+    "import sys; sys.modules['opentelemetry'] = None; from streamer.cli import main; sys.exit(main({}))"
+)
+"""The program where the extra is not installed."""
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_tracing_without_its_extra_ends_with_2(
+    command: str, broker: EmbeddedBroker, sandbox: SandboxProcess
+) -> None:
+    """Before anything is read, with the command that installs it."""
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT_OPENTELEMETRY.format([command])],
+        env=told_of(broker, sandbox, STREAMER_TRACING="otlp", STREAMER_START="latest"),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2, ended.stderr
+    assert "OpenTelemetry is not installed" in ended.stderr
+    assert "segment-planhat-streamer[tracing]" in ended.stderr
+
+
+def test_without_tracing_its_extra_is_not_missed(broker: EmbeddedBroker, sandbox: SandboxProcess) -> None:
+    """Whoever does not ask for spans need not install what makes them."""
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT_OPENTELEMETRY.format(["check"])],
+        env=told_of(broker, sandbox, STREAMER_START="latest"),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "tracing" not in ended.stdout
+
+
+def test_a_collector_that_cannot_be_spoken_to_ends_with_2(
+    broker: EmbeddedBroker, sandbox: SandboxProcess
+) -> None:
+    """gRPC, and an address without a scheme: both are told at once."""
+    ended = streamer(
+        "run", broker, sandbox, STREAMER_TRACING="otlp", STREAMER_START="latest",
+        OTEL_EXPORTER_OTLP_PROTOCOL="grpc", OTEL_EXPORTER_OTLP_ENDPOINT="collector:4317",
+    )  # fmt: skip
+    assert ended.returncode == 2, ended.stderr
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL='grpc'" in ended.stderr
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT='collector:4317'" in ended.stderr
+
+
+def test_a_collector_that_is_away_is_no_reason_not_to_start(
+    broker: EmbeddedBroker, sandbox: SandboxProcess
+) -> None:
+    """`check` says that spans would be lost, and goes on."""
+    ended = streamer(
+        "check", broker, sandbox, STREAMER_TRACING="otlp", STREAMER_START="latest",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", OTEL_EXPORTER_OTLP_TIMEOUT="0.5",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "tracing    --   spans would be lost: http://127.0.0.1:1 takes none" in ended.stdout

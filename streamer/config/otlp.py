@@ -39,7 +39,7 @@ def read_otlp(environ: Mapping[str, str] | None = None) -> Otlp:
     variables = os.environ if environ is None else environ
     _, endpoint = _first(variables, _ENDPOINTS, DEFAULT_ENDPOINT)
     secrets = (*_of_headers(variables), *_of_endpoints(variables))
-    return Otlp(masked_address(endpoint), secrets, tuple(_problems(variables)))
+    return Otlp(masked_address(endpoint).strip("'"), secrets, tuple(_problems(variables)))
 
 
 def _first(variables: Mapping[str, str], names: tuple[str, ...], default: str) -> tuple[str, str]:
