@@ -1,4 +1,5 @@
-# Targets: `runtime` (the default) runs the pipeline; `demo` adds the stand-ins for `streamer sandbox`.
+# Targets: `runtime` (the default) runs the pipeline; `tracing` adds OpenTelemetry for STREAMER_TRACING=otlp;
+# `demo` adds the stand-ins for `streamer sandbox`.
 # PYTHON_IMAGE: any image with Python 3.11 or newer under /usr/local, for those who mirror their bases.
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
@@ -17,6 +18,12 @@ FROM build AS install-runtime
 COPY requirements.txt ./
 RUN python -m venv /opt/streamer \
     && /opt/streamer/bin/pip install --require-hashes -r requirements.txt \
+    && /opt/streamer/bin/pip install --no-deps --no-index /wheels/*.whl
+
+FROM build AS install-tracing
+COPY requirements-tracing.txt ./
+RUN python -m venv /opt/streamer \
+    && /opt/streamer/bin/pip install --require-hashes -r requirements-tracing.txt \
     && /opt/streamer/bin/pip install --no-deps --no-index /wheels/*.whl
 
 FROM build AS install-demo
@@ -42,6 +49,9 @@ CMD ["run"]
 
 FROM base AS demo
 COPY --from=install-demo /opt/streamer /opt/streamer
+
+FROM base AS tracing
+COPY --from=install-tracing /opt/streamer /opt/streamer
 
 FROM base AS runtime
 COPY --from=install-runtime /opt/streamer /opt/streamer

@@ -4,6 +4,7 @@ Its variables say where, how much and which of them (`OTEL_EXPORTER_OTLP_*`, `OT
 `OTEL_TRACES_SAMPLER`, ...). A collector that is away, slow or refuses costs spans, and nothing else.
 """
 
+import logging
 import threading
 from typing import Final
 
@@ -17,6 +18,8 @@ from streamer import __version__
 from streamer.errors import SettingsError
 from streamer.logs import Event, one_line_for
 
+logger: Final = logging.getLogger("streamer.tracing")
+
 CLOSE_SECONDS: Final = 2.0
 """What the last spans may take: the end of a process does not wait longer for them."""
 MOST_LINKS: Final = 128
@@ -28,7 +31,7 @@ class Tracing:
 
     def __init__(self) -> None:
         """Connects nothing yet. Raises SettingsError where OpenTelemetry refuses its variables."""
-        one_line_for(["opentelemetry", "streamer.tracing"], Event.TRACING_FAILED)
+        one_line_for(["opentelemetry", logger.name], Event.TRACING_FAILED)
         try:
             self._exporter = OTLPSpanExporter()
             limits = SpanLimits()
@@ -64,6 +67,7 @@ class Tracing:
         last.join(timeout_seconds)
         if not last.is_alive():
             return True
+        logger.warning("the last spans were not sent within %g s, and are lost", timeout_seconds)
         self._exporter.shutdown()  # type: ignore[no-untyped-call] # no more tries
         return False
 

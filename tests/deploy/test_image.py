@@ -28,7 +28,7 @@ def test_image_installs_only_what_is_pinned_and_hashed() -> None:
         command for line in dockerfile_lines() for command in line.split("&&") if "pip install" in command
     ]
 
-    assert len(installs) == 5
+    assert len(installs) == 7
     for command in installs:
         assert "--require-hashes" in command or "--no-deps --no-index /wheels" in command
 

@@ -71,7 +71,7 @@ def _producers(spans: list[Span], endpoint: str) -> list[int]:
 def test_deliveries_are_linked_to_the_spans_of_producers(
     piped: Callable[..., Pipeline], sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    """Each request to Planhat has a span, linked to whoever wrote its records; of nobody anything is in it."""
+    """Each request to Planhat has a span, linked to whoever wrote its records; nobody stands in it."""
     with collecting() as collector:
         pipeline = piped(partitions=1, linger_seconds="0.02")
         environment = _environment(pipeline, collector)

@@ -31,6 +31,16 @@ DELIVERED: Final = Delivery(
 )
 
 
+@pytest.fixture(autouse=True)
+def threads_end_here() -> Iterator[None]:
+    """What a test leaves behind of OpenTelemetry's threads ends with it, and says nothing into the next."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name in {"last-spans", "OtelBatchSpanRecordProcessor"}:
+            thread.join(15)
+            assert not thread.is_alive()
+
+
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
     """A collector with a key, that OpenTelemetry's variables name."""
@@ -155,9 +165,23 @@ def test_a_collector_that_never_answers_holds_nobody_up(
 
     assert waited < 5
     assert closing < 2
+    assert len(collector.spans()) < 100
     (line,) = lines_of(told)
     assert line["event"] == "tracing_failed"
     assert "Queue full" in line["text"]
+
+
+def test_spans_that_are_lost_at_the_end_are_told(collector: Collector, told: io.StringIO) -> None:
+    """Nothing failed before, so nothing else tells that the last spans are missing."""
+    collector.answers.clear()
+    tracing, _ = tracing_of()
+    make(tracing)
+    assert not tracing.close(0.1)
+    collector.answers.set()
+
+    (line,) = lines_of(told)
+    assert line["event"] == "tracing_failed"
+    assert line["text"] == "the last spans were not sent within 0.1 s, and are lost"
 
 
 def test_what_opentelemetry_repeats_of_a_bad_header_is_masked(

@@ -1,12 +1,15 @@
 """What a span says of a delivery, as a collector reads it."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.sdk import environment_variables
 from opentelemetry.semconv._incubating.attributes import http_attributes, messaging_attributes, url_attributes
 from opentelemetry.semconv.attributes import error_attributes, server_attributes
 from opentelemetry.semconv.attributes import http_attributes as stable_http
@@ -42,6 +45,7 @@ pytestmark = pytest.mark.usefixtures("logging_restored")
 TENANT: Final = "5d3c4b2a-0000-4000-8000-00000000c0de"
 API_TOKEN: Final = "api-token-to-be-seen-nowhere"
 PERSON: Final = "person-to-be-seen-nowhere"
+PAGE: Final = (Path(__file__).parent.parent.parent / "docs" / "tracing.md").read_text(encoding="utf-8")
 SAVED: Final = json.dumps({"created": 1, "updated": 0, "nonupdates": 0}).encode()
 
 
@@ -230,8 +234,8 @@ def test_verdicts_are_counted_each(collector: Collector) -> None:
     assert "messaging.batch.message_count" not in values
 
 
-def test_the_names_are_those_of_the_conventions(collector: Collector) -> None:
-    """Where OpenTelemetry has a name, ours is that one; all others begin with our own."""
+def test_the_names_are_those_of_the_conventions_and_of_the_page(collector: Collector) -> None:
+    """Where OpenTelemetry has a name, ours is that one; docs/tracing.md explains each that there is."""
     with serving(reply(503)) as server, traced_sink(server) as sink:
         sink.submit(batch_of(Endpoint.ENDUSERS, records=200, attempt=2))
         assert sink.collect(10)
@@ -249,6 +253,30 @@ def test_the_names_are_those_of_the_conventions(collector: Collector) -> None:
         stable_http.HTTP_RESPONSE_STATUS_CODE,
         url_attributes.URL_TEMPLATE,
     }
+    verdicts = {f"streamer.operations.{verdict.value}" for verdict in Verdict}
+    (table,) = re.findall(r"^\| attribute \|.*\n\|[-|]+\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    explained = {name for row in table.splitlines() for name in re.findall(r"`(.*?)`", row.split("|")[1])}
+    assert explained == set(values) | verdicts
+
+
+def test_the_page_names_every_word_of_an_error() -> None:
+    """No more and no fewer than there are."""
+    (words,) = re.findall(
+        r"^`error.type` is one of these:(.*?)It is `connection` too", PAGE, re.MULTILINE | re.DOTALL
+    )
+
+    answers: list[Answer] = [Answered((Verdict.REFUSED,)), RefusedWhole(400)]
+    answers += [Transient(reason) for reason in TransientReason]
+    answers += [Misconfigured(reason, 401) for reason in MisconfiguredReason]
+    assert set(re.findall(r"`(.*?)`", words)) == {error_of(answer) for answer in answers}
+
+
+def test_the_page_names_variables_that_there_are() -> None:
+    """Each is one that OpenTelemetry's library knows."""
+    named = set(re.findall(r"`(OTEL_[A-Z_]+)`", PAGE))
+
+    assert {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_TRACES_SAMPLER"} <= named
+    assert [name for name in sorted(named) if not hasattr(environment_variables, name)] == []
 
 
 def test_off_makes_deliveries_and_nothing_else() -> None:
