@@ -5,6 +5,7 @@ W3C's Trace Context says what such a header holds; Kafka's records bear it under
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final, NamedTuple
 
 from opentelemetry.trace import Link, SpanContext, TraceFlags
@@ -12,10 +13,10 @@ from opentelemetry.trace import Link, SpanContext, TraceFlags
 from streamer.records import Record
 
 HEADER: Final = "traceparent"
-# Later versions may have more behind the flags; version ff is none.
+# Later versions may have more behind the flags; version ff is none, and neither is an id of zeros.
 _TRACEPARENT: Final = re.compile(
-    rb"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
-    rb"(?P<more>-.*)?",
+    rb"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})-(?P<span>(?!0{16})[0-9a-f]{16})"
+    rb"-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?",
     re.DOTALL,
 )
 
@@ -33,38 +34,30 @@ def links_of(records: Iterable[Record], most: int) -> Linked:
 
     What a producer has not sampled is no span that anybody could look at, and is not linked.
     """
-    contexts: dict[tuple[int, int], SpanContext] = {}
-    left_out: set[tuple[int, int]] = set()
+    parents: dict[tuple[bytes, bytes], int] = {}
     for record in records:
-        context = _context_of(record)
-        if context is None or not context.trace_flags.sampled:
-            continue
-        known_as = context.trace_id, context.span_id
-        if known_as in contexts:
-            continue
-        if len(contexts) < most:
-            contexts[known_as] = context
-        else:
-            left_out.add(known_as)
-    return Linked([Link(context) for context in contexts.values()], len(left_out))
+        # Of several headers the last counts, as for Kafka's own clients.
+        for name, value in reversed(record.headers):
+            if name == HEADER:
+                if value is not None and (found := _read(value)) is not None:
+                    parents.setdefault(*found)
+                break
+    links = [_link_to(*parent) for parent in islice(parents.items(), most)]
+    return Linked(links, len(parents) - len(links))
 
 
-def _context_of(record: Record) -> SpanContext | None:
-    """The producer's span. Of several headers the last counts, as for Kafka's own clients."""
-    for name, value in reversed(record.headers):
-        if name == HEADER:
-            return None if value is None else _read(value)
-    return None
-
-
-def _read(traceparent: bytes) -> SpanContext | None:
+def _read(traceparent: bytes) -> tuple[tuple[bytes, bytes], int] | None:
+    """The ids of a trace and of a span in it, as digits, and flags; None where there is nothing to link."""
     found = _TRACEPARENT.fullmatch(traceparent)
-    if found is None or (found["version"] == b"00" and found["more"] is not None):
+    if found is None:
         return None
-    context = SpanContext(
-        int(found["trace"], 16),
-        int(found["span"], 16),
-        is_remote=True,
-        trace_flags=TraceFlags(int(found["flags"], 16)),
-    )
-    return context if context.is_valid else None
+    version, trace, span, digits, more = found.groups()
+    flags = int(digits, 16)
+    if not flags & TraceFlags.SAMPLED or (version == b"00" and more is not None):
+        return None
+    return (trace, span), flags
+
+
+def _link_to(ids: tuple[bytes, bytes], flags: int) -> Link:
+    trace, span = ids
+    return Link(SpanContext(int(trace, 16), int(span, 16), is_remote=True, trace_flags=TraceFlags(flags)))
