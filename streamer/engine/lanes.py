@@ -136,12 +136,11 @@ class Ticket:
         self.waits_for: list[Ticket] = []
         self.followers: dict[Ticket, None] = {}
         """Who waits for this one, in arrival order (a dict for cheap removal: there may be thousands)."""
-        self.parking = 0
-        """How often it was set aside: an older queue entry of it is no longer meant."""
+        self.parking = self.tries = 0
+        """Times it was set aside (an older queue entry is no longer meant), and sent, if origins are told."""
         self.flight = 0
         """Number of the batch it was last taken into; 0 before the first."""
         self.ready_at = 0.0
-        self.tries = 0  # requests it was in; counted only where batches tell their origin
         self._begin()
 
     def _begin(self) -> None:
