@@ -102,7 +102,8 @@ def read_entry(record: Record) -> JournalEntry | None:
             Settlement(offset, ReplayFate(fate), reason, detail, status)
             for offset, fate, reason, detail, status in found.settled
         )
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        # Anybody who may write to the topic may write notes, of any depth.
         return None
     return JournalEntry(record.partition, found.run, found.at, tuple(found.taken), settled)
 

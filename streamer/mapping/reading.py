@@ -98,9 +98,9 @@ def _has_bare_path(path: Path, stated: Mapping[str, Any]) -> bool:
     if not issubclass(table, shape.RuleTable):
         return False
     keys = _at(path, stated)
-    return isinstance(keys, dict) and not any(
-        key in table.model_fields or nearest(key, list(table.model_fields)) for key in keys
-    )
+    if not isinstance(keys, dict) or not keys:
+        return False
+    return not any(key in table.model_fields or nearest(key, list(table.model_fields)) for key in keys)
 
 
 def _quoted_path(path: Path, stated: Mapping[str, Any]) -> str:
