@@ -5,8 +5,9 @@ Expected fates (throttled, refused, skipped) are values in `outcomes`; an except
 what to do.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-from traceback import extract_tb
+from traceback import extract_tb, format_tb
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -22,6 +23,26 @@ def place_of(error: BaseException) -> str:
     """The file and line where an exception arose: what to report of one whose text may quote an event."""
     frames = extract_tb(error.__traceback__)
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback, for whoever asked to see it: of errors that are not ours without their texts.
+
+    A text of a library may quote an event, a URL with a token in it, a line of a file. Ours do not.
+    """
+    return "".join(_traces(error))
+
+
+def _traces(error: BaseException) -> Iterator[str]:
+    """Of the error and what it came of, the oldest first."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None:
+        yield from _traces(before)
+        yield f"\nof which came, or while which was dealt with came, {type(error).__name__}:\n\n"
+    yield "Traceback (most recent call last):\n"
+    yield from format_tb(error.__traceback__)
+    text = str(error) if isinstance(error, StreamerError) else "its text is left out, as it may quote an event"
+    yield f"{type(error).__module__}.{type(error).__qualname__}: {text}\n"
 
 
 class StreamerError(Exception):

@@ -23,11 +23,12 @@ STAND_INS = {"demo": "streamer.standins.demo", "sandbox": "streamer.standins.pla
 
 def _run(args: argparse.Namespace) -> int:
     from streamer import app  # noqa: PLC0415 - it loads every room
-    from streamer.logs import Event, log  # noqa: PLC0415 - as above
+    from streamer.logs import Event, log, unseen_errors_told  # noqa: PLC0415 - as above
 
     settings = _settings_in_force(args)
     try:
-        return app.run(settings)
+        with unseen_errors_told():
+            return app.run(settings)
     except StreamerError as error:
         # Whoever reads the log of a service reads nothing else: its last line says why it ended.
         log(Event.FAILED, problem=str(error), exit_code=error.exit_code)

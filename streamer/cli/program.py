@@ -3,13 +3,12 @@
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from io import TextIOWrapper
 
 from streamer.cli.commands import EXIT_CLEAN
 from streamer.cli.parser import build_parser
-from streamer.errors import StreamerError, place_of
+from streamer.errors import StreamerError, place_of, traceback_of
 
 EXIT_UNEXPECTED = StreamerError.exit_code
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -30,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as ending:  # argparse: help, version or a wrong command line
         return ending.code if isinstance(ending.code, int) else EXIT_CLEAN
     except StreamerError as error:
-        _complain(str(error), verbose=verbose)
+        _complain(str(error), error if verbose else None)
         return error.exit_code
     except BrokenPipeError:
         # Whoever read our output left. Python would complain once more when it flushes at exit.
@@ -43,13 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = f"{type(error).__name__} at {place_of(error)}"
         hint = "" if verbose else " -v shows the traceback."
         text = f"unexpected error: {where}. Uncommitted events will be read again. Please report it.{hint}"
-        _complain(text, verbose=verbose)
+        _complain(text, error if verbose else None)
         return EXIT_UNEXPECTED
     return code
 
 
-def _complain(text: str, *, verbose: bool) -> None:
+def _complain(text: str, traced: BaseException | None) -> None:
     """Say on standard error what went wrong; with the traceback for whoever asked to see more."""
-    if verbose:
-        traceback.print_exc()
+    if traced is not None:
+        sys.stderr.write(traceback_of(traced))
     sys.stderr.writelines(f"streamer: {line}\n" for line in text.splitlines() or [""])

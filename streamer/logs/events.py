@@ -38,6 +38,7 @@ class Event(StrEnum):
     OWNER_STUCK = "owner_stuck"
     LIBRARY_REPORTED = "library_reported"
     TRACING_FAILED = "tracing_failed"
+    ERROR_AROSE = "error_arose"
 
 
 class Level(StrEnum):
@@ -96,6 +97,9 @@ LINES: Mapping[Event, Line] = {
     Event.CREDENTIALS_REFRESHED: Line(Level.INFO, "Planhat's tokens were read again."),
     Event.OWNER_STUCK: Line(
         Level.ERROR, "The thread that polls stands still, and /livez fails: where each thread is."
+    ),
+    Event.ERROR_AROSE: Line(
+        Level.ERROR, "An error that nobody waits for ended a thread, or something being taken apart."
     ),
     Event.LIBRARY_REPORTED: Line(Level.WARNING, "A library had something to say."),
     Event.TRACING_FAILED: Line(

@@ -105,8 +105,12 @@ def statuses(stage: Stage) -> None:
 
 def no_reply(stage: Stage) -> None:
     """No connection, or a time-out."""
-    for reason in (TransientReason.CONNECTION, TransientReason.TIMEOUT):
-        Scene(stage, lambda _, reason=reason: Transient(reason)).play(_calls(count=3), turns=20)
+    for answer in (Transient(TransientReason.CONNECTION), Transient(TransientReason.TIMEOUT)):
+
+        def reply(_batch: Batch, answer: Answer = answer) -> Answer:
+            return answer
+
+        Scene(stage, reply).play(_calls(count=3), turns=20)
 
 
 def held_and_left(stage: Stage) -> None:
