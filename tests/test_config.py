@@ -548,12 +548,14 @@ def test_a_secret_pasted_twice_is_struck_out_of_the_other_variable() -> None:
         ("sasl.oauthbearer.client.secret", True),
         ("sasl.jaas.config", True),
         ("sasl.oauthbearer.token.endpoint.url", True),
+        ("sasl.oauthbearer.config", True),
+        ("sasl.kerberos.kinit.cmd", True),
         ("sasl.username", False),
         ("security.protocol", False),
     ],
 )
 def test_secret_properties_are_known_by_name(name: str, is_secret: bool) -> None:
-    """Each of password, secret, key, jaas and token in a property's name makes its value a secret."""
+    """Words such as password, secret, key, jaas and token in a property's name make its value a secret."""
     settings = loaded(KAFKA_PROPERTIES=f"{name}=hunter2")
 
     assert is_secret_property(name) is is_secret

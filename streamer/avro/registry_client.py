@@ -101,7 +101,15 @@ class RegistryClient(RegistryHttp):
             if not isinstance(inner, dict):
                 raise NoAnswer(Trouble.NOT_A_REGISTRY)
             self._draw_in(inner, named, seen)
-            named.update(DatumReader(_schema_of(inner), named).named)
+            named.update(_reader_of(inner, named).named)
+
+
+def _reader_of(reply: dict[str, Any], named: dict[str, Any]) -> DatumReader:
+    """What reads by a reply's schema. Raises SchemaError, which quotes nothing: it becomes a letter's detail."""
+    try:
+        return DatumReader(_schema_of(reply), named)
+    except SchemaError:
+        raise SchemaError("its schema is no Avro schema that can be read; look it up in the registry") from None
 
 
 def _schema_of(reply: dict[str, Any]) -> Any:  # noqa: ANN401 a schema: a name, a dict or a list

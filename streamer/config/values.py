@@ -99,7 +99,11 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _BARE = re.compile(r"bare:[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 _SERVER = re.compile(r"([A-Za-z_]+://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(\d{1,5}))?", re.ASCII)
-_SECRET_WORDS = ("password", "secret", "key", "jaas", "token")
+_SECRET_WORDS = (
+    *("password", "passphrase", "secret", "key", "jaas", "token"),
+    # What stands in these is as the login's maker likes it: a password too.
+    *("oauthbearer.config", "oauthbearer.extensions", "kinit.cmd"),
+)
 
 
 def is_secret_property(name: str) -> bool:

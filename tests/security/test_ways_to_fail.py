@@ -15,11 +15,12 @@ from streamer.logs import configure_logs
 from streamer.outcomes import InvalidReason, MisconfiguredReason, SkipReason, TransientReason
 from streamer.records import MarkIgnored
 from tests.security.marks import leaks
+from tests.security.of_edges import EDGES
 from tests.security.of_events import EVENTS
 from tests.security.of_replies import REPLIES
 from tests.security.scene import Stage
 
-WAYS: dict[str, Callable[[Stage], None]] = {**EVENTS, **REPLIES}
+WAYS: dict[str, Callable[[Stage], None]] = {**EVENTS, **REPLIES, **EDGES}
 FORMATS = ("json", "console")
 MUST_BE_REACHED: set[object] = {
     *InvalidReason,
