@@ -15,8 +15,10 @@ CHECK_TESTS ?= $(BIN)/python -m pytest -q
 # The interpreter to make .venv with, where the newest one found is not the one wanted.
 export PYTHON
 
-# Of `make fuzz`: the directory that atheris is in, how long, and where to keep what is found.
+# Of `make fuzz`: the directory that atheris is in, what (all in turn), how long each, and where to keep
+# what opens new branches.
 ATHERIS ?=
+TARGET ?= all
 FUZZ_SECONDS ?= 60
 CORPUS ?=
 
@@ -127,8 +129,8 @@ bench-pipeline: $(INSTALLED) ## measure the pipeline alone, with the sandbox (AR
 bench-avro: $(INSTALLED) ## measure what reading Avro costs, by the readers made for schemas and by fastavro (a minute)
 	$(BIN)/python -m benchmarks.avro $(ARGS)
 
-fuzz: $(INSTALLED) ## fuzz the readers made for schemas: ATHERIS=<where it is installed> FUZZ_SECONDS=60 CORPUS=<what to keep> (see CONTRIBUTING)
-	PYTHONPATH=.:$(ATHERIS) $(BIN)/python -m tests.fuzz.avro --seconds $(FUZZ_SECONDS) $(if $(CORPUS),--corpus $(CORPUS))
+fuzz: $(INSTALLED) ## fuzz all that reads what others wrote, or one TARGET=replies: ATHERIS=<where it is installed> FUZZ_SECONDS=60 (see CONTRIBUTING)
+	PYTHONPATH=.:$(ATHERIS) $(BIN)/python -m tests.fuzz --target $(TARGET) --seconds $(FUZZ_SECONDS) $(if $(CORPUS),--corpus $(CORPUS))
 
 bench-quota: $(INSTALLED) ## measure how much of Planhat's quota a saturated group uses (six minutes)
 	$(BIN)/python -m benchmarks.quota $(ARGS)

@@ -13,7 +13,7 @@ as many others as it has keys, and nothing is ever searched.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -74,10 +74,10 @@ class Part:
 class Kept:
     """What earlier calls said of an enduser, and Planhat did not save for want of a company."""
 
-    keys: tuple[str, ...]
+    keys: tuple[str, ...] = field(repr=False)
     book: "Book"
-    fields: JsonObject
-    custom: JsonObject
+    fields: JsonObject = field(repr=False)
+    custom: JsonObject = field(repr=False)
     operations: int
     size_bytes: int
     """Encoded, at most."""

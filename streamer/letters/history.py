@@ -70,7 +70,7 @@ class Filed:
     size_bytes: int
     """Of the original, as far as the letter carries it."""
     subject: Subject = NOBODY
-    keys: tuple[str, ...] = ()
+    keys: tuple[str, ...] = field(default=(), repr=False)
     """What it upserts by the rules in force; known where a replay asked."""
     upserts: int = 0
     """Operations that do."""

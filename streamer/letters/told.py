@@ -17,7 +17,7 @@ class Chosen:
     """Where the letter lies, lowest first; none for a later call, of which nothing is noted."""
     record: Record = field(repr=False)
     """The original, at its source place."""
-    keys: Keys = ()
+    keys: Keys = field(default=(), repr=False)
     """What it upserts."""
     call: str = ""
     is_in_doubt: bool = False

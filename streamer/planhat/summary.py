@@ -6,7 +6,7 @@ Fields used: `created`, `updated`, `nonupdates` (counts), `createdErrors`, `upda
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -41,9 +41,9 @@ class Summary:
     """created + updated"""
     unchanged: int
     """nonupdates: matched, nothing to change"""
-    entries: tuple[Any, ...]
+    entries: tuple[Any, ...] = field(repr=False)
     """Error entries of all three lists, in that order."""
-    _saved_lists: tuple[msgspec.Raw, ...]
+    _saved_lists: tuple[msgspec.Raw, ...] = field(repr=False)
 
     @property
     def total(self) -> int:

@@ -57,6 +57,12 @@ def test_anything_else_is_no_note(value: bytes) -> None:
     assert read_entry(record_of(JournalEntry(0, "r", 0), value)) is None
 
 
+def test_a_note_that_is_too_deep_is_no_note() -> None:
+    """Whoever may write to the topic cannot end the commands that read it."""
+    deep = b'{"run":"r","at":5,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    assert read_entry(record_of(JournalEntry(0, "r", 0), deep)) is None
+
+
 def test_a_later_version_is_not_guessed_at() -> None:
     """A note of another version is left alone, even where it looks familiar."""
     entry = JournalEntry(0, "r", 0, taken=(1,))

@@ -53,6 +53,7 @@ def mistakes(text: str) -> list[str]:
         ("[identify.traits]\nx = []", "line 2: identify.traits.x: must be a list of at least 1"),
         ("[identify.traits]\nx = 5", "must be a target, a list of them, or a table with `to`"),
         ('[identify.traits]\nx = { type = "date" }', "line 2: identify.traits.x.to: is missing"),
+        ("[identify.traits]\nx = {}", "line 2: identify.traits.x.to: is missing"),
         (
             '[identify.traits]\nx = { to = "phone", typ = 1 }',
             "no such key here; did you mean 'type'?",

@@ -222,7 +222,7 @@ class Story:
     """Of a company: calls of users that name it."""
     grouped: frozenset[str] | None = frozenset()
     """Companies that a group call made; None where there are too many to say."""
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict, repr=False)
     """What its upserts say all together, as Planhat spells it."""
     letters: list[ToldLetter] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
