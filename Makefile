@@ -36,7 +36,7 @@ RATE ?= 300
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test simulate faults soak test-planhat-live check lint types contracts pins docs-check alerts-check schemas-check deploy-check format docs alerts dashboard schemas requirements bench bench-full bench-growth bench-pipeline bench-avro bench-quota fuzz image-soak status-screenshot wheel up down clean
+.PHONY: help setup demo test simulate faults soak test-planhat-live check lint types contracts pins audit docs-check alerts-check schemas-check deploy-check format docs alerts dashboard schemas requirements bench bench-full bench-growth bench-pipeline bench-avro bench-quota fuzz image-soak status-screenshot wheel up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,7 +65,7 @@ test-planhat-live: $(INSTALLED) ## ask a real Planhat tenant what we assume of i
 		"_TENANT_TOKEN and _API_URL: a tenant of yours that may be written to"; exit 2; }
 	$(BIN)/python -m pytest -v -k real_tenant tests/planhat_contract $(ARGS)
 
-check: lint types contracts pins docs-check alerts-check schemas-check deploy-check ## everything that needs no running: lint, types, contracts, docs, alerts, schemas, manifests
+check: lint types contracts pins audit docs-check alerts-check schemas-check deploy-check ## everything that needs no running: lint, types, contracts, docs, alerts, schemas, manifests
 
 lint: $(INSTALLED) ## ruff: lint and format
 	$(BIN)/ruff check .
@@ -81,6 +81,9 @@ contracts: $(INSTALLED) ## which room may import which; names, sizes, docstrings
 pins: $(INSTALLED) ## pinned requirements are in step with pyproject.toml, and it with the rest
 	$(BIN)/python tools/requirements.py check
 	$(CHECK_TESTS) tests/test_pyproject.py
+
+audit: $(INSTALLED) ## known vulnerabilities of what is pinned; says so where nobody can be asked
+	PYTHONPATH=. $(BIN)/python tools/audit.py $(ARGS)
 
 docs-check: $(INSTALLED) ## generated tables, commands and links of the documentation are true
 	$(BIN)/python tools/docs.py check

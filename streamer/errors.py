@@ -41,7 +41,9 @@ def _traces(error: BaseException) -> Iterator[str]:
         yield f"\nof which came, or while which was dealt with came, {type(error).__name__}:\n\n"
     yield "Traceback (most recent call last):\n"
     yield from format_tb(error.__traceback__)
-    text = str(error) if isinstance(error, StreamerError) else "its text is left out, as it may quote an event"
+    text = (
+        str(error) if isinstance(error, StreamerError) else "its text is left out, as it may quote an event"
+    )
     yield f"{type(error).__module__}.{type(error).__qualname__}: {text}\n"
 
 

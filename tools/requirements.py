@@ -77,6 +77,9 @@ FILES = (
     RequirementsFile(
         "requirements-policy.txt", "what judges the manifests", project=False, group="policy", alone=True
     ),
+    RequirementsFile(
+        "requirements-audit.txt", "what looks for vulnerabilities", project=False, group="audit", alone=True
+    ),
 )
 
 

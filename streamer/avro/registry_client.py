@@ -105,11 +105,13 @@ class RegistryClient(RegistryHttp):
 
 
 def _reader_of(reply: dict[str, Any], named: dict[str, Any]) -> DatumReader:
-    """What reads by a reply's schema. Raises SchemaError, which quotes nothing: it becomes a letter's detail."""
+    """What reads by a reply's schema. Raises SchemaError that quotes nothing: it is a letter's detail."""
     try:
         return DatumReader(_schema_of(reply), named)
     except SchemaError:
-        raise SchemaError("its schema is no Avro schema that can be read; look it up in the registry") from None
+        raise SchemaError(
+            "its schema is no Avro schema that can be read; look it up in the registry"
+        ) from None
 
 
 def _schema_of(reply: dict[str, Any]) -> Any:  # noqa: ANN401 a schema: a name, a dict or a list

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def unseen_errors_told() -> Iterator[None]:
-    """For as long as the block lasts, an error that ends a thread or arises in a finaliser is a line of the log.
+    """While the block lasts, an error that ends a thread or arises in a finaliser is a line of the log.
 
     One line with its type and place, as of all errors that are not ours.
     """

@@ -1,4 +1,4 @@
-"""Look for bytes that break a law: `make fuzz TARGET=replies FUZZ_SECONDS=600`, all targets in turn without one.
+"""Look for bytes that break a law: `make fuzz TARGET=replies FUZZ_SECONDS=600`; without one, all in turn.
 
 What breaks one is kept in `.cache/fuzz/<target>/` and ends the run; `--replay <file>` runs it again. Beside
 the corpus in `corpus/<target>/`, which is only read, CORPUS=<directory> keeps what opened new branches.

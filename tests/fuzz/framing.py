@@ -70,9 +70,7 @@ def _one(value: bytes) -> None:
     try:
         found = _DECODERS[value[0] % len(_DECODERS)].decode(value[1:])
     except InvalidEvent as invalid:
-        assert invalid.reason in REASONS
-        assert invalid.detail.isprintable()
-        assert len(invalid.detail) < LONGEST_DETAIL
+        _hold(invalid)
         return
     if isinstance(found, AwaitingSchema):
         return
@@ -80,6 +78,12 @@ def _one(value: bytes) -> None:
     text = json.dumps(found.value, allow_nan=False, ensure_ascii=False)
     assert is_unicode(text)
     assert not is_deeper(found.value, MAX_DEPTH + 2)
+
+
+def _hold(invalid: InvalidEvent) -> None:
+    assert invalid.reason in REASONS
+    assert invalid.detail.isprintable()
+    assert len(invalid.detail) < LONGEST_DETAIL
 
 
 def _seeds() -> Iterator[bytes]:

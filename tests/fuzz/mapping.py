@@ -20,9 +20,11 @@ def _one(value: bytes) -> None:
     text = value.decode("utf-8", "replace")
     try:
         rules, doubts = read_mapping(text)
-    except MappingMistakes as mistakes:
-        assert mistakes.mistakes
-        _hold(text, mistakes.mistakes)
+    except MappingMistakes as refused:
+        _hold(text, refused.mistakes)
+        # Refused without a word nobody could mend it.
+        if not refused.mistakes:
+            raise
         return
     _hold(text, doubts)
     for call in _CALLS:

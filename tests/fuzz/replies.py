@@ -46,7 +46,7 @@ ERRORS: Final = ("createdErrors", "updatedErrors", "permissionErrors")
 
 
 def _one(value: bytes) -> None:
-    if len(value) < 4:  # noqa: PLR2004 - one each of what stands above
+    if len(value) < 4:
         return
     endpoint = ENDPOINTS[value[0] % len(ENDPOINTS)]
     status = STATUSES[value[1] % len(STATUSES)]
@@ -73,7 +73,7 @@ def _holds(
     operations: Sequence[Operation],
 ) -> None:
     """That what is called accepted was said to be."""
-    is_success = 200 <= status < 300  # noqa: PLR2004 - what 2xx is
+    is_success = 200 <= status < 300
     if endpoint is Endpoint.DELETIONS:
         gone = status in {404, 410} and not body.lstrip().startswith(b"<")
         assert gone or (is_success and (not body.strip() or isinstance(_said(body), dict)))

@@ -55,12 +55,12 @@ def _read(text: str) -> None:
 
 def _written_and_read(pattern: bytes) -> None:
     """Each byte is so many settled offsets and one that is not; the first two are the limit."""
-    if len(pattern) < 3:  # noqa: PLR2004 - the limit, and something to say
+    if len(pattern) < 3:
         return
     limit = int.from_bytes(pattern[:2], "big") % 4097
     at, unsettled = BASE, []
     for step in pattern[2:]:
-        at += step * (257 if step > 250 else 1)  # noqa: PLR2004 - a few long rows
+        at += step * (257 if step > 250 else 1)
         unsettled.append(at)
         at += 1
     end = at + pattern[2] % 3

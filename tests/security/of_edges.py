@@ -1,5 +1,6 @@
 """Ways that fail at the edges: settings, files, tokens, connections, registries, threads, tracebacks."""
 
+import json
 import logging
 import sys
 import tempfile
@@ -27,9 +28,9 @@ from streamer.errors import InvalidEvent, SchemaError, StreamerError, UsageError
 from streamer.kafka.configuration import property_problems
 from streamer.kafka.dead_letters import letter_headers
 from streamer.logs import unseen_errors_told
+from streamer.outcomes import Endpoint
 from streamer.planhat.client import Cause, Client, Failure, trusted_authorities
 from streamer.planhat.requests import Addresses, request_for
-from streamer.outcomes import Endpoint
 from streamer.records import Record
 from tests.avro.registry_server import Reply, running_registry
 from tests.planhat.scripted import drip, raw, reply, serving, silence
@@ -141,9 +142,9 @@ def tokens_read_again(stage: Stage) -> None:
         for variable, text in environ.items():
             patch.setenv(variable, text)
         read = _CredentialReader(load_settings(environ))
-        for text in (None, SECRETS["renewed token"], f"{SECRETS['renewed token']} {TRAIT}", ""):
-            if text is not None:
-                Path(files["token"]).write_text(text)
+        stage.tell(read())
+        for content in (SECRETS["renewed token"], f"{SECRETS['renewed token']} {TRAIT}", ""):
+            Path(files["token"]).write_text(content)
             stage.tell(read())
         Path(files["token"]).unlink()
         stage.tell(read())
@@ -191,10 +192,13 @@ def _send(stage: Stage, url: str) -> None:
 def registries(stage: Stage) -> None:
     """A registry that answers with what it was asked with, and with schemas that hold marks."""
     echo = f'{{"error_code": 40101, "message": "{SECRETS["registry password"]} {TRAIT}"}}'.encode()
-    schemas = [f'{{"schema": "{SECRETS["registry password"]}"}}', '{"schema": "{\\"type\\": \\"%s\\"}"}' % USER]
-    schemas.append('{"schema": "x", "references": [{"subject": "%s", "version": 1}]}' % TRAIT)
+    schemas: list[dict[str, Any]] = [
+        {"schema": SECRETS["registry password"]},
+        {"schema": json.dumps({"type": USER})},
+        {"schema": "x", "references": [{"subject": TRAIT, "version": 1}]},
+    ]
     bodies = [*(Reply(status, echo) for status in (200, 401, 404, 418, 429, 500)), Reply(200, TRAIT.encode())]
-    for answer in (*bodies, *(Reply(200, text.encode()) for text in schemas)):
+    for answer in (*bodies, *(Reply(200, json.dumps(each).encode()) for each in schemas)):
         with running_registry() as server:
             server.instead = answer
             client = RegistryClient(
@@ -251,19 +255,22 @@ def threads_that_end(stage: Stage) -> None:
         stage.tell(stacks())
         over.set()
         waiting.join()
-    assert stage.stream.getvalue().count("error_arose") == 2  # noqa: PLR2004 - one each
+    assert stage.stream.getvalue().count("error_arose") == 2
 
 
 def commands_that_fail(stage: Stage) -> None:
     """A command that meets what nobody foresaw, and that shows its traceback; for each class of error."""
-    failures: list[BaseException] = [KeyError(_ALL), *(kind(_ALL) for kind in (ValueError, OSError, Exception))]
+    failures: list[BaseException] = [
+        KeyError(_ALL),
+        *(kind(_ALL) for kind in (ValueError, OSError, Exception)),
+    ]
     for failure in failures:
         for wrapped in (None, UsageError("a sentence of ours"), SchemaError("another")):
 
             def fails(*_: Any, failure: BaseException = failure, wrapped: Any = wrapped, **__: Any) -> None:
                 local = _ALL  # noqa: F841 - what a traceback with variables would show
                 try:
-                    raise failure
+                    raise failure  # noqa: TRY301 - it is raised to be caught
                 except BaseException:
                     if wrapped is None:
                         raise
@@ -277,7 +284,7 @@ def commands_that_fail(stage: Stage) -> None:
     said = stage.stream.getvalue()
     assert "Traceback" in said
     assert "a sentence of ours" in said
-    stage.reached |= {UsageError, SchemaError}
+    stage.reached |= {UsageError, SchemaError}  # as they were raised
 
 
 def a_schema_that_is_awaited(stage: Stage) -> None:

@@ -96,7 +96,7 @@ def statuses(stage: Stage) -> None:
     for status in (200, 302, 401, 403, 404, 407, 408, 413, 425, 429, 500, 502, 503, 504, 599):
         for is_page in (False, True):
 
-            def reply(batch: Batch, status: int = status, is_page: bool = is_page) -> Reply:  # noqa: FBT001
+            def reply(batch: Batch, status: int = status, is_page: bool = is_page) -> Reply:
                 text = json.dumps(_everything(batch))
                 return status, f"<!doctype html><p>{text}</p>".encode() if is_page else text.encode()
 

@@ -1,4 +1,4 @@
-"""The engine with its real decoder, its real reading of replies, its real log and metrics; and all it said."""
+"""The engine with the real decoder, reading of replies, log and metrics; and all that it said."""
 
 import io
 import json
@@ -101,14 +101,14 @@ class Scene:
     def __init__(
         self,
         stage: Stage,
-        replies: Replies = lambda batch: accepting(batch),
+        replies: "Replies | None" = None,
         *,
         rules: Rules | None = None,
         decoder: Any = None,
         limits: Limits | None = None,
     ) -> None:
         self._stage = stage
-        self._replies = replies
+        self._replies = replies or accepting
         self._is_over = False
         self.clock = ManualClock()
         self.source = FakeSource(self.clock)

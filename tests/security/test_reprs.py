@@ -1,6 +1,6 @@
 """What holds a secret or something that an event says shows none of it when it is printed by mistake.
 
-Every class of values is found and filled by itself: a new one that tells is a failure, or a line in `MAY_TELL`.
+Every class of values is found and filled: a new one that tells is a failure, or a line in `MAY_TELL`.
 """
 
 import importlib
@@ -19,7 +19,9 @@ import streamer
 
 MARK: Final = "mkq7-marked"
 PERSONAL_NAMES: Final = {"email", "names", "keys", "context", "traits", "properties", "integrations", "items"}
-PERSONAL_NAMES.update({"api_token", "tenant_token", "password", "message_id", "anonymous_id", "event", "body"})
+PERSONAL_NAMES.update(
+    {"api_token", "tenant_token", "password", "message_id", "anonymous_id", "event", "body"}
+)
 """Fields of these names hold what an event says, or a secret."""
 PERSONAL_TYPES: Final = ("bytes", "Any", "object", "Mapping[str, object]")
 """So do those that may hold anything at all."""
@@ -129,7 +131,9 @@ def test_those_that_must_not_tell_are_found() -> None:
              "planhat.credentials.Credentials.api_token", "transform.operations.UpsertEnduser.email",
              "letters.subjects.Subject.names", "planhat.client.Reply.body"}  # fmt: skip
     assert {f"streamer.{each}" for each in known} <= TELLING.keys()
-    assert all(any(place.startswith(each) for place in _places()) for each in MAY_TELL if "standins" not in each)
+    assert all(
+        any(place.startswith(each) for place in _places()) for each in MAY_TELL if "standins" not in each
+    )
 
 
 def _places() -> list[str]:

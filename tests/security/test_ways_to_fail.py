@@ -11,6 +11,15 @@ from functools import cache
 import pytest
 
 from streamer.engine.ports import HoldReason
+from streamer.errors import (
+    InvalidEvent,
+    PlanhatMisconfigured,
+    SchemaError,
+    SettingsError,
+    SourceError,
+    TooManyDeadLetters,
+    UsageError,
+)
 from streamer.logs import configure_logs
 from streamer.outcomes import InvalidReason, MisconfiguredReason, SkipReason, TransientReason
 from streamer.records import MarkIgnored
@@ -29,6 +38,9 @@ MUST_BE_REACHED: set[object] = {
     *MisconfiguredReason,
     *HoldReason,
     MarkIgnored.FOREIGN,
+    # What is raised; the rest of `errors.py` is of a broker's (SourceError) or of our own books.
+    *(InvalidEvent, PlanhatMisconfigured, SchemaError, SettingsError, SourceError, TooManyDeadLetters),
+    UsageError,
 }
 """Every word that says why something did not go as it should."""
 
