@@ -76,7 +76,7 @@ class RegistryClient(RegistryHttp):
         named: dict[str, Any] = {}
         try:
             self._draw_in(reply, named, set())
-            return AvroSchema(DatumReader(_schema_of(reply), named))
+            return AvroSchema(_reader_of(reply, named))
         except SchemaError as error:
             return Unreadable(str(error))
 

@@ -8,6 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from streamer.cli.tables import add_row, escaped
 from streamer.config import Settings, load_settings
 from streamer.config.mapping_file import MappingFile, mapping_text, read_mapping_file
 from streamer.errors import InvalidEvent, UsageError
@@ -207,7 +208,6 @@ def _asked(listed: "Listed | None") -> str:
 def _print_table(found: "list[CustomKey]", listed: "Listed | None") -> None:
     from rich.console import Console  # noqa: PLC0415 - only these commands need it
     from rich.table import Table  # noqa: PLC0415 - as above
-    from rich.text import Text  # noqa: PLC0415 - as above
 
     table = Table(box=None, pad_edge=False, show_edge=False)
     for heading in ("of", "custom field", "written", "as", "at Planhat"):
@@ -215,7 +215,7 @@ def _print_table(found: "list[CustomKey]", listed: "Listed | None") -> None:
     is_known = listed is not None and not listed.problem
     for key in found:
         there = (key.planhat_type or "no such field") if is_known else "?"
-        table.add_row(*map(Text, (key.of, key.name, str(key.count), _types(key), there)))
+        add_row(table, key.of, key.name, str(key.count), _types(key), there)
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
@@ -245,4 +245,4 @@ def _as_json(mistakes: Sequence[Finding], warnings: Sequence[Finding]) -> str:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{escaped(text)}\n")

@@ -72,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def transform(settings: Settings, args: argparse.Namespace, read: Read) -> int:
     """Print what becomes of each event; the exit status is 0 whatever they were."""
+    from streamer.cli.tables import escaped  # noqa: PLC0415 - only these commands need it
     from streamer.local.transform import as_json, as_text, tell  # noqa: PLC0415 - only this command needs it
     from streamer.transform.why import why  # noqa: PLC0415 - as above
 
@@ -83,7 +84,7 @@ def transform(settings: Settings, args: argparse.Namespace, read: Read) -> int:
     show = as_json if args.json else as_text
     with given(settings, args, read) as events:
         for told in tell(events, rules, asking(settings), why if args.why else None):
-            sys.stdout.write(show(told) + "\n")
+            sys.stdout.write(escaped(show(told)) + "\n")
             if args.file == "-":
                 sys.stdout.flush()
     return EXIT_CLEAN

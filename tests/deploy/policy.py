@@ -1,4 +1,4 @@
-"""Checkov's policies for Kubernetes, run by checkov itself, from an environment of its own."""
+"""Checkov's policies for Kubernetes and for Dockerfiles, run by checkov itself, on its own."""
 
 import hashlib
 import json
@@ -22,6 +22,11 @@ NOT_FOLLOWED = {
 }
 """Checks that nothing here passes on purpose, and why."""
 
+NOT_FOLLOWED_IN_IMAGES = {
+    "CKV_DOCKER_7": "the base is an argument, for those who mirror it; its default has a tag, unseen",
+}
+"""The same of Dockerfiles."""
+
 
 class Violation(NamedTuple):
     """One thing that a policy forbids."""
@@ -35,7 +40,16 @@ def violations(documents: Documents, folder: Path) -> set[Violation]:
     """What checkov finds in documents, written to `folder` for it."""
     path = folder / "rendered.yaml"
     path.write_text(yaml.safe_dump_all(documents), encoding="utf-8")
-    command = [str(_program()), "--file", str(path), "--framework", "kubernetes", "--output", "json"]
+    return _found("kubernetes", path)
+
+
+def image_violations(dockerfile: Path) -> set[Violation]:
+    """What checkov finds in a file that bears that name."""
+    return _found("dockerfile", dockerfile)
+
+
+def _found(framework: str, path: Path) -> set[Violation]:
+    command = [str(_program()), "--file", str(path), "--framework", framework, "--output", "json"]
     # It would look up texts at its maker's; there is nothing there that we need.
     command += ["--skip-download", "--quiet", "--soft-fail"]
     ended = subprocess.run(

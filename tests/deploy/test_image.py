@@ -1,8 +1,11 @@
 """The image: its Dockerfile, and its agreement with manifests and compose file."""
 
+import re
 import shlex
 import subprocess
+from pathlib import Path
 
+from tests.deploy import policy
 from tests.deploy.shipped import ROOT, TOOLS, compose, deployment, dockerfile_lines
 
 
@@ -12,6 +15,18 @@ def test_dockerfile_passes_the_linter() -> None:
         [TOOLS / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True, check=False
     )
     assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_dockerfile_follows_the_policies(tmp_path: Path) -> None:
+    """Checkov finds nothing in it but what is not followed on purpose; and would, if it were spoilt."""
+    shipped = ROOT / "Dockerfile"
+    spoilt = tmp_path / "Dockerfile"
+    text = re.sub(r"(?m)^(USER .*|HEALTHCHECK .*\n .*)$", "", shipped.read_text(encoding="utf-8"))
+    spoilt.write_text(text.replace("pip install --require", "sudo pip install --trusted-host x --require"))
+
+    assert {each.check for each in policy.image_violations(shipped)} == policy.NOT_FOLLOWED_IN_IMAGES.keys()
+    found = {each.check for each in policy.image_violations(spoilt)}
+    assert {"CKV_DOCKER_2", "CKV_DOCKER_3", "CKV2_DOCKER_1"} <= found
 
 
 def test_image_runs_as_the_user_of_the_pod() -> None:
