@@ -10,6 +10,7 @@ from functools import cache
 
 import pytest
 
+from streamer.avro.registry_client import Trouble
 from streamer.engine.ports import HoldReason
 from streamer.errors import (
     InvalidEvent,
@@ -22,6 +23,7 @@ from streamer.errors import (
 )
 from streamer.logs import configure_logs
 from streamer.outcomes import InvalidReason, MisconfiguredReason, SkipReason, TransientReason
+from streamer.planhat.client import Cause
 from streamer.records import MarkIgnored
 from tests.security.marks import leaks
 from tests.security.of_edges import EDGES
@@ -41,6 +43,8 @@ MUST_BE_REACHED: set[object] = {
     # What is raised; the rest of `errors.py` is of a broker's (SourceError) or of our own books.
     *(InvalidEvent, PlanhatMisconfigured, SchemaError, SettingsError, SourceError, TooManyDeadLetters),
     UsageError,
+    *(("registry", trouble) for trouble in Trouble if trouble is not Trouble.INTERNAL),
+    *(("connection", cause) for cause in (Cause.REFUSED, Cause.DEADLINE, Cause.BROKEN, Cause.TOO_LONG)),
 }
 """Every word that says why something did not go as it should."""
 
