@@ -13,7 +13,8 @@ from streamer.avro.decoder import Decoder
 from streamer.avro.framing import SINGLE_OBJECT_MAGIC, confluent_header
 from streamer.avro.json_text import MAX_DEPTH, is_deeper, is_unicode
 from streamer.avro.registry import Pending, Registry
-from streamer.avro.registry_client import Absent, Answer, AvroSchema, JsonSchema, Unreadable
+from streamer.avro.registry_client import Answer, AvroSchema, JsonSchema, Unreadable
+from streamer.avro.registry_http import Absent
 from streamer.avro.schemas import Schemas, load_schemas
 from streamer.engine.ports import AwaitingSchema
 from streamer.errors import InvalidEvent

@@ -18,7 +18,8 @@ from streamer.app.building import _CredentialReader
 from streamer.app.watchdog import stacks
 from streamer.avro.decoder import Decoder
 from streamer.avro.registry import Registry
-from streamer.avro.registry_client import RegistryClient, Trouble
+from streamer.avro.registry_client import RegistryClient
+from streamer.avro.registry_http import Trouble
 from streamer.avro.schemas import load_schemas
 from streamer.cli import commands, main
 from streamer.config import Settings, load_settings, settings_table, settings_warnings

@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from streamer.avro.registry_client import Trouble
+from streamer.avro.registry_http import Trouble
 from streamer.engine.ports import HoldReason
 from streamer.errors import (
     InvalidEvent,
