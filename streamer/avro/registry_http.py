@@ -2,6 +2,7 @@
 
 import ssl
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -80,6 +81,13 @@ def in_words(trouble: Absent | Refused | Trouble) -> SourceError:
     return SourceError(f"the schema registry gives no answer ({named}); {ADVICE[named]}")
 
 
+def _spellings(user: str | None, password: str | None) -> tuple[str, ...]:
+    """The password as a reply may repeat it: as it is, or in the header that it was sent in."""
+    if password is None or len(password) < SHORTEST_SECRET:
+        return ()
+    return password, b64encode(f"{user or ''}:{password}".encode()).decode()
+
+
 class RegistryHttp:
     """One registry. Its calls wait for the network: not for the owner thread.
 
@@ -98,7 +106,7 @@ class RegistryHttp:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url.rstrip("/")
-        self._secret = password
+        self._secrets = _spellings(user, password)
         self._request_seconds = request_seconds
         self._monotonic = monotonic
         try:
@@ -128,10 +136,10 @@ class RegistryHttp:
         self._http.close()
 
     def masked(self, text: object) -> str:
-        """What a registry says for itself, cut to a length, without the password it was given."""
+        """What a registry says for itself, cut to a length, without the login it was given."""
         said = text if isinstance(text, str) else ""
-        if self._secret is not None and len(self._secret) >= SHORTEST_SECRET:
-            said = said.replace(self._secret, MASK)
+        for secret in self._secrets:
+            said = said.replace(secret, MASK)
         return said[:MAX_REASON_CHARACTERS]
 
     def _answer(self, method: str, path: str, sent: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 any JSON

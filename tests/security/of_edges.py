@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from streamer.app.watchdog import stacks
 from streamer.avro.decoder import Decoder
 from streamer.avro.registry import Registry
 from streamer.avro.registry_client import RegistryClient
-from streamer.avro.registry_http import Trouble
+from streamer.avro.registry_http import NoAnswer, Trouble
 from streamer.avro.schemas import load_schemas
 from streamer.cli import commands, main
 from streamer.config import Settings, load_settings, settings_table, settings_warnings
@@ -195,7 +196,14 @@ def registries(stage: Stage) -> None:
         {"schema": json.dumps({"type": USER})},
         {"schema": "x", "references": [{"subject": TRAIT, "version": 1}]},
     ]
-    bodies = [*(Reply(status, echo) for status in (200, 401, 404, 418, 429, 500)), Reply(200, TRAIT.encode())]
+    login = b64encode(f"streamer:{SECRETS['registry password']}".encode()).decode()
+    said = json.dumps({"error_code": 42201, "message": f"{login} {SECRETS['registry password']}"}).encode()
+    bodies = [
+        Reply(409, said),
+        Reply(422, said),
+        *(Reply(status, echo) for status in (200, 401, 404, 418, 429, 500)),
+        Reply(200, TRAIT.encode()),
+    ]
     for answer in (*bodies, *(Reply(200, json.dumps(each).encode()) for each in schemas)):
         with running_registry() as server:
             server.instead = answer
@@ -223,6 +231,11 @@ def _fetch(stage: Stage, client: RegistryClient) -> None:
     stage.tell(found, client)
     if isinstance(found, Trouble):
         stage.reached.add(("registry", found))
+    try:
+        client.post("/subjects/x", {"schema": "x"})
+    except NoAnswer as none:
+        # What a registry says of a schema is shown; with it what it was asked with may come back.
+        stage.tell(none.instead)
 
 
 def _await_schema(stage: Stage, client: RegistryClient) -> None:
