@@ -193,7 +193,8 @@ def test_no_mark_comes_out_of_the_program(environ: dict[str, str]) -> None:
         _produce(environ["STREAMER_KAFKA_BOOTSTRAP_SERVERS"])
         said["/metrics"] = _until("/metrics", port, 'streamer_hold{reason="credentials"} 1')
         said["/readyz"] = _until("/readyz", port, "")
-        said["the page"] = _until("/", port, "")
+        said["/"] = _until("/", port, "")
+        said["/status.json"] = _until("/status.json", port, "")
     finally:
         child.send_signal(signal.SIGTERM)
         reader.join(WAIT_SECONDS)
