@@ -36,7 +36,7 @@ RATE ?= 300
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test simulate faults soak test-planhat-live check lint types contracts pins audit docs-check alerts-check schemas-check deploy-check format docs alerts dashboard schemas requirements bench bench-full bench-growth bench-pipeline bench-avro bench-quota fuzz image-soak status-screenshot wheel up down clean
+.PHONY: help setup demo test test-compiled simulate faults soak test-planhat-live check lint types contracts pins audit docs-check alerts-check schemas-check deploy-check format docs alerts dashboard schemas requirements bench bench-full bench-growth bench-pipeline bench-avro bench-quota fuzz image-soak status-screenshot wheel wheel-compiled up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ demo: $(INSTALLED) ## watch events go from an embedded broker into a sandbox of 
 
 test: $(INSTALLED) ## run every test; those against a real Kafka where there is one to be had
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-compiled: $(INSTALLED) ## compile engine and core, and run their tests and SEEDS=2000 of the simulator on that (needs a C compiler)
+	$(BIN)/python -m tests.compiled --seeds $(SEEDS) --first $(FIRST)
 
 simulate: $(INSTALLED) ## the engine under chance, SEEDS=100000 from FIRST=0 on; or one SCRIPT=<file>
 	$(BIN)/python -m tests.simulation $(if $(SCRIPT),--script $(SCRIPT),--seeds $(SEEDS) --first $(FIRST)) $(ARGS)
@@ -146,6 +149,9 @@ status-screenshot: $(INSTALLED) ## make docs/status.png anew: the status page of
 
 wheel: $(INSTALLED) ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
+
+wheel-compiled: $(INSTALLED) ## build it with engine and core compiled, for this Python and platform alone (needs a C compiler)
+	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(BIN)/python -m hatchling build -t wheel
 
 up: ## the whole picture in containers: Kafka, registry, sandbox, streamer, Prometheus, Grafana
 	docker compose --profile load --profile monitoring up --build --detach

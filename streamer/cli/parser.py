@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import find_spec
 from typing import Any
 
 from streamer import __version__
@@ -25,6 +27,12 @@ class _Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
 
+def is_compiled() -> bool:
+    """Whether the engine that would run is machine code (`make wheel-compiled`)."""
+    spec = find_spec("streamer.engine.ledger")
+    return spec is not None and isinstance(spec.loader, ExtensionFileLoader)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; every command brings `execute` along."""
     parser = _Parser(prog="streamer", description=words.DESCRIPTION, epilog=words.EPILOG)
@@ -32,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
         "-V",
         "--version",
         action="version",
-        version=f"streamer {__version__}",
+        version=f"streamer {__version__}{' (compiled)' if is_compiled() else ''}",
         help="show the version and exit",
     )
     _add_verbose(parser, default=False)

@@ -13,16 +13,16 @@ as many others as it has keys, and nothing is ever searched.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from streamer.engine.coalescing import merged
+from streamer.engine.kept import Kept
 from streamer.outcomes import Endpoint
-from streamer.transform.operations import JsonObject, Operation, UpsertCompany, UpsertEnduser, parents_of
+from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser, parents_of
 
 if TYPE_CHECKING:
-    from streamer.engine.ledger import Book, Entry
+    from streamer.engine.ledger import Entry
 
 
 class Place(Enum):
@@ -68,30 +68,6 @@ class Part:
         """Of a partition that is leaving, or has left."""
         book = self.entry.book
         return book.is_draining or book.is_closed
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What earlier calls said of an enduser, and Planhat did not save for want of a company."""
-
-    keys: tuple[str, ...] = field(repr=False)
-    book: "Book"
-    fields: JsonObject = field(repr=False)
-    custom: JsonObject = field(repr=False)
-    operations: int
-    size_bytes: int
-    """Encoded, at most."""
-
-    def over(self, before: "Kept") -> "Kept":
-        """Both, the later on top."""
-        fields, custom = {**before.fields, **self.fields}, {**before.custom, **self.custom}
-        operations, size_bytes = before.operations + self.operations, before.size_bytes + self.size_bytes
-        return Kept(self.keys, self.book, fields, custom, operations, size_bytes)
-
-    @property
-    def operation(self) -> UpsertEnduser:
-        """As something to lay under an upsert of the enduser; says nothing of who it is."""
-        return UpsertEnduser(None, None, None, self.fields, self.custom)
 
 
 class Ticket:

@@ -7,7 +7,8 @@ record, which stays skipped `no_company`.
 
 from collections import OrderedDict
 
-from streamer.engine.lanes import Kept, Ticket
+from streamer.engine.kept import Kept
+from streamer.engine.lanes import Ticket
 from streamer.engine.limits import Limits
 from streamer.transform.operations import UpsertEnduser
 

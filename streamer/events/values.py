@@ -6,6 +6,9 @@ Values are JSON-ready: what Avro's logical types stand for is text or a number b
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 
+Number = int | float
+"""A whole one stays one: 3 is not written as 3.0, which `float` alone leaves open."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Digits of today's seconds, milliseconds, microseconds and nanoseconds since 1970.
 _EPOCH_DIGITS = (10, 13, 16, 19)
@@ -88,7 +91,7 @@ def _from_odd_text(text: str) -> str | None:
         return None
 
 
-def _from_epoch(number: float) -> str | None:
+def _from_epoch(number: Number) -> str | None:
     """Seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size.
 
     Each unit is read for the years 1973 to 5138; there the four ranges do not overlap. Smaller
