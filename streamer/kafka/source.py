@@ -29,6 +29,7 @@ from streamer.kafka.nouns import kafka_marks, kafka_partitions, our_partitions, 
 from streamer.kafka.permissions import denied
 from streamer.kafka.retention import Retention
 from streamer.kafka.statistics import Statistics, read_statistics
+from streamer.kafka.stranded import Stranded, coordinator_question, seconds_outside
 from streamer.kafka.topic_identity import TopicIdentity
 from streamer.kafka.unplaced import Unplaced
 from streamer.records import Mark, Record, TopicPartition
@@ -73,7 +74,6 @@ class KafkaSource:
         self._has_joined = False
         self._is_closing = False
         self._is_closed = False
-        self._is_stranded = False
         callbacks = Callbacks(
             self._on_assign,
             self._on_revoke,
@@ -83,6 +83,7 @@ class KafkaSource:
             self._on_error,
         )
         configuration = consumer_configuration(bootstrap_servers, group_id, properties)
+        self._stranded = Stranded(coordinator_question(admin, group_id), seconds_outside(configuration))
         self._client = GroupClient(configuration, topic, callbacks)
         self._unplaced = Unplaced(bootstrap_servers, group_id)
 
@@ -101,8 +102,8 @@ class KafkaSource:
         waiting cannot help.
         """
         self._raise_carried()
-        if self._is_stranded:
-            self._renew()
+        if self._stranded.why is not None:
+            self._renew(self._stranded.why)
         kept = self._kept_back.take(max_records)
         room = max_records - len(kept)
         try:
@@ -283,14 +284,12 @@ class KafkaSource:
         self._look_for_denial(next((each for each in failures if each is not None), None))
 
     def _on_statistics(self, text: str) -> None:
-        before = self._statistics
         try:
             self._statistics = read_statistics(text, self._topic)
         except Exception as error:  # noqa: BLE001 - carried to `poll`, which raises it
             self._carry(error)
             return
-        # Twice in a row: a client that starts again from its configuration has none for a moment.
-        self._is_stranded = not (self._statistics.has_brokers or before.has_brokers)
+        self._stranded.reported(self._statistics)
         self._has_joined = self._has_joined or self._statistics.is_steady
         self._topic_partitions = max(self._topic_partitions, self._statistics.topic_partitions)
         self._backlog.doubt(self._paused)
@@ -312,18 +311,14 @@ class KafkaSource:
     def _consumer(self) -> Consumer:
         return self._client.consumer
 
-    def _renew(self) -> None:
-        """Go on with another client: this one knows no broker any more, and never connects again.
+    def _renew(self, why: str) -> None:
+        """Go on with another client: this one never comes back to its group.
 
-        A broker that stops or starts may answer that there are no brokers; librdkafka then drops all it
-        had, those of its configuration too (2.12 to 2.16; confluentinc/librdkafka#5301). What we hold is
-        lost: the group waits for the old member until its session ends, and a commit cannot be sent.
+        What we hold is lost: the group waits for the old member until its session ends, and a commit cannot
+        be sent.
         """
-        logger.warning(
-            "kafka: a broker said that there are no brokers, and the client forgot them all; another one "
-            "joins the group, and is given partitions when the session of the old one has ended"
-        )
-        self._is_stranded = False
+        logger.warning("kafka: %s", why)
+        self._stranded.begin_anew()
         self._statistics = Statistics()
         gone = set(self._assigned)
         self._forget(gone)

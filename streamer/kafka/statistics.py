@@ -5,6 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+_WAITS_FOR_US: Final = frozenset({"wait-assign-call", "wait-unassign-call"})
+"""How a member stands that has told us of partitions, and we have not answered yet."""
+
+_RIGHTLY: Final = frozenset({"steady", "wait-join", "wait-sync", *_WAITS_FOR_US})
+"""How a member may stand for as long as the others let it, if only its coordinator is there."""
+
 _KNOWN: Final = frozenset({"configured", "learned"})
 """Other sources are of librdkafka's own making: "internal", and "logical" for the coordinator of a group."""
 
@@ -21,6 +27,8 @@ class Statistics:
     """How many partitions the topic has, whoever reads them; 0 before anything of it is assigned."""
     is_steady: bool = False
     """Whether this member is in its group with nothing left to settle."""
+    is_idle_outside: bool = False
+    """Whether this member is out of its group, or cut off from it, and waits neither for others nor us."""
     has_brokers: bool = True
     """Whether the client knows any broker, be it only by its configuration, be it up or down."""
 
@@ -34,6 +42,7 @@ def read_statistics(text: str, topic: str) -> Statistics:
         if int(number) >= 0  # below is librdkafka's own place for records without a partition
     }
     group = report.get("cgrp", {})
+    is_up, stand = group.get("state") == "up", group.get("join_state")
     return Statistics(
         committed={
             number: partition["committed_offset"]
@@ -46,6 +55,7 @@ def read_statistics(text: str, topic: str) -> Statistics:
             if partition.get("next_offset", -1) >= 0 and not partition.get("fetchq_cnt", 0)
         },
         topic_partitions=len(partitions),
-        is_steady=group.get("state") == "up" and group.get("join_state") == "steady",
+        is_steady=is_up and stand == "steady",
+        is_idle_outside=stand not in (_RIGHTLY if is_up else {None, *_WAITS_FOR_US}),
         has_brokers=any(each.get("source") in _KNOWN for each in report.get("brokers", {}).values()),
     )

@@ -1,0 +1,104 @@
+"""Whether a client is of no use any more: it is out of its group, and will not come back by itself.
+
+That is judged by the client's own reports. One may have forgotten every broker, which is plain to see. Or it
+stays outside with nobody to wait for; then another client asks whether the group's coordinator answers, for
+while it does not there is nothing wrong with ours.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from time import monotonic
+from typing import Any, Final
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from streamer.kafka.configuration import Configuration, logger
+from streamer.kafka.faults import text_of
+from streamer.kafka.statistics import Statistics
+
+OUTSIDE_SECONDS: Final = 30.0
+"""How long a member may be outside its group for no reason; at least a session, in which it may come back."""
+
+ANSWER_SECONDS: Final = 10.0
+"""How long an answer is waited for before the question is put again."""
+
+_NEXT: Final = (
+    "another one joins the group, and is given partitions when the session of the old one has ended"
+)
+
+
+def seconds_outside(configuration: Configuration) -> float:
+    """How long a member with this configuration may be outside its group for no reason."""
+    return max(OUTSIDE_SECONDS, float(configuration.get("session.timeout.ms", 0)) / 1000)
+
+
+class Stranded:
+    """Told of each report of one client."""
+
+    def __init__(
+        self, ask: Callable[[], "Future[Any]"], bound_seconds: float, now: Callable[[], float] = monotonic
+    ) -> None:
+        """Prepare to judge; `ask` puts a question to the group's coordinator, through another client."""
+        self._ask = ask
+        self._bound = bound_seconds
+        self._now = now
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Another client's reports follow."""
+        self._had_brokers = True
+        self._outside_since: float | None = None
+        self._asked: Future[Any] | None = None
+        self.why: str | None = None
+        """Why the client must be replaced, and what comes of that; None while it need not be."""
+
+    def reported(self, report: Statistics) -> None:
+        """Judge by one more report. Never waits."""
+        # Twice in a row: a client that starts again from its configuration has none for a moment.
+        if not (report.has_brokers or self._had_brokers):
+            self.why = f"a broker said that there are no brokers, and the client forgot them all; {_NEXT}"
+        elif report.is_idle_outside:
+            self._look(self._now())
+        else:
+            self._outside_since = self._asked = self.why = None
+        self._had_brokers = report.has_brokers
+
+    def _look(self, now: float) -> None:
+        if self._outside_since is None:
+            self._outside_since = now
+        seconds = now - self._outside_since
+        if seconds < self._bound:
+            return
+        if self._asked is None:
+            self._asked = self._ask()
+        elif self._asked.done():
+            if _is_answered(self._asked):
+                self.why = (
+                    f"the client is outside its group for {seconds:.0f} s and waits for nobody, while the "
+                    f"group's coordinator answers others; {_NEXT}; where that comes again and again, look "
+                    "whether every broker can be reached from here"
+                )
+            self._asked = None
+
+
+def coordinator_question(admin: AdminClient, group_id: str) -> "Callable[[], Future[Any]]":
+    """A question that the group's coordinator alone can answer, to be put through `admin`."""
+
+    def ask() -> "Future[Any]":
+        # For offsets, not for members: those a coordinator tells of the older protocol only.
+        (asked,) = admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group_id)], request_timeout=ANSWER_SECONDS
+        ).values()
+        return asked
+
+    return ask
+
+
+def _is_answered(asked: "Future[Any]") -> bool:
+    try:
+        asked.result()
+    except KafkaException as exception:
+        logger.debug("kafka: no answer of the group's coordinator: %s", text_of(exception))
+        return False
+    return True
