@@ -121,5 +121,5 @@ def test_the_next_client_has_its_own_time() -> None:
     [({"session.timeout.ms": 45_000}, 45.0), ({"session.timeout.ms": "6000"}, 30.0), ({}, 30.0)],
 )
 def test_one_is_let_be_for_a_session_at_least(configuration: dict[str, Any], seconds: float) -> None:
-    """So long it may come back as the member that it was; with the newer protocol the broker knows that time."""
+    """So long it may come back as what it was; with the newer protocol the broker says how long."""
     assert seconds_outside(configuration) == seconds

@@ -1,24 +1,59 @@
-"""A wire to a broker that, while it is told to, names no brokers: as one does that is about to stop.
+"""Wires to a broker that alter what it answers, to provoke what seldom happens by itself.
 
 A broker in the middle of stopping or starting may answer a question for metadata with topics and without
 brokers, itself left out. librdkafka then drops all it knew, those it was configured with too, and never
-connects again (2.12 to 2.16 at least; confluentinc/librdkafka#5301).
+connects again (2.12 to 2.16 at least; confluentinc/librdkafka#5301). Other answers never reach who waits
+for them, because the connection's broker was dropped meanwhile.
 """
 
 import socket
 import struct
 import threading
 from contextlib import suppress
+from typing import Final
 
 from tests.real_kafka.relay import Relay
 
-_METADATA = 3
-_FLEXIBLE = 9
+_METADATA: Final = 3
+_FIND_COORDINATOR: Final = 10
+_FLEXIBLE: Final = 9
 """The first version of a Metadata request with compact arrays and tagged fields."""
 
 
-class ForgetfulWire(Relay):
-    """Passes on what is asked and answered, but for the brokers in answers about metadata."""
+class AlteringWire(Relay):
+    """Passes on what is asked, and what is answered as far as it is let."""
+
+    def answer(self, kind: int, version: int, message: bytes) -> bytes | None:
+        """What to pass on of an answer to a request of this kind and version; None for nothing."""
+        return message
+
+    def _pass_on(self, near: socket.socket, far: socket.socket) -> None:
+        asked: dict[int, tuple[int, int]] = {}
+        back = threading.Thread(target=self._answers, args=(far, near, asked), daemon=True)
+        back.start()
+        self._questions(near, far, asked)
+        back.join()
+
+    def _questions(self, near: socket.socket, far: socket.socket, asked: dict[int, tuple[int, int]]) -> None:
+        with suppress(OSError):
+            while message := _message(near):
+                kind, version, number = struct.unpack_from(">hhi", message)
+                asked[number] = (kind, version)
+                far.sendall(_framed(message))
+        _end(near, far)
+
+    def _answers(self, far: socket.socket, near: socket.socket, asked: dict[int, tuple[int, int]]) -> None:
+        with suppress(OSError):
+            while message := _message(far):
+                (number,) = struct.unpack_from(">i", message)
+                told = self.answer(*asked.pop(number), message)
+                if told is not None:
+                    near.sendall(_framed(told))
+        _end(far, near)
+
+
+class ForgetfulWire(AlteringWire):
+    """Leaves out the brokers in answers about metadata."""
 
     def __init__(self, target: str, port: int = 0) -> None:
         self.forgets = False
@@ -27,33 +62,31 @@ class ForgetfulWire(Relay):
         """How many answers went without brokers."""
         super().__init__(target, port)
 
-    def _pass_on(self, near: socket.socket, far: socket.socket) -> None:
-        asked: dict[int, int] = {}
-        back = threading.Thread(target=self._answers, args=(far, near, asked), daemon=True)
-        back.start()
-        self._questions(near, far, asked)
-        back.join()
+    def answer(self, kind: int, version: int, message: bytes) -> bytes | None:
+        """Without brokers, of metadata and while it forgets."""
+        if kind != _METADATA or not self.forgets:
+            return message
+        assert version >= _FLEXIBLE, version
+        self.forgotten += 1
+        return without_brokers(message)
 
-    def _questions(self, near: socket.socket, far: socket.socket, asked: dict[int, int]) -> None:
-        with suppress(OSError):
-            while message := _message(near):
-                key, version, number = struct.unpack_from(">hhi", message)
-                if key == _METADATA:
-                    asked[number] = version
-                far.sendall(_framed(message))
-        _end(near, far)
 
-    def _answers(self, far: socket.socket, near: socket.socket, asked: dict[int, int]) -> None:
-        with suppress(OSError):
-            while message := _message(far):
-                (number,) = struct.unpack_from(">i", message)
-                version = asked.pop(number, None)
-                if version is not None and self.forgets:
-                    assert version >= _FLEXIBLE, version
-                    message = without_brokers(message)
-                    self.forgotten += 1
-                near.sendall(_framed(message))
-        _end(far, near)
+class CoordinatorlessWire(AlteringWire):
+    """Swallows what a broker answers to who looks for the coordinator of a group."""
+
+    def __init__(self, target: str, port: int = 0) -> None:
+        self.swallows = False
+        """Whether such answers are swallowed now. The asker is never told."""
+        self.swallowed = 0
+        """How many were."""
+        super().__init__(target, port)
+
+    def answer(self, kind: int, version: int, message: bytes) -> bytes | None:
+        """Nothing, of coordinators and while it swallows."""
+        if kind != _FIND_COORDINATOR or not self.swallows:
+            return message
+        self.swallowed += 1
+        return None
 
 
 def without_brokers(message: bytes) -> bytes:

@@ -1,0 +1,82 @@
+"""A client whose question for its coordinator is never answered stays outside its group, and is replaced."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Final
+
+import pytest
+
+from streamer.kafka import stranded
+from streamer.kafka.start import resolve_start
+from tests.kafka.mock_cluster import produce
+from tests.kafka.source_contract import Member
+from tests.real_kafka.cluster import RealKafka, free_ports
+from tests.real_kafka.forgetful import CoordinatorlessWire
+
+pytestmark = pytest.mark.real_kafka
+
+OUTSIDE_SECONDS: Final = 8.0
+BY_ITSELF_SECONDS: Final = 60.0
+"""After so long librdkafka gives the question up (its `socket.timeout.ms`) and would come back unhelped."""
+
+
+@pytest.fixture
+def wire(real_kafka: RealKafka, tmp_path: Path) -> Iterator[tuple[RealKafka, CoordinatorlessWire]]:
+    """A broker, and the wire by which its clients reach it."""
+    real_kafka.require_owned()
+    (port,) = free_ports(1)
+    listeners, advertised = {"WIRE": "PLAINTEXT"}, {"WIRE": port}
+    with (
+        RealKafka(tmp_path / "kafka", listeners=listeners, advertised=advertised) as kafka,
+        CoordinatorlessWire(f"tcp://127.0.0.1:{kafka.port('WIRE')}", port) as between,
+    ):
+        yield kafka, between
+
+
+def _poll(member: Member, seconds: float, until: Callable[[], bool]) -> bool:
+    """For so long, or until it is so; whether it is."""
+    deadline = time.monotonic() + seconds
+    while not until() and time.monotonic() < deadline:
+        member.records.extend(member.source.poll(500, 0.05))
+    return until()
+
+
+def test_one_kept_outside_is_replaced_once_its_coordinator_answers_another(
+    wire: tuple[RealKafka, CoordinatorlessWire],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not while nobody is answered; then the engine hears of the loss once, and all is read again."""
+    kafka, between = wire
+    caplog.set_level(logging.WARNING)
+    monkeypatch.setattr(stranded, "OUTSIDE_SECONDS", OUTSIDE_SECONDS)
+    topic = kafka.create_topic("outside")
+    produce(kafka.bootstrap, topic, [b"1", b"2"])
+    resolve_start(kafka.bootstrap, f"g.{topic}", topic, "earliest")
+    cluster = SimpleNamespace(bootstrap=between.url.removeprefix("http://"), create_topic=kafka.create_topic)
+    member = Member(cluster, topic, f"g.{topic}", session_timeout_ms="6000")
+    try:
+        member.source.subscribe(member)
+        assert _poll(member, 30, lambda: len(member.records) == 2), member.told
+
+        between.swallows = True
+        between.cut()
+        between.mend()
+        cut_at = time.monotonic()
+        assert _poll(member, 30, lambda: not member.held), member.told
+        assert not _poll(member, 2 * OUTSIDE_SECONDS, lambda: "answers others" in caplog.text)
+        assert between.swallowed
+
+        between.swallows = False
+        produce(kafka.bootstrap, topic, [b"3"])
+        assert _poll(member, 30, lambda: "answers others" in caplog.text)
+        assert _poll(member, 30, lambda: len(member.records) == 5), member.told
+        # Nothing was committed, so everything is read again.
+        assert [record.value for record in member.records[2:]] == [b"1", b"2", b"3"]
+        assert [kind for kind, numbers in member.told if numbers] == ["assigned", "lost", "assigned"]
+        assert time.monotonic() - cut_at < BY_ITSELF_SECONDS
+    finally:
+        member.source.close()
