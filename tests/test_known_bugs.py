@@ -27,8 +27,7 @@ KNOWN_BUGS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "a client whose answer never comes stays outside its group for ever": (
         "tests/kafka/test_stranded.py::test_one_kept_outside_is_given_up_when_its_coordinator_answers_another",
-        "tests/real_kafka/test_kept_outside.py::"
-        "test_one_kept_outside_is_replaced_once_its_coordinator_answers_another",
+        "tests/real_kafka/test_kept_outside.py::test_one_kept_outside_is_replaced_once_another_is_answered",
     ),
     "what waits in a batch is lost at a revoke": (
         "tests/engine/test_loop.py::test_a_revoke_waits_for_what_was_sent_and_gives_back_the_rest",

@@ -44,7 +44,7 @@ def _poll(member: Member, seconds: float, until: Callable[[], bool]) -> bool:
     return until()
 
 
-def test_one_kept_outside_is_replaced_once_its_coordinator_answers_another(
+def test_one_kept_outside_is_replaced_once_another_is_answered(
     wire: tuple[RealKafka, CoordinatorlessWire],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
