@@ -20,6 +20,9 @@ from streamer.kafka.statistics import Statistics
 OUTSIDE_SECONDS: Final = 30.0
 """How long a member may be outside its group for no reason; at least a session, in which it may come back."""
 
+MOST_PATIENCE: Final = 16.0
+"""How many times longer each next client is let be at most, while none of them becomes a member."""
+
 ANSWER_SECONDS: Final = 10.0
 """How long an answer is waited for before the question is put again."""
 
@@ -42,6 +45,7 @@ class Stranded:
         """Prepare to judge; `ask` puts a question to the group's coordinator, through another client."""
         self._ask = ask
         self._bound = bound_seconds
+        self._patience = 1.0
         self._now = now
         self.begin_anew()
 
@@ -62,18 +66,21 @@ class Stranded:
             self._look(self._now())
         else:
             self._outside_since = self._asked = self.why = None
+            self._patience = 1.0 if report.is_steady else self._patience
         self._had_brokers = report.has_brokers
 
     def _look(self, now: float) -> None:
         if self._outside_since is None:
             self._outside_since = now
         seconds = now - self._outside_since
-        if seconds < self._bound:
+        if seconds < self._bound * self._patience:
             return
         if self._asked is None:
             self._asked = self._ask()
         elif self._asked.done():
             if _is_answered(self._asked):
+                # Whatever keeps one client outside may keep the next one there: a password, a firewall.
+                self._patience = min(2 * self._patience, MOST_PATIENCE)
                 self.why = (
                     f"the client is outside its group for {seconds:.0f} s and waits for nobody, while the "
                     f"group's coordinator answers others; {_NEXT}; where that comes again and again, look "

@@ -118,6 +118,30 @@ def test_the_next_client_has_its_own_time() -> None:
     assert len(judged.asked) == 1
 
 
+def _seconds_until_given_up(judged: Judged) -> float:
+    """From now on, of a new client that stays outside while its coordinator answers."""
+    judged.judge.begin_anew()
+    since, questions = judged.seconds, len(judged.asked)
+    while not judged.why():
+        judged.reports(OUTSIDE, 2)
+        if len(judged.asked) > questions:
+            judged.answers()
+            questions += 1
+    return judged.seconds - since
+
+
+def test_one_after_another_is_given_up_ever_more_seldom_until_one_is_a_member() -> None:
+    """What keeps all of them outside is not mended by yet another; waiting for others is not membership."""
+    judged = Judged()
+    taken = []
+    for _ in range(7):
+        taken.append(_seconds_until_given_up(judged))
+        judged.judge.reported(WAITING)
+    assert taken == [34, 64, 124, 244, 484, 484, 484]
+    judged.judge.reported(STEADY)
+    assert _seconds_until_given_up(judged) == 34
+
+
 @pytest.mark.parametrize(
     ("configuration", "seconds"),
     [({"session.timeout.ms": 45_000}, 45.0), ({"session.timeout.ms": "6000"}, 30.0), ({}, 30.0)],
