@@ -9,7 +9,7 @@ from streamer.engine.forecast import Loads
 from streamer.engine.lanes import Lanes, Part, Place, Ticket
 from streamer.engine.ledger import Entry
 from streamer.engine.limits import Limits
-from streamer.engine.origins import begun
+from streamer.engine.origins import origin_of, tried
 from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Batch, Encoder, Observer, OperationFate, Sink
 from streamer.engine.quota import Quota
@@ -149,9 +149,8 @@ class Dispatch:
     def polled(self, records: Sequence[Record], now: float, time: float) -> None:
         """What a poll returned; `time`: seconds since 1970.
 
-        As much as was asked for, and written longer ago than to linger for company takes: there is a backlog,
-        and more comes in the next turns. Full polls of what was written just now are a steady pace: who is
-        told late there is late for that alone.
+        As much as was asked for, written longer ago than to linger for company takes, is a backlog: more comes.
+        Full polls of what was written just now are a steady pace: who is told late there is late for that alone.
         """
         self.loads.polled(len(records))
         is_full = len(records) == self._limits.poll_records
@@ -229,12 +228,13 @@ class Dispatch:
         if endpoint is Endpoint.ENDUSERS:
             self._revive(tickets, outbox.bulk.size_bytes)
         operations, items = zip(*map(self._said, tickets), strict=True)
-        origin = begun(kind, tickets) if self._limits.tells_origin else None
+        origin = origin_of(kind, tickets) if self._limits.tells_origin else None
         batch = Batch(number, endpoint, operations, items, origin)
         if not self._sink.submit(batch):
             outbox.gate.is_probing = False
             self.put_back(outbox, kind, tickets, now)
             return False
+        tried(origin, tickets)
         for ticket in tickets:
             for part in ticket.told if ticket.is_apart else ticket.parts:
                 part.entry.was_sent = True

@@ -66,6 +66,19 @@ def test_the_attempt_counts_the_tries_of_its_operations() -> None:
     assert tried[-1][0] == "probe"
 
 
+def test_what_no_worker_took_was_no_try() -> None:
+    """While every worker is busy a batch is offered turn after turn: a backlog is not a series of failures."""
+    bench = Bench(limits=ASKED)
+    bench.sink.is_full = True
+    bench.source.feed(track("u-1"))
+    bench.turn(5, seconds=1.0)
+    assert bench.sink.sent == []
+    bench.sink.is_full = False
+    bench.turn(2, seconds=1.0)
+
+    assert _origins(bench, Endpoint.ACTIVITIES) == [("bulk", 1, [0])]
+
+
 def test_what_is_told_apart_names_the_record_told() -> None:
     """A merged upsert that was refused is told part by part, and so are its records."""
     refusals = [True]
