@@ -149,8 +149,8 @@ class Dispatch:
     def polled(self, records: Sequence[Record], now: float, time: float) -> None:
         """What a poll returned; `time`: seconds since 1970.
 
-        As much as was asked for, written longer ago than to linger for company takes, is a backlog: more comes.
-        Full polls of what was written just now are a steady pace: who is told late there is late for that alone.
+        As much as was asked for, written longer ago than to linger for company takes, is a backlog: more is
+        to come. Full polls of what was written just now are a steady pace: lingering alone would be late.
         """
         self.loads.polled(len(records))
         is_full = len(records) == self._limits.poll_records

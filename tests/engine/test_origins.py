@@ -67,7 +67,7 @@ def test_the_attempt_counts_the_tries_of_its_operations() -> None:
 
 
 def test_what_no_worker_took_was_no_try() -> None:
-    """While every worker is busy a batch is offered turn after turn: a backlog is not a series of failures."""
+    """While every worker is busy a batch is offered turn after turn; none of these offers failed."""
     bench = Bench(limits=ASKED)
     bench.sink.is_full = True
     bench.source.feed(track("u-1"))
