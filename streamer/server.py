@@ -107,8 +107,10 @@ class Server:
     def _answer(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if path == "/metrics":
-            chunks: Iterable[bytes] = self._metrics(environ, start_response)
-            return chunks
+            # The library knows no HEAD, and would answer one with a body.
+            asked = {**environ, "REQUEST_METHOD": "GET" if method == "HEAD" else method}
+            chunks: Iterable[bytes] = self._metrics(asked, start_response)
+            return [] if method == "HEAD" else chunks
         if path not in self._probes and path not in self._pages:
             paths = [*self._pages, "/metrics", *self._probes]
             reply = _words(404, f"there are {', '.join(paths[:-1])} and {paths[-1]}")

@@ -105,6 +105,18 @@ def test_other_paths_and_methods_are_refused(served: Served) -> None:
         assert headers["content-length"] == str(len(served.ask(path)[2]))
 
 
+@pytest.mark.parametrize("path", ["/", "/metrics", "/livez", "/elsewhere"])
+def test_head_is_answered_without_a_body(served: Served, path: str) -> None:
+    """Not one byte behind the headers, which a client would take for the next reply; and the same status."""
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as raw:
+        raw.sendall(f"HEAD {path} HTTP/1.0\r\n\r\n".encode())
+        raw.shutdown(socket.SHUT_WR)
+        head, _, body = raw.makefile("rb").read().partition(b"\r\n\r\n")
+
+    assert int(head.split()[1]) == served.ask(path)[0]
+    assert body == b""
+
+
 def test_a_page_is_given_its_query_and_gives_its_headers(served: Served) -> None:
     """A page decides by the query alone, and how it may be shown."""
     status, headers, body = served.ask("/?refresh=off")
