@@ -59,12 +59,16 @@ def test_the_protocol_for_traces_goes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["collector:4318", "localhost", "https://", "grpc://c:4317", "sEcReT-tOkEn"]
+    "address",
+    [
+        *("collector:4318", "localhost", "https://", "grpc://c:4317", "sEcReT-tOkEn"),
+        *("http://c.example:99999", "http://[::1", "http://:4318", "http://c.example 4318"),
+    ],
 )
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     """With what is allowed, and nothing shown that may be a secret."""
     (problem,) = read_otlp({ENDPOINT: address}).problems
 
     assert problem.startswith(f"{ENDPOINT}=")
-    assert "allowed: http:// or https:// and a host" in problem
+    assert "allowed: http:// or https://, a host and its port" in problem
     assert "sEcReT" not in problem

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from streamer.config.masking import masked_address
+from streamer.config.values import is_web_address
 from streamer.errors import MASK
 
 DEFAULT_ENDPOINT: Final = "http://localhost:4318"
@@ -19,7 +20,6 @@ PROTOCOL: Final = "http/protobuf"
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _HEADERS = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
-_ADDRESS = re.compile(r"https?://[^\s/?#]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,6 @@ def _problems(variables: Mapping[str, str]) -> Iterator[str]:
             "port for HTTP (4318 as a rule, where gRPC has 4317)"
         )
     name, endpoint = _first(variables, _ENDPOINTS, DEFAULT_ENDPOINT)
-    if not _ADDRESS.match(endpoint):
-        allowed = f"allowed: http:// or https:// and a host, such as {DEFAULT_ENDPOINT}"
+    if not is_web_address(endpoint):
+        allowed = f"allowed: http:// or https://, a host and its port, such as {DEFAULT_ENDPOINT}"
         yield f"{name}={masked_address(endpoint)}: {allowed}"

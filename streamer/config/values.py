@@ -174,14 +174,22 @@ def _aware(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _url(value: str) -> str:
+def is_web_address(text: str) -> bool:
+    """Whether it is an http or https URL with a host, at a port that there is."""
     try:
-        parts = urlsplit(value)
-        port_ok = parts.port is None or parts.port > 0
+        parts = urlsplit(text)
+        has_port = parts.port is None or parts.port > 0
     except ValueError:
-        raise ValueError("is not a URL") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_ok or re.search(r"\s", value):
+        return False
+    return (
+        parts.scheme in {"http", "https"} and bool(parts.hostname) and has_port and not re.search(r"\s", text)
+    )
+
+
+def _url(value: str) -> str:
+    if not is_web_address(value):
         raise ValueError("is not an http or https URL")
+    parts = urlsplit(value)
     if parts.username is not None or parts.password is not None:
         raise ValueError("holds a user or password; they have settings of their own")
     if parts.query or parts.fragment:
