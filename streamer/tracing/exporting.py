@@ -5,6 +5,7 @@ Its variables say where, how much and which of them (`OTEL_EXPORTER_OTLP_*`, `OT
 """
 
 import logging
+import os
 import threading
 from typing import Final
 
@@ -40,9 +41,11 @@ class Tracing:
             self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         except (ValueError, RuntimeError, ImportError, OSError) as error:
             # Not its text: it may repeat a variable that is none of ours to show.
+            names = ", ".join(sorted(name for name in os.environ if name.startswith("OTEL_")))
             problem = (
-                f"OTEL_*: OpenTelemetry cannot be set up as these variables say ({type(error).__name__}). "
-                "Nothing was read or sent. Mend or unset them, or set STREAMER_TRACING=off."
+                f"OTEL_*: OpenTelemetry cannot be set up as its variables say ({type(error).__name__}). "
+                f"Nothing was read or sent. Mend or unset what is wrong of these: {names}; or set "
+                "STREAMER_TRACING=off."
             )
             raise SettingsError([problem]) from None
         self.most_links = MOST_LINKS if limits.max_links is None else limits.max_links

@@ -231,12 +231,13 @@ def test_the_end_leaves_no_thread_behind(collector: Collector) -> None:
 def test_what_opentelemetry_refuses_is_a_settings_error(
     name: str, text: str, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With exit 2, before anything is read; what the variable says is not repeated."""
+    """With exit 2, before anything is read; the variable is named, and what it says is not repeated."""
     monkeypatch.setenv(name, text)
     with pytest.raises(SettingsError, match=r"OTEL_\*: OpenTelemetry cannot be set up") as raised:
         tracing_of()
 
     assert raised.value.exit_code == 2
+    assert name in str(raised.value)
     assert SECRET not in str(raised.value)
     assert collector.bodies == []
 
