@@ -304,13 +304,22 @@ def test_a_collector_that_cannot_be_spoken_to_ends_with_2(
     assert "OTEL_EXPORTER_OTLP_ENDPOINT='collector:4317'" in ended.stderr
 
 
-def test_a_collector_that_is_away_is_no_reason_not_to_start(
-    broker: EmbeddedBroker, sandbox: SandboxProcess
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        pytest.param({}, "spans would be lost: http://127.0.0.1:1 takes none", id="away"),
+        pytest.param(
+            {"OTEL_SDK_DISABLED": "true"}, "no span is made: OTEL_SDK_DISABLED is true", id="disabled"
+        ),
+    ],
+)
+def test_without_a_collector_it_starts_all_the_same(
+    broker: EmbeddedBroker, sandbox: SandboxProcess, variables: dict[str, str], said: str
 ) -> None:
-    """`check` says that spans would be lost, and goes on."""
+    """`check` says why there would be no spans, and goes on."""
     ended = streamer(
         "check", broker, sandbox, STREAMER_TRACING="otlp", STREAMER_START="latest",
-        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", OTEL_EXPORTER_OTLP_TIMEOUT="0.5",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", OTEL_EXPORTER_OTLP_TIMEOUT="0.5", **variables,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    assert "tracing    --   spans would be lost: http://127.0.0.1:1 takes none" in ended.stdout
+    assert f"tracing    --   {said}" in ended.stdout

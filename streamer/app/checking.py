@@ -87,7 +87,9 @@ def _check_tracing(settings: Settings) -> None:
         return
     made, collector = tracing_of()
     try:
-        if made.reaches_collector():
+        if collector.is_disabled:
+            _say("tracing", "no span is made: OTEL_SDK_DISABLED is true", well=False)
+        elif made.reaches_collector():
             _say("tracing", f"spans go to {collector.shown_endpoint}")
         else:
             _say("tracing", f"spans would be lost: {collector.shown_endpoint} takes none", well=False)

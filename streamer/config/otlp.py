@@ -32,6 +32,8 @@ class Otlp:
     """Texts that may not stand in any line: headers, user and password, query."""
     problems: tuple[str, ...]
     """Why no span could ever arrive, a line each."""
+    is_disabled: bool = False
+    """OTEL_SDK_DISABLED says that no span is made."""
 
 
 def read_otlp(environ: Mapping[str, str] | None = None) -> Otlp:
@@ -39,7 +41,8 @@ def read_otlp(environ: Mapping[str, str] | None = None) -> Otlp:
     variables = os.environ if environ is None else environ
     _, endpoint = _first(variables, _ENDPOINTS, DEFAULT_ENDPOINT)
     secrets = (*_of_headers(variables), *_of_endpoints(variables))
-    return Otlp(masked_address(endpoint).strip("'"), secrets, tuple(_problems(variables)))
+    is_disabled = variables.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return Otlp(masked_address(endpoint).strip("'"), secrets, tuple(_problems(variables)), is_disabled)
 
 
 def _first(variables: Mapping[str, str], names: tuple[str, ...], default: str) -> tuple[str, str]:

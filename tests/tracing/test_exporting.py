@@ -214,6 +214,20 @@ def test_a_span_that_cannot_be_made_stops_nothing(collector: Collector, told: io
     assert collector.spans() == []
 
 
+def test_opentelemetry_can_be_disabled_as_a_whole(
+    collector: Collector, told: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its own switch, which others set for all their programs: no span, and nothing to be told."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "True")
+    tracing, found = tracing_of()
+    make(tracing, 3)
+    assert tracing.close()
+
+    assert found.is_disabled
+    assert collector.bodies == []
+    assert told.getvalue() == ""
+
+
 def test_the_end_leaves_no_thread_behind(collector: Collector) -> None:
     """Where the collector answers."""
     before = set(threading.enumerate())
