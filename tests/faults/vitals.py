@@ -25,7 +25,7 @@ def vitals(pid: int) -> Vitals:
     root = Path(f"/proc/{pid}")
     status, shares = _kib(root / "status"), _kib(root / "smaps_rollup")
     fields = (root / "stat").read_text().rpartition(")")[2].split()
-    if "VmRSS" not in status:  # a zombie has no memory
+    if "VmRSS" not in status or "Pss" not in shares:  # a zombie has no memory, nor who ended between the two
         raise ProcessLookupError(f"{pid} has ended")
     return Vitals(
         status["VmRSS"] / 1024,

@@ -6,6 +6,7 @@ Exit code 0 only if every law of `make faults` holds and no member that was spar
 """
 
 import argparse
+import math
 import os
 import platform
 import shutil
@@ -29,14 +30,25 @@ EVERY_SECONDS = (40.0, 180.0)
 """A strike each 40 s in short runs, each three minutes in long ones."""
 
 
+def positive(text: str) -> float:
+    """A number above 0, and an end to it. Raises ArgumentTypeError."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run what was asked for; 0 where all is well, 1 where it is not, 2 where it cannot run."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("--hours", type=float, default=1.0, help="how long (%(default)s)")
-    parser.add_argument("--seconds", type=float, help="likewise, instead of --hours")
-    parser.add_argument("--rate", type=float, default=300.0, help="events a second (%(default)s)")
+    parser.add_argument("--hours", type=positive, default=1.0, help="how long (%(default)s)")
+    parser.add_argument("--seconds", type=positive, help="likewise, instead of --hours")
+    parser.add_argument("--rate", type=positive, default=300.0, help="events a second (%(default)s)")
     parser.add_argument(
-        "--every", type=float, help="seconds from strike to strike, about (a 20th of all, from 40 to 180)"
+        "--every", type=positive, help="seconds from strike to strike, about (a 20th of all, from 40 to 180)"
     )
     parser.add_argument("--seed", type=int, default=1, help="of events and schedule (%(default)s)")
     parser.add_argument(

@@ -7,7 +7,7 @@ from tests.faults.report import as_json
 from tests.faults.strikes import Struck
 from tests.faults.verdict import Row, Verdict
 from tests.soak.flat import Bound, Flat, Point, flat
-from tests.soak.plan import Plan
+from tests.soak.plan import LAST_SHARE, Plan
 from tests.soak.watch import Span
 
 BOUNDS: Final = {
@@ -64,8 +64,13 @@ class Findings(NamedTuple):
 
     @property
     def growing(self) -> list[str]:
-        """Figures that do not keep their level."""
-        return [words for name, each in self.judged.items() for words in each.broken(name)]
+        """Figures that do not keep their level, and members of whom nobody can say, since nobody looked."""
+        last = self.plan.seconds * (1 - LAST_SHARE)
+        unseen = [name for name in self.judged if self.spans[name][-1].at < last]
+        return [
+            *(words for name, each in self.judged.items() for words in each.broken(name)),
+            *(f"{name}: was not looked at to the end" for name in unseen),
+        ]
 
     @property
     def is_good(self) -> bool:

@@ -2,10 +2,14 @@
 
 import json
 import os
-from typing import Any
+import threading
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from tests.faults.plant import Broken, Plant
 from tests.faults.schedule import Kind, Strike
 from tests.faults.strikes import Struck
 from tests.faults.verdict import Row, Verdict
@@ -14,7 +18,7 @@ from tests.soak import figures
 from tests.soak.findings import Findings, judge, report
 from tests.soak.plan import plan
 from tests.soak.run import remembered
-from tests.soak.watch import UNTOLD, Look, Span, spans
+from tests.soak.watch import UNTOLD, Look, Span, Watch, spans
 
 PLAN = plan(1, 3_600.0, 180.0)
 
@@ -130,6 +134,30 @@ def test_a_broken_law_and_a_hold_that_is_left_are_not_good() -> None:
 
     assert found(verdict=lost).broken == ["1 activity lost"]
     assert found(holds_left=["m1-1"]).broken == ["m1-1 still holds at the end"]
+
+
+def test_what_nobody_saw_is_not_called_flat() -> None:
+    """Looks that end early would call a leak flat that came after them."""
+    seen = steady()[:50]
+    unseen = found(spans={"m0-1": seen}, judged={"m0-1": judge(seen, PLAN, [])})
+
+    assert unseen.growing == ["m0-1: was not looked at to the end"]
+    assert not unseen.is_good
+
+
+def test_a_watch_that_fails_is_told_when_it_is_ended() -> None:
+    """It is a thread: without that nobody would hear of it."""
+    told = threading.Event()
+
+    def fail(_: Sequence[Look]) -> None:
+        told.set()
+        raise ValueError("no such figure")
+
+    watch = Watch(cast("Plant", SimpleNamespace(now={})), 0.001, 0.0, fail)
+    watch.start()
+    assert told.wait(10)
+    with pytest.raises(Broken, match="the watch ended early: ValueError"):
+        watch.end()
 
 
 def test_what_is_remembered_is_full_when_the_warm_up_ends() -> None:

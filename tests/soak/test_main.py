@@ -10,6 +10,9 @@ from tests.soak.__main__ import main
     [
         pytest.param(["--seconds", "60"], "too short to judge what grows: 300 at least", id="too short"),
         pytest.param(["--hours", "8", "--rate", "300"], "139 a second, at most", id="too many events"),
+        pytest.param(["--rate", "0"], "--rate: '0' is no number above 0", id="no load"),
+        pytest.param(["--every", "-1"], "--every: '-1' is no number above 0", id="strikes without end"),
+        pytest.param(["--hours", "nan"], "--hours: 'nan' is no number above 0", id="no time"),
     ],
 )
 def test_what_cannot_be_judged_is_refused(

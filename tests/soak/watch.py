@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import monotonic
 from typing import Final, NamedTuple
 
-from tests.faults.plant import Life, Plant
+from tests.faults.plant import Broken, Life, Plant
 from tests.faults.vitals import Vitals, vitals
 
 UNTOLD: Final = -1.0
@@ -65,10 +65,17 @@ class Watch(threading.Thread):
         self._tell_seconds = tell_seconds
         self._told = told
         self._is_over = threading.Event()
+        self._error: Exception | None = None
         self.looks: list[Look] = []
 
     def run(self) -> None:
         """Look until `end`."""
+        try:
+            self._look_on()
+        except Exception as error:  # noqa: BLE001 - whoever ends it is told
+            self._error = error
+
+    def _look_on(self) -> None:
         began = monotonic()
         due = self._tell_seconds
         while not self._is_over.wait(self._every_seconds):
@@ -87,9 +94,11 @@ class Watch(threading.Thread):
                 continue  # it ended meanwhile
 
     def end(self) -> None:
-        """Look no more."""
+        """Look no more. Raises Broken where it had ended before: what grew since then nobody saw."""
         self._is_over.set()
         self.join()
+        if self._error is not None:
+            raise Broken(f"the watch ended early: {self._error!r}") from self._error
 
 
 def _look(life: Life, at: float) -> Look:
