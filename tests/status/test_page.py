@@ -14,16 +14,18 @@ from prometheus_client import CollectorRegistry
 from streamer.app.running import fixed_of
 from streamer.avro.registry_http import ADVICE
 from streamer.config import Settings, load_settings, secret_values, variable_name
-from streamer.engine.ports import HoldReason
+from streamer.engine.ports import CommitResult, HoldReason
 from streamer.errors import SettingsError
 from streamer.logs import Event, FieldValue, Level, LogObserver, schema_advice
 from streamer.metrics import registry_of
 from streamer.metrics.catalogue import AWAITED_REASONS
-from streamer.outcomes import CallType, Endpoint, Fate, InvalidReason, RefusedWhole
+from streamer.outcomes import Answered, CallType, Endpoint, Fate, InvalidReason, RefusedWhole, Verdict
 from streamer.records import Record, TopicPartition
 from streamer.status import StatusPage
 from streamer.status.facts import Fixed
 from tests.status.states import (
+    ACCEPTED,
+    AWAY,
     FIXED,
     GAUGES,
     KAFKA,
@@ -96,7 +98,9 @@ def test_the_page_and_the_metrics_agree(state: str) -> None:
     assert quota["remaining_calls"] == value("streamer_quota_remaining_calls")
     assert quota["drain_seconds"] == value("streamer_drain_forecast_seconds")
     for each in page["gates"]:
-        assert each["closed_seconds"] == value("streamer_gate_closed_seconds", endpoint=each["endpoint"])
+        closed = value("streamer_gate_closed_seconds", endpoint=each["endpoint"])
+        assert each["closed_seconds"] == closed
+        assert each["closed_until"] == (scene.now + closed if closed else None)
         assert each["waiting_operations"] == value("streamer_waiting_operations", endpoint=each["endpoint"])
     held = [reason for reason in HoldReason if value("streamer_hold", reason=reason.value)]
     assert held == ([page["hold"]["reason"]] if page["hold"] else [])
@@ -113,6 +117,9 @@ def test_the_page_and_the_metrics_agree(state: str) -> None:
     }
     for each in page["letters"]:
         assert each["last_at"] == value("streamer_last_dead_letter_timestamp_seconds", reason=each["reason"])
+    assert page["in_flight_records"] == value("streamer_in_flight_records")
+    assert page["is_member"] == value("streamer_group_member")
+    assert page["log_ends_at"] == value("streamer_log_end_timestamp_seconds")
     assert page["last_poll_at"] == value("streamer_last_poll_timestamp_seconds")
     assert page["last_commit_at"] == value("streamer_last_commit_timestamp_seconds")
 
@@ -138,6 +145,43 @@ def test_the_last_minute_is_the_difference_of_two_scrapes() -> None:
     assert delivered["since_start"] == 1260
 
 
+def test_of_the_last_minute_only_what_was_in_it_is_told() -> None:
+    """Requests by whether anything of them was accepted, letters by reason, bugs, and commits denied."""
+
+    def happen(scene: Scene) -> None:
+        for answer, count in ((ACCEPTED, 2), (Answered((Verdict.ACCEPTED, Verdict.REFUSED)), 1), (AWAY, 4)):
+            for _ in range(count):
+                scene.deliver(Endpoint.COMPANIES, answer)
+        scene.settle(Fate.DEAD_LETTERED, 5, InvalidReason.REFUSED_ALONE)
+        for _ in range(6):
+            scene.metrics.failed(ValueError())
+        scene.metrics.committed(CommitResult.DENIED, 1)
+        scene.metrics.committed(CommitResult.COMMITTED, 1)
+
+    scene = Scene().report()
+    happen(scene)
+    scene.now += 100
+    scene.report()
+    happen(scene)
+    scene.now += 60
+    page = json.loads(scene.page.json("")[1])
+    (gate,) = (each for each in page["gates"] if each["endpoint"] == "companies")
+    (told,) = page["letters"]
+
+    assert (gate["accepted"], gate["failed"]) == (3, 4)
+    assert (told["last_minute"], told["since_start"]) == (5, 10)
+    assert (page["failures"], page["commits_denied"]) == (6, 1)
+
+
+def test_a_partition_is_shown_as_soon_as_anybody_tells_of_it() -> None:
+    """The consumer has it, and the engine has read nothing of it yet."""
+    scene = Scene()
+    scene.kafka = KAFKA._replace(is_paused={TopicPartition(FIXED.topic, 2): False})
+    page = json.loads(scene.report().page.json("")[1])
+
+    assert [each["number"] for each in page["partitions"]] == [0, 1, 2]
+
+
 def test_the_page_shows_what_the_json_tells() -> None:
     """What programs read stands on the page too, as people read it."""
     shown = Read(healthy().html()).text
@@ -148,6 +192,7 @@ def test_the_page_shows_what_the_json_tells() -> None:
     shown = Read(letters().html()).text
     for text in ("consent_categorypreferences_not_boolean", "refused_alone", "3 letters waiting"):
         assert text in shown
+    assert re.search(r"On hold: credentials since 2026-[^,]+ UTC, for 1 min\.", Read(on_hold().html()).text)
     assert shown.index("consent_categorypreferences") < shown.index("refused_alone"), "the newest first"
 
 
@@ -268,7 +313,13 @@ def test_no_secret_is_on_the_page() -> None:
 def test_the_page_shows_settings_in_force() -> None:
     """Every setting is there with its value, masked where it is a secret."""
     settings = load_settings(REQUIRED)
-    page = Read(StatusPage(healthy().metrics, fixed_of(settings, NOW), lambda: NOW).html("")[1].decode()).text
+    status = StatusPage(healthy().metrics, fixed_of(settings, NOW), lambda: NOW)
+    page = Read(status.html("")[1].decode()).text
+    told = {each["name"]: each for each in json.loads(status.json("")[1])["settings"]}
+    assert told["STREAMER_KAFKA_TOPIC"] == {
+        "name": "STREAMER_KAFKA_TOPIC", "value": "segment.events", "source": "default"
+    }  # fmt: skip
+    assert told.keys() == {variable_name(field) for field in Settings.model_fields}
     for field in Settings.model_fields:
         assert variable_name(field) in page
     assert "sasl.password=****\nssl.key.pem=****\nclient.id=me" in page

@@ -165,6 +165,7 @@ def test_just_short_of_a_threshold_all_is_well(case: str) -> None:
         "behind": aged(LATE_SECONDS),
         "too slow": replace(aged(LATE_SECONDS), quota=replace(QUOTA, drain_seconds=30_000.0)),
         "planhat being asked again": replace(WELL, gates=[replace(GATE, failed=1, waiting_operations=0)]),
+        "planhat throttles": replace(WELL, gates=[replace(GATE, failed=3, accepted=3, waiting_operations=9)]),
     }
     assert [each.level for each in verdicts(at_it.get(case, WELL))] == [Level.WELL]
 
@@ -174,6 +175,23 @@ def test_a_few_letters_among_many_events_are_none() -> None:
     outcomes = [replace(each, last_minute=1000) for each in WELL.outcomes]
     several = replace(WELL, letters=[Letters("not_avro", 40, 40, WELL.now)], outcomes=outcomes)
     assert verdicts(several)[0].level is Level.WELL
+
+
+@pytest.mark.parametrize(("count", "level"), [(LETTERS_COUNT - 1, Level.WELL), (LETTERS_COUNT, Level.LOOK)])
+def test_the_share_of_letters_is_one_of_what_was_finished_with(count: int, level: Level) -> None:
+    """A few are none, even where there is nothing else; what was given back to Kafka is not finished with."""
+    counts = {"delivered": 0, "skipped": 0, "dead_lettered": count, "released": 10_000}
+    outcomes = [replace(each, last_minute=counts[each.outcome]) for each in WELL.outcomes]
+    bad = replace(WELL, letters=[Letters("not_avro", count, count, WELL.now)], outcomes=outcomes)
+
+    assert [each.level for each in verdicts(bad)] == [level]
+    assert "100% of the events" in verdicts(bad)[0].sentence or level is Level.WELL
+
+
+def test_who_is_stuck_is_not_called_starting() -> None:
+    """It never told its state, and never will."""
+    told = verdicts(replace(CASES["stuck"][0], has_reported=False))
+    assert [each.level for each in told] == [Level.ACT]
 
 
 def test_the_most_pressing_comes_first() -> None:
@@ -186,7 +204,8 @@ def test_on_hold_nothing_is_said_that_follows_from_it() -> None:
     """That nothing is delivered while nothing is sent is no news."""
     old = aged(4000, 4000)
     away = [replace(GATE, closed_seconds=42, closed_until=WELL.now + 42)]
-    assert len(verdicts(replace(old, hold=HOLD, gates=away))) == 1
+    slow = replace(QUOTA, drain_seconds=2 * DRAIN_SECONDS)
+    assert len(verdicts(replace(old, hold=HOLD, gates=away, quota=slow))) == 1
 
 
 @pytest.mark.parametrize("state", STATES)
