@@ -160,8 +160,9 @@ class DeadLetterGuard:
         return self._is_on and (self.reading.is_tripped or self.answers.is_tripped)
 
     def may_produce(self, judgement: Judgement) -> bool:
-        """Whether one more candidate, judged bad so, may be produced now."""
-        return not self.is_tripped and (self._free > 0 or judgement.has_evidence)
+        """Whether one more candidate, judged bad so, may be produced now. Where all may be, none waits."""
+        may_be_good = self._free > 0 or judgement.has_evidence
+        return not self._is_on or (may_be_good and not self.is_tripped)
 
     def produced(self) -> None:
         """A candidate was produced for the first time."""
