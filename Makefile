@@ -59,7 +59,7 @@ faults: $(INSTALLED) ## strike a real Kafka, members and the sandbox: EVENTS=100
 	$(BIN)/python -m tests.faults $(if $(SCENARIO),--scenario $(SCENARIO) --seconds $(STALL_SECONDS),\
 		--events $(EVENTS) --strikes $(STRIKES) --seed $(SEED)) $(ARGS)
 
-soak: $(INSTALLED) ## hours of mixed load with faults on real parts, watched for what grows: HOURS=8 or SECONDS=600, RATE=300
+soak: $(INSTALLED) ## hours of mixed load with faults on real parts, watched for what grows: HOURS=8 RATE=100, or SECONDS=600
 	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS),--hours $(HOURS)) --rate $(RATE) --seed $(SEED) $(ARGS)
 
 test-planhat-live: $(INSTALLED) ## ask a real Planhat tenant what we assume of it (see CONTRIBUTING)

@@ -270,6 +270,10 @@ def test_a_dry_run_writes_nothing(server: RegistryServer, capsys: Capture) -> No
     out = capsys.readouterr().out
     assert "track: would be registered as segment.Track\n" in out
     assert "page: is there as segment.Page, version 1, id 1\n" in out
+    assert main(["schemas", "register", "--dry-run", "--json"]) == 0
+    lines = told(capsys)
+    assert {(line["registered"], line["new"]) for line in lines.values()} == {(False, True), (False, False)}
+    assert (lines["track"]["new"], lines["page"]["new"]) == (True, False)
     incompatible(server)
     assert main(["schemas", "register", "--dry-run", "--json"]) == 3
     assert writes(server) == []

@@ -1,6 +1,6 @@
 """`make soak`: hours of mixed load with faults on real parts, watched for what grows.
 
-    python -m tests.soak --hours 8 --rate 300 --seed 7
+    python -m tests.soak --hours 8 --rate 100 --seed 7
 
 Exit code 0 only if every law of `make faults` holds and no member that was spared grows.
 """
