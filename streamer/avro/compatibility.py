@@ -57,6 +57,8 @@ class _Pair:
         self._writer_names = writer.named
         self._begun: set[tuple[str, str]] = set()
         """Pairs of named types under way or done: types that contain themselves end here."""
+        self._unfit: set[tuple[int, int]] = set()
+        """Pairs that did not fit, by identity: branches within branches are not compared again and again."""
 
     def differences(self, reader: AvroType, writer: AvroType, place: str) -> Iterator[str]:
         """What stands between them, outermost first."""
@@ -93,10 +95,15 @@ class _Pair:
             yield f"{place or 'the datum'}: written as {_told(writer)}, read as {_told(reader)}"
 
     def _fits(self, reader: AvroType, writer: AvroType) -> bool:
-        """Whether a branch reads what is written; what was begun to find out does not count for others."""
+        """Whether a branch reads what is written; what was begun in vain to find out counts for no other."""
+        pair = (id(reader), id(writer))
+        if pair in self._unfit:
+            return False
         begun = set(self._begun)
         fits = next(self.differences(reader, writer, ""), None) is None
-        self._begun = begun
+        if not fits:
+            self._begun = begun
+            self._unfit.add(pair)
         return fits
 
     def _in_records(self, reader: AvroType, writer: AvroType, place: str) -> Iterator[str]:

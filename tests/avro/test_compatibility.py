@@ -1,10 +1,12 @@
 """Laws of the judge of schemas: it says what a reader will meet."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from streamer.avro import compatibility
 from streamer.avro.compatibility import are_equal_but_for_docs, obstacles
 from streamer.avro.datum import DatumReader
 from tests.avro.evolutions import CHANGES, Change, record, within
@@ -60,6 +62,33 @@ def test_a_record_that_only_one_branch_reads_is_read() -> None:
 
     assert len(obstacles(both, DatumReader(within({"type": "map", "values": plain})))) == 1
     assert obstacles(both, DatumReader(within({"type": "map", "values": fuller}))) == ()
+
+
+def nested(depth: int, leaf: str) -> DatumReader:
+    """Records in records, each two times and each time perhaps null; the innermost has one field more."""
+    found: dict[str, Any] = record("R0", v=leaf)
+    for number in range(1, depth):
+        found = record(f"R{number}", f=["null", found], g=["null", f"R{number - 1}"])
+    return DatumReader(found)
+
+
+@pytest.mark.parametrize(("leaf", "obstacle"), [("int", ""), ("string", "v: written as string, read as int")])
+def test_branches_in_branches_are_compared_once(
+    leaf: str, obstacle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A schema of others may be deep: what doubles with each level has no end at thirty."""
+    asked = list[str]()
+    differences = compatibility._Pair.differences
+
+    def count(self: compatibility._Pair, reader: Any, writer: Any, place: str) -> Iterator[str]:
+        asked.append(place)
+        assert len(asked) < 10_000
+        return differences(self, reader, writer, place)
+
+    monkeypatch.setattr(compatibility._Pair, "differences", count)
+    found = obstacles(nested(30, "int"), nested(30, leaf))
+
+    assert [each.rpartition(".")[2] for each in found] == ([obstacle] if obstacle else [])
 
 
 def test_docs_and_spelling_make_no_difference_and_all_else_does() -> None:
