@@ -20,6 +20,7 @@ _PROMOTIONS: Final = frozenset(
 )
 """Written as the first, read as the second."""
 _RECORDS: Final = frozenset({"record", "error"})
+_TOO_DEEP: Final = "the datum: types within types too deep to be compared"
 _NAMED: Final = _RECORDS | {"enum", "fixed"}
 
 
@@ -28,12 +29,18 @@ def obstacles(reader: DatumReader, writer: DatumReader) -> tuple[str, ...]:
 
     Each says where, by names of fields, and what; schemas hold no values of events.
     """
-    return tuple(_Pair(reader, writer).differences(reader.parsed, writer.parsed, ""))
+    try:
+        return tuple(_Pair(reader, writer).differences(reader.parsed, writer.parsed, ""))
+    except RecursionError:
+        return (_TOO_DEEP,)
 
 
 def are_equal_but_for_docs(one: DatumReader, other: DatumReader) -> bool:
     """Whether two schemas say the same, however they are spelled and documented."""
-    return bool(_undocumented(one.parsed) == _undocumented(other.parsed))
+    try:
+        return bool(_undocumented(one.parsed) == _undocumented(other.parsed))
+    except RecursionError:
+        return False  # `obstacles` tells why
 
 
 def _undocumented(part: Any) -> Any:  # noqa: ANN401 a part of a schema

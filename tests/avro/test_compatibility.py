@@ -1,6 +1,8 @@
 """Laws of the judge of schemas: it says what a reader will meet."""
 
+import inspect
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,6 +91,21 @@ def test_branches_in_branches_are_compared_once(
     found = obstacles(nested(30, "int"), nested(30, leaf))
 
     assert [each.rpartition(".")[2] for each in found] == ([obstacle] if obstacle else [])
+
+
+def test_what_is_too_deep_to_be_compared_is_told() -> None:
+    """A registry may hold anything: an answer, not a crash. Here the stack is made short instead."""
+    schema = nested(60, "int")
+    before, depth = sys.getrecursionlimit(), len(inspect.stack(0))
+    sys.setrecursionlimit(depth + 60)
+    try:
+        found, are_equal = obstacles(schema, schema), are_equal_but_for_docs(schema, schema)
+    finally:
+        sys.setrecursionlimit(before)
+
+    assert found == ("the datum: types within types too deep to be compared",)
+    assert not are_equal
+    assert obstacles(schema, schema) == ()
 
 
 def test_docs_and_spelling_make_no_difference_and_all_else_does() -> None:
