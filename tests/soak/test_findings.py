@@ -128,6 +128,13 @@ def test_growth_in_the_warm_up_is_not_judged() -> None:
     assert found(judged={"m0-1": judge(warming, PLAN, [])}).is_good
 
 
+def test_what_comes_after_the_load_is_not_judged() -> None:
+    """When it ends what is left is drained at full speed, and that may take more than the load did."""
+    draining = [steady()[-1]._replace(at=3_630.0 + 60 * more, resident_mib=300.0) for more in range(30)]
+
+    assert judge([*steady(), *draining], PLAN, []) == judge(steady(), PLAN, [])
+
+
 def test_a_broken_law_and_a_hold_that_is_left_are_not_good() -> None:
     """However flat the memory."""
     lost = Verdict({}, 10_000, 1, 0, 90, 90, 0, ["1 activity lost"], [])
