@@ -45,6 +45,11 @@ def read_otlp(environ: Mapping[str, str] | None = None) -> Otlp:
     return Otlp(masked_address(endpoint).strip("'"), secrets, tuple(_problems(variables)), is_disabled)
 
 
+def otel_names(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Which of OpenTelemetry's variables are set: their names alone."""
+    return sorted(name for name in (os.environ if environ is None else environ) if name.startswith("OTEL_"))
+
+
 def _first(variables: Mapping[str, str], names: tuple[str, ...], default: str) -> tuple[str, str]:
     """The variable in force and its text: the one for traces goes before the common one."""
     set_ones = [(name, text) for name in names if (text := variables.get(name, "").strip())]

@@ -5,7 +5,6 @@ Its variables say where, how much and which of them (`OTEL_EXPORTER_OTLP_*`, `OT
 """
 
 import logging
-import os
 import threading
 from typing import Final
 
@@ -16,6 +15,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.trace import Tracer
 
 from streamer import __version__
+from streamer.config import otel_names
 from streamer.errors import SettingsError
 from streamer.logs import Event, one_line_for
 
@@ -41,7 +41,7 @@ class Tracing:
             self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         except (ValueError, RuntimeError, ImportError, OSError) as error:
             # Not its text: it may repeat a variable that is none of ours to show.
-            names = ", ".join(sorted(name for name in os.environ if name.startswith("OTEL_")))
+            names = ", ".join(otel_names())
             problem = (
                 f"OTEL_*: OpenTelemetry cannot be set up as its variables say ({type(error).__name__}). "
                 f"Nothing was read or sent. Mend or unset what is wrong of these: {names}; or set "
