@@ -58,9 +58,8 @@ class Endings:
         Whom it cannot place by what several say together, none of which names a company, it cannot place by
         what each of them says. By fewer keys it may: where a lower one is looked up only alone.
         """
-        is_enduser = ticket.endpoint is Endpoint.ENDUSERS
         is_by_same_keys = all(part.operation.keys == ticket.keys for part in ticket.told)
-        are_alike = is_enduser and not ticket.parents and is_by_same_keys
+        are_alike = not ticket.parents and is_by_same_keys
         is_true_of_each = reason is SkipReason.NO_COMPANY and are_alike
         if ticket.is_merged and not is_true_of_each:
             self._dispatch.take_apart(ticket, now)
