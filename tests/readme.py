@@ -1,4 +1,4 @@
-"""The commands that the README shows, and whether what a command printed is what is shown under it."""
+"""The commands that the README or another page shows, and whether one printed what stands under it."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _VARYING = re.compile(r"https?://[^\s/]+|\b[\w.-]+:\d+\b|\d[\d,.]*")
 
 
 class Example(NamedTuple):
-    """A command that the README shows, and the output it shows under it."""
+    """A command that a page shows, and the output it shows under it."""
 
     command: str
     output: str
@@ -32,14 +32,14 @@ def _line(shown: str) -> str:
         parts = _VARYING.split(word)
         varying = ["\\S+" if "://" in part or ":" in part else r"[\d,.]+" for part in _VARYING.findall(word)]
         words.append("".join(map("".join, zip(map(re.escape, parts), [*varying, ""], strict=True))))
-    return " +".join(words) + " *\n"
+    return (" +" if shown.startswith(" ") else "") + " +".join(words) + " *\n"
 
 
-def examples() -> Iterator[Example]:
+def examples(page: Path = README) -> Iterator[Example]:
     """Indented lines that begin with `$`, each with the indented lines below it."""
     command: str | None = None
     output: list[str] = []
-    for line in [*README.read_text(encoding="utf-8").splitlines(), ""]:
+    for line in [*page.read_text(encoding="utf-8").splitlines(), ""]:
         if command is not None and (line.startswith("    $ ") or not line.startswith("    ")):
             yield Example(command, "".join(f"{text}\n" for text in output))
             command, output = None, []
@@ -50,6 +50,6 @@ def examples() -> Iterator[Example]:
 
 
 def example(command: str) -> Example:
-    """The one example of a command."""
+    """The README's one example of a command."""
     (found,) = (shown for shown in examples() if shown.command == command)
     return found

@@ -29,7 +29,7 @@ JOIN_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.1
 _NOBODY_TOLD: Final = frozenset({
     KafkaError.GROUP_ID_NOT_FOUND,
-    # The embedded broker tells nobody who is in a group. Joining finds out too, at the cost of the other's end.
+    # The embedded broker does not say who is in a group. Joining finds out too, at the cost of the other.
     KafkaError._UNSUPPORTED_FEATURE,  # noqa: SLF001 - librdkafka's own name for it
 })  # fmt: skip
 

@@ -72,6 +72,19 @@ def test_any_record_is_a_letter_or_none(
     assert letter is None or letter.reason
 
 
+def test_another_versions_letter_is_read_for_what_is_known() -> None:
+    """A reason and a header that only a later version knows: the original is whole, the reason is told."""
+    original = Record("events", 2, 991, 5, b"k", b"v", (("trace", b"t"),))
+    written = in_topic(DeadLetter(original, InvalidReason.REFUSED, "d"))
+    known = {HEADER_PREFIX + "reason": b"reason_to_come", HEADER_PREFIX + "version": b"99.0.0"}
+    later = [(name, known.get(name, value)) for name, value in written.headers]
+    letter = read_letter(written._replace(headers=(*later, (HEADER_PREFIX + "to_come", b"x"))))
+
+    assert letter is not None
+    assert letter.record == original
+    assert (letter.reason, letter.detail, letter.version) == ("reason_to_come", "d", "99.0.0")
+
+
 def test_names_are_those_that_are_written() -> None:
     """Every header that is written for a letter is known to whoever reads it, prefix included."""
     letter = DeadLetter(Record("e", 0, 0, 0, b"", b""), InvalidReason.REFUSED, "d", "1", 400, 1, 1.0)
