@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as Place
-from confluent_kafka.admin import ConfigResource
+from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined] # not in its __all__
 
 from tests.monitoring.runbooks import commands, filled, pages
 from tests.real_kafka.cluster import RealKafka, fetch_jars, kafka_tool
