@@ -104,14 +104,14 @@ class Cohorts:
             self._cohorts[0].judged += oldest.judged
             self._cohorts[0].bad += oldest.bad
 
-    def judge(self, read_at: float, *, is_bad: bool) -> None:
-        """One more record is answered for."""
+    def judge(self, read_at: float, count: int = 1, *, is_bad: bool) -> None:
+        """So many more records, read together, are answered for."""
         cohort = self._cohorts[-1]
         if read_at < cohort.since:
             cohort = self._cohort_of(read_at)
-        cohort.judged += 1
-        cohort.bad += is_bad
-        self._judged += 1
+        cohort.judged += count
+        cohort.bad += count * is_bad
+        self._judged += count
         self._is_new = True
 
     def _cohort_of(self, read_at: float) -> Cohort:

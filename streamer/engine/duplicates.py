@@ -11,7 +11,7 @@ released with its partition, the copy goes out after all, and writes an older st
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Final
 
@@ -81,7 +81,7 @@ class Duplicates:
         original.copies.append(entry)
         return Meeting.WAITS
 
-    def settled(self, entry: Entry, now: float) -> list[Entry]:
+    def settled(self, entry: Entry, now: float) -> Sequence[Entry]:
         """A record's fate is final; the copies that waited for it get the same, and are returned.
 
         Of a copy of something delivered or skipped there is nothing left to do. Dead letters are not
@@ -89,12 +89,12 @@ class Duplicates:
         """
         key, copies = entry.id_key, entry.copies
         if key is None:
-            return []
+            return ()
         del entry.book.originals[key]
         if entry.fate <= SKIPPED:
             self._remember(key, _place(entry), now)
         if copies is None:
-            return []
+            return ()
         entry.copies = None
         for copy in copies:
             _take_outcome(copy, entry)

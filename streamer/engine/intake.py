@@ -81,6 +81,7 @@ class Intake:
         self._rules = rules
         self._decoder = decoder
         self._observer = observer
+        self._settle = streamer.settlement.settle
         self._parked: dict[TopicPartition, deque[Entry]] = {}
         """Entries of a partition from one whose schema is being asked for."""
 
@@ -102,7 +103,7 @@ class Intake:
             entry = book.track(record, now)
             if book.before.end and book.before.has(record.offset):
                 entry.worsen(Fate.SKIPPED, SkipReason.SETTLED_BEFORE)
-                self._streamer.settle(entry)
+                self._settle((entry,))
                 continue
             parked = self._parked.get(source)
             if parked is not None:
@@ -111,7 +112,6 @@ class Intake:
                 self._parked[source] = deque([entry])
         if tracked:
             self._observer.polled(tracked, null_keys)
-        self._streamer.dispatch.tell()
 
     def waiting_longer_than(self, most: int) -> set[TopicPartition]:
         """Partitions with more than `most` records behind an awaited schema."""
@@ -141,7 +141,7 @@ class Intake:
             self._enter(entry, result, now)
         elif result.skipped is not None:
             entry.worsen(Fate.SKIPPED, result.skipped)
-            self._streamer.settle(entry)
+            self._settle((entry,))
         elif result.invalid is not None:
             self._invalid(entry, result.invalid, result)
         else:
@@ -158,7 +158,7 @@ class Intake:
             return
         else:
             entry.worsen(Fate.SKIPPED, SkipReason.UNCHANGED)
-        self._streamer.settle(entry)
+        self._settle((entry,))
 
     def _invalid(self, entry: Entry, reason: InvalidReason, result: Interpreted) -> None:
         if result.error is not None:

@@ -308,25 +308,29 @@ class Lanes:
         self.size -= len(parts)
         parts[0].ticket.drop(parts)
 
-    def finish(self, ticket: Ticket) -> list[Ticket]:
-        """The ticket is answered for good: whoever waited for nothing else may go.
+    def finish(self, tickets: Iterable[Ticket]) -> list[Ticket]:
+        """These are answered for good, in this order: whoever waited for nothing else may go.
 
-        Told in one request with an earlier one that stays in line, it leaves that to those behind it.
+        Told in one request with an earlier one that stays in line, a ticket leaves that to those behind it.
         """
-        if ticket.waits_for:
-            return self.withdraw([ticket])
-        self.size -= len(ticket.parts)
-        ticket.place = _DONE
-        tails = self._changes if ticket.endpoint.changes_objects else self._others[ticket.endpoint]
-        for key in ticket.keys:
-            if tails.get(key) is ticket:
-                del tails[key]
-        freed = []
-        for follower in ticket.followers:
-            follower.waits_for.remove(ticket)
-            if not follower.waits_for and follower.place is _WAITING:
-                freed.append(follower)
-        ticket.followers = {}
+        freed: list[Ticket] = []
+        for ticket in tickets:
+            if ticket.waits_for:
+                freed += self.withdraw((ticket,))
+                continue
+            self.size -= len(ticket.parts)
+            ticket.place = _DONE
+            tails = self._changes if ticket.endpoint.changes_objects else self._others[ticket.endpoint]
+            for key in ticket.keys:
+                if tails.get(key) is ticket:
+                    del tails[key]
+            if not ticket.followers:
+                continue
+            for follower in ticket.followers:
+                follower.waits_for.remove(ticket)
+                if not follower.waits_for and follower.place is _WAITING:
+                    freed.append(follower)
+            ticket.followers = {}
         return freed
 
     def withdraw(self, tickets: Iterable[Ticket]) -> list[Ticket]:

@@ -299,6 +299,19 @@ class Gauges:
     load: Load = Load()
 
 
+class Finished(Protocol):
+    """A record that is finished with, as an observer may know it: nothing is changed through this."""
+
+    record: Record
+    """Where it stands; what it says must not be told on."""
+    call: CallType
+    fate: Fate
+    reason: str
+    """A SkipReason, an InvalidReason or empty."""
+    was_sent: bool
+    """An operation of it went out, so that Planhat may have it even where it was released."""
+
+
 class Observer(Protocol):
     """Told what the engine did, in batches where there are many. Must not wait and must not raise."""
 
@@ -306,21 +319,8 @@ class Observer(Protocol):
         """A poll returned records; this many had no key (so: no order across partitions)."""
         ...
 
-    def settled(
-        self,
-        record: Record,
-        call: CallType,
-        fate: Fate,
-        reason: str,
-        latency_seconds: float | None,
-        *,
-        was_sent: bool = True,
-    ) -> None:
-        """A record is finished with. `reason` is a SkipReason, an InvalidReason or empty.
-
-        `record` says where it stands; what it says must not be told on. `was_sent`: an operation of it went
-        out, so that Planhat may have it even where it was released.
-        """
+    def settled(self, records: Sequence[Finished], time: float) -> None:
+        """Records are finished with; told before they are committed. `time`: now, in seconds since 1970."""
         ...
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:
