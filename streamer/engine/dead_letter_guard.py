@@ -44,6 +44,9 @@ class Window:
 
     def judge(self, *, is_bad: bool) -> None:
         """One more record."""
+        if not is_bad and not self._bad:
+            self._judged += 1  # its place says so already
+            return
         place = self._judged % len(self._bad_places)
         self._bad += is_bad - self._bad_places[place]
         self._bad_places[place] = is_bad

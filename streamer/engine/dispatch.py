@@ -208,7 +208,7 @@ class Dispatch:
         endpoint = outbox.endpoint
         if endpoint is Endpoint.ENDUSERS:
             self._revive(tickets, outbox.bulk.size_bytes)
-        operations, items = zip(*map(self._said, tickets), strict=True)
+        operations, items = self._said(tickets)
         origin = origin_of(kind, tickets) if self._limits.tells_origin else None
         batch = Batch(number, endpoint, operations, items, origin)
         if not self._sink.submit(batch):
@@ -238,13 +238,20 @@ class Dispatch:
             ticket.under = kept if kept is not None and kept.size_bytes <= room else None
             room -= 0 if ticket.under is None else ticket.under.size_bytes
 
-    def _said(self, ticket: Ticket) -> tuple[Operation, bytes]:
-        """What it tells, and the bytes of that."""
-        if ticket.is_as_encoded:
-            part, ticket.said = ticket.parts[0], None
-            return part.operation, part.encoded
-        operation = ticket.said = ticket.operation
-        return operation, self._encode(operation)
+    def _said(self, tickets: list[Ticket]) -> tuple[tuple[Operation, ...], tuple[bytes, ...]]:
+        """What they tell, and the bytes of that."""
+        operations: list[Operation] = []
+        items: list[bytes] = []
+        for ticket in tickets:
+            if ticket.is_as_encoded:
+                part, ticket.said = ticket.parts[0], None
+                operations.append(part.operation)
+                items.append(part.encoded)
+            else:
+                operation = ticket.said = ticket.operation
+                operations.append(operation)
+                items.append(self._encode(operation))
+        return tuple(operations), tuple(items)
 
     def landed(self, number: int) -> Flight:
         """The answer of a request is here."""

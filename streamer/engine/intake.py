@@ -6,11 +6,13 @@ schema is not known yet parks its partition, and no other, until the registry ha
 
 from collections import deque
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from streamer.engine.duplicates import Meeting
 from streamer.engine.ledger import Entry
-from streamer.engine.ports import AwaitingSchema, Decoder, Observer
+from streamer.engine.ports import AwaitingSchema, Decoded, Decoder, Observer
 from streamer.errors import InvalidEvent, LedgerError
 from streamer.events.parse import call_type_of, parse
 from streamer.outcomes import CallType, Fate, InvalidReason, SkipReason
@@ -29,7 +31,7 @@ _WAITS: Final = Meeting.WAITS
 _KNOWN: Final = Meeting.KNOWN
 
 
-class Interpreted(NamedTuple):
+class Interpreted(msgspec.Struct, frozen=True, gc=False):
     """What a record says: operations, or the reason there are none."""
 
     call: CallType
@@ -50,27 +52,30 @@ class Interpreted(NamedTuple):
 def interpret(record: Record, decoder: Decoder, rules: Rules) -> Interpreted | AwaitingSchema:
     """What this record asks for. Total: a failure of our own code is an answer too."""
     if record.value is None:
-        return Interpreted(CallType.UNKNOWN, skipped=SkipReason.TOMBSTONE)
-    call_type = _UNKNOWN
-    schema_id = None
+        return Interpreted(_UNKNOWN, skipped=SkipReason.TOMBSTONE)
+    decoded = None
     try:
         decoded = decoder.decode(record.value)
         if isinstance(decoded, AwaitingSchema):
             return decoded
-        schema_id = decoded.schema_id
-        # Before it is parsed: what is wrong with a track call is counted with the track calls.
-        call_type = call_type_of(decoded.value)
         call = parse(decoded.value)
         result = told_of(call, decoded.value, rules)
     except InvalidEvent as invalid:
-        return Interpreted(call_type, schema_id, invalid=invalid.reason, detail=invalid.detail)
+        return Interpreted(*_heading(decoded), invalid=invalid.reason, detail=invalid.detail)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - one record's bug must not stop the others
-        return Interpreted(call_type, schema_id, invalid=InvalidReason.INTERNAL, error=error)
+        return Interpreted(*_heading(decoded), invalid=InvalidReason.INTERNAL, error=error)
     if isinstance(result, Skipped):
-        return Interpreted(call_type, schema_id, skipped=result.reason)
-    return Interpreted(call_type, schema_id, result.operations, None, None, "", call.message_id)
+        return Interpreted(call.type, decoded.schema_id, skipped=result.reason)
+    return Interpreted(call.type, decoded.schema_id, result.operations, None, None, "", call.message_id)
+
+
+def _heading(decoded: Decoded | AwaitingSchema | None) -> tuple[CallType, str | None]:
+    """Of one that makes no call: what is wrong with a track call is counted with the track calls."""
+    if not isinstance(decoded, Decoded):
+        return _UNKNOWN, None
+    return call_type_of(decoded.value), decoded.schema_id
 
 
 class Intake:
@@ -82,6 +87,9 @@ class Intake:
         self._decoder = decoder
         self._observer = observer
         self._settle = streamer.settlement.settle
+        self._meet = streamer.duplicates.meet
+        self._line_up = streamer.dispatch.enter
+        self._judge = streamer.letters.guard.reading.judge
         self._parked: dict[TopicPartition, deque[Entry]] = {}
         """Entries of a partition from one whose schema is being asked for."""
 
@@ -136,7 +144,7 @@ class Intake:
             return False
         entry.call = result.call
         entry.schema_id = result.schema_id
-        self._streamer.letters.guard.reading.judge(is_bad=result.invalid is not None)
+        self._judge(is_bad=result.invalid is not None)
         if result.operations:
             self._enter(entry, result, now)
         elif result.skipped is not None:
@@ -149,12 +157,12 @@ class Intake:
         return True
 
     def _enter(self, entry: Entry, result: Interpreted, now: float) -> None:
-        meeting = self._streamer.duplicates.meet(entry, result.message_id, now, result.operations)
+        meeting = self._meet(entry, result.message_id, now, result.operations)
         if meeting is _WAITS:
             return
         if meeting is _KNOWN:
             entry.worsen(Fate.SKIPPED, SkipReason.DUPLICATE)
-        elif self._streamer.dispatch.enter(entry, result.operations, now):
+        elif self._line_up(entry, result.operations, now):
             return
         else:
             entry.worsen(Fate.SKIPPED, SkipReason.UNCHANGED)

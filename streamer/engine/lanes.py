@@ -216,8 +216,12 @@ class Ticket:
     @property
     def is_as_encoded(self) -> bool:
         """One operation, told in the words in which it came."""
-        is_one = (self.is_apart or len(self.parts) == 1) and self.under is None
-        return is_one and not self.is_named and self.company_instead is None
+        return (
+            (len(self.parts) == 1 or self.is_apart)
+            and self.under is None
+            and not self.is_named
+            and self.company_instead is None
+        )
 
     def __repr__(self) -> str:
         parts, waits_for = len(self.parts), len(self.waits_for)

@@ -7,7 +7,9 @@ them in, where mypy proves the fit. All of them are called by the owner thread a
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from streamer.outcomes import Answer, CallType, Endpoint, Fate, InvalidReason
 from streamer.records import Found, Mark, MarkIgnored, Record, TopicPartition
@@ -104,7 +106,7 @@ class Source(Protocol):
 # --- bytes to mappings --------------------------------------------------------------------------
 
 
-class Decoded(NamedTuple):
+class Decoded(msgspec.Struct, frozen=True, gc=False):
     """A decoded value and the schema that wrote it (registry id, fingerprint or None for JSON)."""
 
     value: Any

@@ -6,6 +6,7 @@ told once for each such lot, before anything of it is committed.
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
@@ -15,6 +16,7 @@ from streamer.engine.letters import Letters
 from streamer.engine.ports import Clock, Observer
 from streamer.outcomes import DEAD_LETTERED, RELEASED, SKIPPED, Fate
 
+_BOOK: Final = attrgetter("book")
 _READ_AT: Final = attrgetter("polled_at")
 
 
@@ -56,14 +58,11 @@ class Settlement:
 
     def settle(self, entries: Iterable[Entry]) -> None:
         """These records are finished with."""
-        untold = self._untold
-        for entry in entries:
-            if not entry.book.settle(entry):
-                continue
-            untold.append(entry)
-            if entry.id_key is not None:
-                for copy in self._duplicates.settled(entry, self.now):
-                    self._settle_copy(copy)
+        for book, lot in groupby(entries, _BOOK):
+            settled = book.settle_all(lot)
+            self._untold += settled
+            for copy in self._duplicates.settled(settled, self.now):
+                self._settle_copy(copy)
 
     def _settle_copy(self, copy: Entry) -> None:
         if copy.fate is DEAD_LETTERED:
