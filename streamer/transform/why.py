@@ -78,7 +78,7 @@ class Why(NamedTuple):
 
     causes: tuple[Cause, ...] = ()
     unsent: tuple[str, ...] = ()
-    """Traits or properties that reach no field; of an identify call those in its context, too."""
+    """Traits or properties that reach no field; of an identify call without traits those in its context."""
     skipped: SkipReason | None = None
     sources: tuple[str, ...] = ()
     """Of a skip: parts of the call without which, or with another value of which, it would not be one."""
@@ -139,8 +139,10 @@ def is_same(one: object, other: object) -> bool:
 
 
 def _is_told(call: Call, path: Path) -> bool:
-    """Whether a part is there to be told. Some libraries put an identify call's traits into its context."""
-    return path[0] in OPEN or (isinstance(call, Identify) and path[:2] == ("context", "traits"))
+    """Whether a part is there to be told. Some libraries have an identify call's traits in its context."""
+    if isinstance(call, Identify) and not call.traits and path[:2] == ("context", "traits"):
+        return True
+    return path[0] in OPEN
 
 
 def _parts(call: Call) -> Sequence[Path]:

@@ -18,14 +18,12 @@ from streamer.planhat.requests import encode_operation
 from streamer.transform import Rules, Skipped, Transformed, told_of
 from streamer.transform.activity_rules import ActivityRules, EventRules, Weight
 from streamer.transform.encoding import to_json
-from streamer.transform.event_lists import event_lists
 from streamer.transform.operations import Operation, UpsertEnduser
 from streamer.transform.planhat_fields import Kind
 from streamer.transform.rule_names import DEFAULT
 from streamer.transform.rules import Deletion
-from streamer.transform.suppression import Suppressed
 from streamer.transform.trait_rules import Flatten, Place, Target, TraitRule, TraitRules
-from streamer.transform.why import GATES, MOST_PARTS, Cause, Why, fields_of, why
+from streamer.transform.why import MOST_PARTS, Cause, Why, fields_of, why
 from tests.events.strategies import good_events, unhurried
 from tests.transform.test_fixtures import CASES, rules_of
 from tests.transform.test_properties import rules
@@ -134,105 +132,9 @@ def test_traits_in_the_context_of_an_identify_call_are_told_of() -> None:
     """Some libraries put them there alone, where nothing but the address is read."""
     event = {"type": "identify", "userId": "u-1", "context": {"traits": {"email": "a@b.co", "name": "Ann"}}}
     assert why(parse(event), event, Rules()).unsent == ("context.traits.name",)
-
-
-@pytest.mark.parametrize(
-    ("times", "sources"),
-    [
-        ({"timestamp": "2026-01-05T10:00:00Z", "receivedAt": "2026-01-05T10:00:01Z"}, "timestamp"),
-        ({"timestamp": "2026-01-05T4:00:00Z", "receivedAt": "2026-01-05T10:00:01Z"}, "receivedAt"),
-        ({"originalTimestamp": "2026-01-05T10:00:00Z"}, "originalTimestamp"),
-        (
-            {
-                "receivedAt": "2026-01-05T10:00:03Z",
-                "originalTimestamp": "2026-01-05T10:00:00Z",
-                "sentAt": "2026-01-05T10:00:01Z",
-            },
-            "receivedAt + originalTimestamp + sentAt",
-        ),
-        ({"timestamp": 1767607200123}, "timestamp"),
-    ],
-)
-def test_a_date_is_of_the_time_that_was_used(times: dict[str, Any], sources: str) -> None:
-    """Where `timestamp` is missing or cannot be used, it is not what the date comes from."""
-    date = causes_of({"type": "track", "userId": "u-1", "event": "E", **times})["date"]
-    assert (date.sources, date.rule) == (tuple(sources.split(" + ")), sources)
-
-
-@pytest.mark.parametrize(
-    ("event", "reason", "sources", "rule"),
-    [
-        ({"integrations": {"All": False}}, SkipReason.INTEGRATIONS, ("integrations.All",), "integrations"),
-        (
-            {"context": {"consent": {"categoryPreferences": {"crm": False, "ads": True}}}},
-            SkipReason.CONSENT,
-            ("context.consent.categoryPreferences.crm",),
-            "STREAMER_CONSENT_CATEGORIES",
-        ),
-        ({"userId": None, "anonymousId": "a-1"}, SkipReason.ANONYMOUS, (), "identity"),
-        ({"type": "screen"}, SkipReason.UNSUPPORTED_TYPE, (), "calls.screen"),
-        ({"type": "delete"}, SkipReason.UNSUPPORTED_TYPE, (), "calls.delete"),
-        ({"type": "alias", "previousId": "u-0"}, SkipReason.UNSUPPORTED_TYPE, (), DEFAULT),
-        (
-            {
-                "userId": None,
-                "anonymousId": "a-1",
-                "integrations": {"All": True},
-                "context": {"consent": {"categoryPreferences": {"crm": True}}},
-            },
-            SkipReason.ANONYMOUS,
-            (),
-            "identity",
-        ),
-        (
-            {"type": "alias", "integrations": {"All": False, "Planhat": True}},
-            SkipReason.UNSUPPORTED_TYPE,
-            (),
-            DEFAULT,
-        ),
-        (
-            {"userId": None, "anonymousId": "a-1", "integrations": {"Planhat": False}},
-            SkipReason.INTEGRATIONS,
-            ("integrations.Planhat",),
-            "integrations",
-        ),
-    ],
-)
-def test_a_skip_has_its_rule(
-    event: dict[str, Any], reason: SkipReason, sources: tuple[str, ...], rule: str
-) -> None:
-    """A skip is told by its reason, its rule and the part of the call that makes it one."""
-    event = {"type": "track", "userId": "u-1", "event": "Opened", **event}
-    told = why(parse(event), event, Rules(consent_categories=frozenset({"crm"})))
-    assert (told.skipped, told.sources, told.rule) == (reason, sources, rule)
-
-
-def test_every_skip_of_the_mapping_has_its_gate() -> None:
-    """A reason without one would be told as the first of all; those of the engine are no call's own."""
-    told_of_a_call = {SkipReason.SUPPRESSED, SkipReason.CONSENT, SkipReason.INTEGRATIONS, SkipReason.DENIED}
-    told_of_a_call |= {SkipReason.NOT_ALLOWED, SkipReason.UNSUPPORTED_TYPE, SkipReason.ANONYMOUS}
-    assert {reason for gate in GATES for reason in gate} == told_of_a_call
-
-
-def test_the_gates_are_in_the_order_of_the_mapping() -> None:
-    """A call that several of them stop is stopped at the first, whatever the others are."""
-    everything = Rules(
-        suppressed=Suppressed.of(frozenset({"a-1@acme.example"})),
-        consent_categories=frozenset({"crm"}),
-        events=event_lists(deny=("E",)),
-    )
-    refused = {"consent": {"categoryPreferences": {"crm": False}}}
-    call = {"type": "track", "userId": None, "anonymousId": "a", "event": "E", "integrations": {"All": False}}
-    events: list[dict[str, Any]] = [
-        {**call, "context": {**refused, "traits": {"email": "a-1@acme.example"}}},
-        {**call, "context": refused},
-        call,
-        {**call, "integrations": {}},
-        {**call, "integrations": {}, "type": "screen"},
-    ]
-    met = [told_of(parse(event), event, everything) for event in events]
-    met.append(told_of(parse(events[3]), events[3], replace(everything, events=None)))
-    assert [each.reason for each in met if isinstance(each, Skipped)] == [gate[0] for gate in GATES]
+    # Where the traits stand in both places nothing is lost.
+    both = {**event, "traits": {"name": "Ann"}}
+    assert why(parse(both), both, Rules()).unsent == ()
 
 
 def test_an_event_of_many_parts_is_told_in_bounded_time() -> None:
