@@ -205,6 +205,10 @@ def test_what_differs_by_address_may_be_told_by_the_id() -> None:
     assert told.todo[0] == "see what those say: `streamer explain --user 'u 1'`"
     assert "alone may say so" not in verdict(by_id).text
 
+    unnamed = story_of(EMAIL, identify(None, "acme", email="u-1@acme.example", plan="free"))
+    unnamed.present = by_address.present
+    assert "the user id u 1 alone" in verdict(unnamed).text
+
 
 def test_it_is_there_and_nobody_says_so() -> None:
     """It may have been made by hand: then its calls are missing, not itself."""
