@@ -100,7 +100,7 @@ class InvalidReason(StrEnum):
     ID_REQUIRED = "id_required"
     """The id that this type of call is about is missing: `groupId` of a group call."""
     ID_NOT_STRING = "id_not_string"
-    """An id is empty, or neither text nor a number."""
+    """An id is neither text nor a number; or it is empty, and no other one says who it was."""
     EVENT_NOT_DEFINED = "event_not_defined"
     """A track call without an `event`."""
     EVENT_NOT_STRING = "event_not_string"

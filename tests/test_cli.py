@@ -398,7 +398,7 @@ def test_transform_tells_why(lines: Lines, capsys: Capture) -> None:
         "operation": 0, "field": "action", "from": ["event"], "rule": "track.action",
     }  # fmt: skip
     assert identify["why"] == {"rule": "integrations", "from": ["integrations.Planhat"]}
-    assert "why" not in invalid
+    assert invalid["why"] == {"detail": "event"}
 
     assert main(["transform", "--why", file]) == 0
     text = capsys.readouterr().out

@@ -92,7 +92,9 @@ class Decoder:
         if start != _JSON_START:
             value = value.lstrip(_BEFORE_JSON)
             if not value.startswith(b"{"):
-                raise InvalidEvent(InvalidReason.NOT_AVRO, "starts like nothing we know")
+                is_array = value.startswith(b"[")
+                told = "a JSON array, not one event" if is_array else "starts like nothing we know"
+                raise InvalidEvent(InvalidReason.NOT_AVRO, told)
         return Decoded(json_text.parse(value))
 
     def problems(self) -> tuple[RegistryProblem, ...]:

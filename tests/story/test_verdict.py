@@ -187,7 +187,27 @@ def test_it_is_there() -> None:
     letter_of(story, 0)
     told = verdict(story)
     assert differences(story) == ["custom.n"]
-    assert "1 field is not what its calls say: custom.n. What stands in the way: one call" in told.text
+    assert (
+        "1 field is not what its calls say: custom.n; calls with the user id u-1 alone may say so."
+        in told.text
+    )
+    assert "What stands in the way: one call" in told.text
+
+
+def test_what_differs_by_address_may_be_told_by_the_id() -> None:
+    """Most calls name the id alone, so what is asked by the address is half the story, and says so."""
+    one = identify("u 1", "acme", email="u-1@acme.example", plan="free")
+    by_address, by_id = story_of(EMAIL, one), story_of(USER._replace(name="u 1"), one)
+    for story in (by_address, by_id):
+        story.present = found(email="u-1@acme.example", externalId="u 1", custom={"plan": "pro"})
+    told = verdict(by_address)
+    assert "custom.plan; calls with the user id u 1 alone may say so" in told.text
+    assert told.todo[0] == "see what those say: `streamer explain --user 'u 1'`"
+    assert "alone may say so" not in verdict(by_id).text
+
+    unnamed = story_of(EMAIL, identify(None, "acme", email="u-1@acme.example", plan="free"))
+    unnamed.present = by_address.present
+    assert "the user id u 1 alone" in verdict(unnamed).text
 
 
 def test_it_is_there_and_nobody_says_so() -> None:

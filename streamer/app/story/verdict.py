@@ -215,19 +215,33 @@ def _of_found(story: Story, causes: list[Verdict]) -> Verdict:
     text = f"in Planhat: this {story.wanted.noun} is there"
     if not story.count:
         return Verdict(f"{text}, though {_silence(story).text}.")
+    elsewhere: tuple[str, ...] = ()
     if not differing:
         text += ", as its calls say"
     else:
         named = ", ".join(differing[:MOST_NAMES]) + (" and more" if len(differing) > MOST_NAMES else "")
         many = "1 field is" if len(differing) == 1 else f"{len(differing)} fields are"
         text += f"; {many} not what its calls say: {named}"
+        ids = _ids_of_an_address(story)
+        if ids:
+            text += f"; calls with the user id {', '.join(ids)} alone may say so"
+            elsewhere = tuple(f"see what those say: `streamer explain --user {quote(each)}`" for each in ids)
     blocked = [cause for cause in causes if differing or cause.is_letter]
     quiet = _kept_quiet(story)
     if differing and not blocked and quiet is not None:
-        return Verdict(f"{text}; {quiet.text}.", quiet.todo)
+        return Verdict(f"{text}; {quiet.text}.", (*elsewhere, *quiet.todo))
     if blocked:
         text += f". What stands in the way: {'; and '.join(cause.text for cause in blocked)}"
-    return Verdict(f"{text}.", tuple(dict.fromkeys(step for cause in blocked for step in cause.todo)))
+    steps = (step for cause in blocked for step in cause.todo)
+    return Verdict(f"{text}.", tuple(dict.fromkeys((*elsewhere, *steps))))
+
+
+def _ids_of_an_address(story: Story) -> list[str]:
+    """User ids of whom is asked about by address: most calls name the id alone, so this story lacks them."""
+    if story.wanted.kind is not Kind.EMAIL:
+        return []
+    held = None if story.present is None else story.present.record.get("externalId")
+    return sorted(story.other_ids | ({held} if isinstance(held, str) and held else set()))[:MOST_NAMES]
 
 
 # --- words -----------------------------------------------------------------------------------------------
