@@ -92,7 +92,9 @@ class Decoder:
         if start != _JSON_START:
             value = value.lstrip(_BEFORE_JSON)
             if not value.startswith(b"{"):
-                raise InvalidEvent(InvalidReason.NOT_AVRO, "starts like nothing we know")
+                raise InvalidEvent(
+                    InvalidReason.NOT_AVRO, "starts neither like JSON nor like a framing of Avro"
+                )
         return Decoded(json_text.parse(value))
 
     def problems(self) -> tuple[RegistryProblem, ...]:

@@ -510,5 +510,7 @@ def test_listing_and_showing_tell_all_but_what_users_said(scene: Scene) -> None:
     assert "u-7@acme.example" in revealed
     assert '"level": 41' in revealed
     assert unreadable["event"] is None
-    assert unreadable["now"] == "still invalid: not_avro (starts like nothing we know)"
+    assert (
+        unreadable["now"] == "still invalid: not_avro (starts neither like JSON nor like a framing of Avro)"
+    )
     assert scene.run("show", "0:4711").code == 2
