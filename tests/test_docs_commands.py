@@ -19,6 +19,7 @@ from typing import Final
 import pytest
 
 from streamer.cli import main
+from streamer.config import Settings
 from streamer.standins.broker import CLIENT_PROPERTIES
 from tests import readme
 from tests.test_cli import container
@@ -161,6 +162,15 @@ def test_the_tutorial_does_what_it_says(reader: Reader) -> None:
     for shown in readme.examples(TUTORIAL):
         if shown.command not in NOT_RUN and shown.command != DEMO:
             reader.type(shown)
+
+
+def test_the_tutorial_counts_the_settings_there_are() -> None:
+    """Of settings, those that it exports are set, and all others defaulted."""
+    shown = [each for each in readme.examples(TUTORIAL) if each.command == "streamer check"]
+    exported = re.findall(r"\bSTREAMER_\w+=", "".join(each.command for each in readme.examples(TUTORIAL)))
+    assert [re.findall(r"(\d+) set, (\d+) defaulted", each.output) for each in shown] == [
+        [(str(len(exported)), str(len(Settings.model_fields) - len(exported)))]
+    ]
 
 
 def test_what_is_not_run_is_named() -> None:
