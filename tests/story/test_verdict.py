@@ -212,6 +212,10 @@ def test_it_is_there() -> None:
     assert verdict(story).text == "in Planhat: this enduser is there, as its calls say."
 
     story.present = found(**held, custom={"n": 3})
+    told = verdict(story)
+    assert "1 field is not what its calls say: custom.n, and nothing of them says why." in told.text
+    assert told.todo == ("see in Planhat who changed it: a call that says it anew puts it back",)
+
     letter_of(story, 0)
     told = verdict(story)
     assert differences(story) == ["custom.n"]

@@ -237,6 +237,9 @@ def _of_found(story: Story, causes: list[Verdict]) -> Verdict:
     quiet = _kept_quiet(story)
     if differing and not blocked and quiet is not None:
         return Verdict(f"{text}; {quiet.text}.", quiet.todo)
+    if differing and not blocked:
+        changed = "see in Planhat who changed it: a call that says it anew puts it back"
+        return Verdict(f"{text}, and nothing of them says why.", (changed,))
     if blocked:
         text += f". What stands in the way: {'; and '.join(cause.text for cause in blocked)}"
     return Verdict(f"{text}.", tuple(dict.fromkeys(step for cause in blocked for step in cause.todo)))
