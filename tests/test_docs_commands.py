@@ -22,6 +22,7 @@ from streamer.cli import main
 from streamer.config import Settings
 from streamer.standins.broker import CLIENT_PROPERTIES
 from tests import readme
+from tests.monitoring import runbooks
 from tests.test_cli import container
 
 pytestmark = pytest.mark.long
@@ -164,6 +165,14 @@ def test_the_tutorial_does_what_it_says(reader: Reader) -> None:
             reader.type(shown)
 
 
+def test_a_runbook_finds_the_reasons_of_a_hold(reader: Reader) -> None:
+    """What it types where records are too bad finds the demo's own, with grep's word that it found some."""
+    (line,) = (each for each in runbooks.commands("StreamerOnHold", "look") if "--topic" in each)
+    command = runbooks.filled(line, {"PARTITION": "3", "OFFSET": "0"})
+    shown = "# event 16: at 3@16 invalid (not_avro): starts neither like JSON nor like a framing of Avro"
+    reader.type(readme.Example(command, f"...\n{shown}\n...\n"))
+
+
 def test_the_tutorial_counts_the_settings_there_are() -> None:
     """Of settings, those that it exports are set, and all others defaulted."""
     shown = [each for each in readme.examples(TUTORIAL) if each.command == "streamer check"]
@@ -259,6 +268,19 @@ def test_commands_of_other_pages_end_well(
         code = main(words)
         said = capsys.readouterr()
         assert code == 0, f"{words}\n{said.out}\n{said.err}"
+
+
+def test_pages_say_which_commands_no_test_runs() -> None:
+    """Whoever types `kubectl` or `docker` of a page reads there that no test did so before them."""
+    elsewhere = re.compile(r"kubectl |docker |make up$")
+    pages = [page for page, found in _pages() if any(elsewhere.match(command) for command in found)]
+    pages.append(ROOT / "docs" / "alerts.md")  # for the runbooks
+    assert len(pages) > 2
+    assert [
+        page.name
+        for page in pages
+        if "CONTRIBUTING.md#what-runs-only-elsewhere" not in page.read_text("utf-8")
+    ] == []
 
 
 def test_every_command_is_run_or_has_its_reason() -> None:
