@@ -65,7 +65,7 @@ class SkipReason(StrEnum):
     NOT_ALLOWED = "not_allowed"
     """There is a list of allowed events, and the event's name is not on it."""
     UNSUPPORTED_TYPE = "unsupported_type"
-    """alias, screen and delete calls, as in Segment's own destination."""
+    """alias calls, and screen and delete calls unless the mapping has them told."""
     ANONYMOUS = "anonymous"
     """Neither a user id nor an e-mail address: Planhat has nobody to attach it to."""
     NO_COMPANY = "no_company"

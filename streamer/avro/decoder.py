@@ -93,7 +93,8 @@ class Decoder:
             value = value.lstrip(_BEFORE_JSON)
             if not value.startswith(b"{"):
                 is_array = value.startswith(b"[")
-                told = "a JSON array, not one event" if is_array else "starts like nothing we know"
+                other = "starts neither like JSON nor like a framing of Avro"
+                told = "a JSON array, not one event" if is_array else other
                 raise InvalidEvent(InvalidReason.NOT_AVRO, told)
         return Decoded(json_text.parse(value))
 
