@@ -206,16 +206,19 @@ def test_planhat_that_does_not_answer() -> None:
 
 def test_it_is_there() -> None:
     """What is there as its calls say is told as such; what differs is named, with what stands in the way."""
-    story = story_of(USER, group(), identify("u-1", "acme", email="u-1@acme.example", firstName="A", n=1))
+    calls = group(), identify("u-1", "acme", email="u-1@acme.example", firstName="A", n=1)
+    story = story_of(EMAIL, *calls)
     held = {"email": "U-1@acme.example", "externalId": "u-1", "firstName": "a"}
     story.present, story.present_company = found(**held, custom={"n": 1, "x": 2}), found()
     assert verdict(story).text == "in Planhat: this enduser is there, as its calls say."
 
-    story.present = found(**held, custom={"n": 3})
-    told = verdict(story)
+    by_id = story_of(USER, *calls)
+    by_id.present, by_id.present_company = found(**held, custom={"n": 3}), found()
+    told = verdict(by_id)
     assert "1 field is not what its calls say: custom.n, and nothing of them says why." in told.text
     assert told.todo == ("see in Planhat who changed it: a call that says it anew puts it back",)
 
+    story.present = found(**held, custom={"n": 3})
     letter_of(story, 0)
     told = verdict(story)
     assert differences(story) == ["custom.n"]
