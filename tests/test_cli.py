@@ -25,6 +25,7 @@ from streamer.cli.meanings import meanings
 from streamer.cli.words import COMMANDS
 from streamer.engine.intake import Interpreted, interpret
 from streamer.engine.ports import Decoded
+from streamer.kafka import start
 from streamer.outcomes import InvalidReason
 from streamer.records import Record
 from streamer.standins.broker import CLIENT_PROPERTIES, EmbeddedBroker
@@ -398,7 +399,7 @@ def test_transform_tells_why(lines: Lines, capsys: Capture) -> None:
         "operation": 0, "field": "action", "from": ["event"], "rule": "track.action",
     }  # fmt: skip
     assert identify["why"] == {"rule": "integrations", "from": ["integrations.Planhat"]}
-    assert "why" not in invalid
+    assert invalid["why"] == {"detail": "event"}
 
     assert main(["transform", "--why", file]) == 0
     text = capsys.readouterr().out
@@ -691,6 +692,7 @@ def test_publish_writes_avro_keyed_by_user(
     monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
     anonymous = {"type": "page", "messageId": "m-6", "anonymousId": "a-1", "name": "Home"}
     topic = "publish-test"
+    broker.create_topic(topic)
     marked = BOM.decode() + json.dumps(IDENTIFY)
     file = lines(TRACK, "{broken", {"type": "wink"}, "[1]", marked, anonymous)
     assert main(["publish", "--topic", topic, file]) == 2
@@ -720,14 +722,32 @@ def test_publish_writes_avro_keyed_by_user(
 def test_publish_says_when_the_broker_is_not_there(
     lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A broker that acknowledges nothing ends with 3, the counts and what to do."""
+    """A broker that is away, or goes away before it acknowledges, ends with 3, the counts and what to do."""
     monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     monkeypatch.setattr(commands, "ACKNOWLEDGE_SECONDS", 0.5)
+    assert main(["publish", lines(TRACK)]) == 3
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "no Kafka broker answered at 127.0.0.1:1" in printed.err
+
+    monkeypatch.setattr(start, "check_topics", lambda *_: {"segment.events": 1})  # it was there a moment ago
     assert main(["publish", lines(TRACK)]) == 3
 
     printed = capsys.readouterr()
     assert printed.out == "0 events published to segment.events\n"
     assert "1 not acknowledged within 0.5 s" in printed.err
+
+
+def test_publish_makes_no_topic(
+    broker: EmbeddedBroker, lines: Lines, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistyped topic is named, also at a broker that would make one of any name that is written to."""
+    monkeypatch.setenv("STREAMER_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
+    for _ in range(2):
+        assert main(["publish", "--topic", "segment.evnets", lines(TRACK)]) == 3
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert "there is no topic segment.evnets at" in printed.err
 
 
 def test_publish_needs_a_broker_only(lines: Lines, capsys: Capture) -> None:

@@ -207,6 +207,22 @@ def test_pairs_under_a_mapping(pairs: Path, write: Write, capsys: Capture) -> No
     ]
 
 
+def test_pairs_hold_whatever_the_region(
+    pairs: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hosts are for settings to say: pairs hold at a region's and at a sandbox's; another path does not."""
+    monkeypatch.setenv("STREAMER_PLANHAT_SUBDOMAIN", "api-eu")
+    monkeypatch.setenv("STREAMER_PLANHAT_ANALYTICS_URL", "http://127.0.0.1:8080")
+    monkeypatch.setenv("STREAMER_PLANHAT_API_TOKEN", "t-1")
+    assert main(["mapping", "test", str(pairs)]) == 0
+
+    path = pairs / "screen" / "name.planhat.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("/analytics/bulk", "/bulk"), encoding="utf-8")
+    capsys.readouterr()
+    assert main(["mapping", "test", str(pairs)]) == 1
+    assert capsys.readouterr().out.startswith("screen/name: differs\n")
+
+
 @pytest.mark.parametrize("missing", ["name.event.json", "name.planhat.json"])
 def test_a_half_of_a_pair_is_a_mistake(pairs: Path, missing: str, capsys: Capture) -> None:
     """A pair that lost a half would hold forever: it is named instead."""

@@ -19,8 +19,10 @@ from typing import Final
 import pytest
 
 from streamer.cli import main
+from streamer.config import Settings
 from streamer.standins.broker import CLIENT_PROPERTIES
 from tests import readme
+from tests.monitoring import runbooks
 from tests.test_cli import container
 
 pytestmark = pytest.mark.long
@@ -163,6 +165,23 @@ def test_the_tutorial_does_what_it_says(reader: Reader) -> None:
             reader.type(shown)
 
 
+def test_a_runbook_finds_the_reasons_of_a_hold(reader: Reader) -> None:
+    """What it types where records are too bad finds the demo's own, with grep's word that it found some."""
+    (line,) = (each for each in runbooks.commands("StreamerOnHold", "look") if "--topic" in each)
+    command = runbooks.filled(line, {"PARTITION": "3", "OFFSET": "0"})
+    shown = "# event 16: at 3@16 invalid (not_avro): starts neither like JSON nor like a framing of Avro"
+    reader.type(readme.Example(command, f"...\n{shown}\n...\n"))
+
+
+def test_the_tutorial_counts_the_settings_there_are() -> None:
+    """Of settings, those that it exports are set, and all others defaulted."""
+    shown = [each for each in readme.examples(TUTORIAL) if each.command == "streamer check"]
+    exported = re.findall(r"\bSTREAMER_\w+=", "".join(each.command for each in readme.examples(TUTORIAL)))
+    assert [re.findall(r"(\d+) set, (\d+) defaulted", each.output) for each in shown] == [
+        [(str(len(exported)), str(len(Settings.model_fields) - len(exported)))]
+    ]
+
+
 def test_what_is_not_run_is_named() -> None:
     """The first command alone is not run, as the page says."""
     commands = [shown.command for shown in readme.examples(TUTORIAL)]
@@ -238,10 +257,7 @@ def test_commands_of_other_pages_end_well(
     environ = reader.environ()
     for program, *shown in _ours(page):
         for name, value in environ.items():
-            if shown[0] == "mapping":  # pairs have addresses in them, those of the defaults
-                monkeypatch.delenv(name, raising=False)
-            else:
-                monkeypatch.setenv(name, value)
+            monkeypatch.setenv(name, value)
         words = [files.get(word, word).replace("http://localhost:8080", reader.sandbox) for word in shown]
         if program == "curl":
             subprocess.run(["curl", "--silent", "--fail", *words], capture_output=True, check=True)
@@ -252,6 +268,19 @@ def test_commands_of_other_pages_end_well(
         code = main(words)
         said = capsys.readouterr()
         assert code == 0, f"{words}\n{said.out}\n{said.err}"
+
+
+def test_pages_say_which_commands_no_test_runs() -> None:
+    """Whoever types `kubectl` or `docker` of a page reads there that no test did so before them."""
+    elsewhere = re.compile(r"kubectl |docker |make up$")
+    pages = [page for page, found in _pages() if any(elsewhere.match(command) for command in found)]
+    pages.append(ROOT / "docs" / "alerts.md")  # for the runbooks
+    assert len(pages) > 2
+    assert [
+        page.name
+        for page in pages
+        if "CONTRIBUTING.md#what-runs-only-elsewhere" not in page.read_text("utf-8")
+    ] == []
 
 
 def test_every_command_is_run_or_has_its_reason() -> None:

@@ -92,7 +92,10 @@ class Decoder:
         if start != _JSON_START:
             value = value.lstrip(_BEFORE_JSON)
             if not value.startswith(b"{"):
-                raise InvalidEvent(InvalidReason.NOT_AVRO, "starts like nothing we know")
+                is_array = value.startswith(b"[")
+                other = "starts neither like JSON nor like a framing of Avro"
+                told = "a JSON array, not one event" if is_array else other
+                raise InvalidEvent(InvalidReason.NOT_AVRO, told)
         return Decoded(json_text.parse(value))
 
     def problems(self) -> tuple[RegistryProblem, ...]:

@@ -96,17 +96,20 @@ def _explain(args: argparse.Namespace) -> int:
 def _publish(args: argparse.Namespace) -> int:
     from streamer.avro.encoder import Encoder  # noqa: PLC0415 - only this command needs it
     from streamer.avro.schemas import load_schemas  # noqa: PLC0415 - as above
-    from streamer.kafka.configuration import property_problems  # noqa: PLC0415 - as above
     from streamer.kafka.publish import Publisher  # noqa: PLC0415 - as above
+    from streamer.kafka.start import ANSWER_SECONDS, check_topics  # noqa: PLC0415 - as above
     from streamer.local.lines import event_texts, opened  # noqa: PLC0415 - as above
     from streamer.local.publish import publish  # noqa: PLC0415 - as above
 
-    settings = load_settings(needs=("kafka_bootstrap_servers",), property_problems=property_problems)
+    settings = _settings_in_force(args, ("kafka_bootstrap_servers",))
     topic = args.topic or settings.kafka_topic
-    publisher = Publisher(settings.kafka_bootstrap_servers, topic, settings.kafka_properties)
+    broker, properties = settings.kafka_bootstrap_servers, settings.kafka_properties
+    publisher = Publisher(broker, topic, properties)
     encode = partial(Encoder(load_schemas()).encode, framing=args.framing)
     read = _reader(settings)
     with opened(args.file) as stream:
+        # Many a broker makes a topic of any name that is written to, a mistyped one too.
+        check_topics(broker, [topic], properties, min(ANSWER_SECONDS, ACKNOWLEDGE_SECONDS))
         refusals = publish(event_texts(stream, read), read, encode, publisher.publish, key=args.key)
     missing = publisher.flush(ACKNOWLEDGE_SECONDS)
     sys.stdout.write(f"{publisher.acknowledged} events published to {topic}\n")
@@ -114,7 +117,7 @@ def _publish(args: argparse.Namespace) -> int:
         reasons = [f"{count} refused: {reason}" for reason, count in publisher.failed.items()]
         reasons += [f"{missing} not acknowledged within {ACKNOWLEDGE_SECONDS} s"] if missing else []
         raise SourceError(
-            f"not every event reached {topic} at {settings.kafka_bootstrap_servers} ({'; '.join(reasons)}); "
+            f"not every event reached {topic} at {broker} ({'; '.join(reasons)}); "
             "see that broker and topic are there, then publish what is missing"
         )
     if refusals:

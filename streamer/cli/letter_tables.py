@@ -4,9 +4,9 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from streamer.cli.tables import add_row, console
+from streamer.cli.tables import add_row, console, printable
 from streamer.errors import MASK
 from streamer.letters.journal import time_of
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from streamer.app.replay_letters import Report
     from streamer.engine.intake import Interpreted
     from streamer.letters.history import Filed, History
+
+MOST_GROUPS: Final = 5
+"""Other groups that are named."""
 
 
 def row_of(filed: "Filed", *, reveal: bool) -> dict[str, Any]:
@@ -68,12 +71,19 @@ def closing_lines(found: "list[Filed]", shown: int, history: "History", *, has_a
     if settled and not has_all:
         lines.append(f"{settled:,} letters were settled by replays (--all shows those that pass the filters)")
     if history.others:
-        lines.append(f"{history.others:,} letters are of other groups (--group shows them)")
+        lines.append(_of_other_groups(history.others))
     if history.foreign:
         lines.append(f"{history.foreign:,} records of the topic are no letters of streamer's")
     if history.unreadable:
         lines.append(f"{history.unreadable:,} notes of replays cannot be read: a later version wrote them")
     return lines
+
+
+def _of_other_groups(others: "Counter[str]") -> str:
+    """How many letters are of other groups, and under which names --group shows them."""
+    named = ", ".join(printable(group) for group, _ in others.most_common(MOST_GROUPS))
+    more = " and more" if len(others) > MOST_GROUPS else ""
+    return f"{others.total():,} letters are of other groups, which --group shows: {named}{more}"
 
 
 def history_of(filed: "Filed") -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ _SETTLING: Final[Mapping[Settling, str]] = {
     Settling.UNKNOWN: "not known",
 }
 MOST_ROWS: Final = 25
-"""Calls that stand in the table, the latest."""
+"""Calls that stand in the table, the latest; and as many dead letters below it."""
 _IDS: Final = frozenset({"externalId", "companyExternalId"})
 _KEYS: Final = _IDS | {"email"}
 
@@ -54,9 +54,11 @@ def print_story(story: Story, *, shows_values: bool) -> None:
 
 def _lines(story: Story, *, shows_values: bool) -> Iterator[str]:
     met = {id(call.letter) for call in story.calls if call.letter is not None}
-    for letter in story.letters:
-        if id(letter) not in met:
-            yield f"dead letter of {letter.partition}@{letter.offset} ({letter.call}): {_letter(letter)}"
+    others = [letter for letter in story.letters if id(letter) not in met]
+    for letter in others[-MOST_ROWS:]:
+        yield f"dead letter of {letter.partition}@{letter.offset} ({letter.call}): {_letter(letter)}"
+    if len(others) > MOST_ROWS:
+        yield f"(the latest {MOST_ROWS} of {len(others):,} dead letters without their call; --json tells all)"
     if shows_values and story.fields:
         yield "what its calls say all together:"
         yield from (f"  {name} = {value!r}" for name, value in sorted(story.fields.items()))

@@ -244,8 +244,9 @@ doubtful is named too. Nothing is connected to.
         """\
 Each <case>.event.json in the folder must become exactly what <case>.planhat.json
 says: the requests as `transform --json` shows them, or {"skipped": <reason>}, or
-{"invalid": <reason>}. A <case>.mapping.toml is that case's own mapping. What
-differs is shown, and the exit status is then 1. Nothing is sent.
+{"invalid": <reason>}, whatever host the settings name. A <case>.mapping.toml is
+that case's own mapping. What differs is shown, and the exit status is then 1.
+Nothing is sent.
 """,
         """\
   $ streamer mapping test pairs --mapping mapping.toml

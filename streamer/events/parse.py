@@ -195,12 +195,15 @@ _TYPES = {name: CallType(name) for name in _BUILDERS}
 
 def _who(event: JsonDict) -> tuple[str | None, str | None]:
     user_id, anonymous_id = event.get("userId"), event.get("anonymousId")
-    # Text that is not blank is its own id, and nearly all of them are.
+    # Text that is not blank is its own id, and nearly all of them are. A blank one beside the other id is how
+    # some libraries say that there is none (RudderStack's in browsers, of every visitor who is not known).
     if user_id is not None and (type(user_id) is not str or not user_id or user_id.isspace()):
-        user_id = _id(user_id, "userId")
+        is_none = isinstance(user_id, str) and id_text(anonymous_id) is not None
+        user_id = None if is_none else _id(user_id, "userId")
     if anonymous_id is not None:
         if type(anonymous_id) is not str or not anonymous_id or anonymous_id.isspace():
-            anonymous_id = _id(anonymous_id, "anonymousId")
+            is_none = isinstance(anonymous_id, str) and user_id is not None
+            anonymous_id = None if is_none else _id(anonymous_id, "anonymousId")
     elif user_id is None:
         raise InvalidEvent(InvalidReason.NO_USER_ANON_ID, "userId, anonymousId")
     return user_id, anonymous_id

@@ -5,6 +5,7 @@ with two ids, and what is noted of either holds for both. An original is known b
 where a topic was made anew, another record stands at the same place.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -151,8 +152,8 @@ class History:
         self._by_id: dict[LetterId, Filed] = {}
         self.foreign = 0
         """Records that are neither letters nor notes of ours."""
-        self.others = 0
-        """Letters of other groups."""
+        self.others: Counter[str] = Counter()
+        """Letters of other groups, by the group."""
         self.unreadable = 0
         """Notes that cannot be read: a later version wrote them, or they are damaged."""
 
@@ -184,7 +185,7 @@ class History:
             self.foreign += 1
             return None
         if self._group is not None and letter.group != self._group:
-            self.others += 1
+            self.others[letter.group] += 1
             return None
         self._file(letter)
         return letter

@@ -2,11 +2,12 @@
 
 `<case>.event.json` is the event; `<case>.planhat.json` the exact requests (each `method`, `url`, `body`), or
 `{"skipped": <reason>}`, or `{"invalid": <reason>}`. `<case>.mapping.toml`, where present, is that case's
-own mapping.
+own mapping. Of a URL its path alone counts: which host it goes to is said by settings, not by a mapping.
 """
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from streamer.errors import UsageError
 EVENT = ".event.json"
 EXPECTED = ".planhat.json"
 MAPPING = ".mapping.toml"
+_HOST = re.compile(r"^https?://[^/]*")
 
 Outcome = Callable[[bytes, Path | None], object]
 """What becomes of an event, under the mapping of this file; in the form of the expected."""
@@ -58,7 +60,19 @@ def _judged(folder: Path, case: Path, outcome: Outcome) -> Case:
     event, expected, mapping = (case.with_name(case.name + ending) for ending in (EVENT, EXPECTED, MAPPING))
     stated = _json(expected)
     actual = outcome(_bytes(event), mapping if mapping.exists() else None)
-    return Case(str(case.relative_to(folder)), _difference(stated, actual))
+    return Case(str(case.relative_to(folder)), _difference(_at_their_hosts(stated, actual), actual))
+
+
+def _at_their_hosts(stated: Any, actual: object) -> object:  # noqa: ANN401 - any JSON
+    """What is expected, each request at the host of the actual one, where both go to the same path there."""
+    if not (isinstance(stated, list) and isinstance(actual, list)):
+        return stated
+    hosted = list(stated)
+    for number, (one, other) in enumerate(zip(stated, actual, strict=False)):
+        url = one.get("url") if isinstance(one, dict) else None
+        if isinstance(url, str) and _HOST.sub("", url) == _HOST.sub("", other["url"]):
+            hosted[number] = {**one, "url": other["url"]}
+    return hosted
 
 
 def _difference(expected: object, actual: object) -> str:

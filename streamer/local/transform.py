@@ -98,7 +98,8 @@ def _tell(index: int, given: Given, rules: Rules, ask: Ask, explain: Explain | N
         call = parse(given.value)
     except InvalidEvent as error:
         told = (Outcome.INVALID, error.reason.value, error.detail)
-        return Told(index, kind, message_id, *told, (), given.place)
+        why = None if explain is None else Why(detail=error.detail)
+        return Told(index, kind, message_id, *told, (), given.place, why)
     # What could be parsed is an object.
     event = given.value if isinstance(given.value, dict) else {}
     result = told_of(call, event, rules)
@@ -131,6 +132,8 @@ def as_json(told: Told) -> str:
 
 
 def _why_json(why: Why) -> dict[str, Any]:
+    if why.detail:
+        return {"detail": why.detail}
     if why.skipped is not None:
         return {"rule": why.rule, "from": why.sources}
     fields = [

@@ -28,8 +28,9 @@ ADVICE = {
     "STREAMER_PLANHAT_ANALYTICS_URL and, in passthrough mode, STREAMER_PLANHAT_SEGMENT_URL",
     "everything_refused": "Planhat refuses every operation alike, so the fault is not in one event: see what "
     "changed in Planhat's model or in what is sent",
-    "dead_letters": "too many records are bad, so the fault is not in the records: see the newest dead "
-    "letters' streamer.reason, mend the producer, then restart",
+    "dead_letters": "too many records are bad, so the fault is not in the records: `streamer "
+    "transform --topic --offset -100` says of the newest records why (those that wait are no dead letters "
+    "yet), and from the committed offset on of these; mend the producer, then restart",
 }
 """What to do about each hold; keyed by `HoldReason`."""
 

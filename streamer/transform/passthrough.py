@@ -9,6 +9,8 @@ from streamer.transform.operations import ForwardCall, Skipped, Transformed
 
 # The same word as in every request of the other mode: "all calls get Segment as source".
 SOURCE = "Segment"
+# Raw calls may carry the key by which anybody can write to their source. It is no business of Planhat's.
+WRITE_KEY = "writeKey"
 
 
 def forwarded(call: Call, decoded: JsonDict) -> Transformed | Skipped:
@@ -34,6 +36,7 @@ def _forwarded(who: Who, company: str | None, decoded: JsonDict) -> Transformed 
     if who.is_anonymous and company is None:
         return Skipped(SkipReason.ANONYMOUS)
     body = {name: value for name, value in decoded.items() if value is not None}
+    body.pop(WRITE_KEY, None)
     if who.external_id is not None:
         body["user_id"] = who.external_id
     # As Segment spells it: others write it with capitals.

@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from streamer.events.calls import Call, JsonDict
+from streamer.events.calls import Call, Identify, JsonDict
+from streamer.events.moments import happened_at
 from streamer.events.values import iso_timestamp
 from streamer.outcomes import SkipReason
 from streamer.transform import Rules, Skipped, Transformed, told_of
@@ -40,6 +41,16 @@ _OPPOSITES: Final = {
     for one, other in (pair, pair[::-1])
 }
 _ALWAYS_THERE: Final = frozenset({"event", "group_id"})
+GATES: Final[tuple[tuple[SkipReason, ...], ...]] = (
+    (SkipReason.SUPPRESSED,),
+    (SkipReason.CONSENT,),
+    (SkipReason.INTEGRATIONS,),
+    (SkipReason.DENIED, SkipReason.NOT_ALLOWED),
+    (SkipReason.UNSUPPORTED_TYPE,),
+    (SkipReason.ANONYMOUS,),
+)
+"""What a call has to pass, in the order in which it is asked; a test holds it to that of the mapping."""
+_TIMES: Final = ("timestamp", "receivedAt", "originalTimestamp", "sentAt")
 PASSTHROUGH: Final = "passthrough"
 """The rule of what is forwarded as it came."""
 
@@ -67,12 +78,14 @@ class Why(NamedTuple):
 
     causes: tuple[Cause, ...] = ()
     unsent: tuple[str, ...] = ()
-    """Traits or properties that reach no field."""
+    """Traits or properties that reach no field; of an identify call without traits those in its context."""
     skipped: SkipReason | None = None
     sources: tuple[str, ...] = ()
     """Of a skip: parts of the call without which, or with another value of which, it would not be one."""
     rule: str = ""
     """Of a skip."""
+    detail: str = ""
+    """Of what is no call: which part of it is wrong, or missing."""
 
 
 def why(call: Call, decoded: JsonDict, rules: Rules) -> Why:
@@ -96,8 +109,8 @@ def why(call: Call, decoded: JsonDict, rules: Rules) -> Why:
     if rules.forwards:
         return Why(tuple(_forwarded(cause, decoded) for cause in causes))
     used = {path for paths in found.values() for path in paths}
-    unsent = tuple(shown(path) for path in parts if path[0] in OPEN and path not in used)
-    return Why(causes, unsent)
+    unsent = tuple(shown(path) for path in parts if _is_told(call, path) and path not in used)
+    return Why(tuple(_dated(cause, decoded) for cause in causes), unsent)
 
 
 def fields_of(operation: Operation) -> dict[str, Any]:
@@ -123,6 +136,13 @@ def is_same(one: object, other: object) -> bool:
 
 
 # --- the parts of a call ------------------------------------------------------------------------------
+
+
+def _is_told(call: Call, path: Path) -> bool:
+    """Whether a part is there to be told. Some libraries have an identify call's traits in its context."""
+    if isinstance(call, Identify) and not call.traits and path[:2] == ("context", "traits"):
+        return True
+    return path[0] in OPEN
 
 
 def _parts(call: Call) -> Sequence[Path]:
@@ -228,10 +248,22 @@ def _other_text(text: str) -> str:
 
 
 def _ends_skip(call: Call, path: Path, ask: Ask, result: Skipped) -> bool:
+    """Whether the call would pass this gate with another value of the part, or without it.
+
+    Not where it would be stopped at one before: what lets it pass there has no part in this.
+    """
     others = [_with_other(call, path)]
     if path[0] not in _ALWAYS_THERE:
         others.append(_without(call, path))
-    return any(ask(each) != result for each in others)
+    answers = (ask(each) for each in others)
+    return any(each != result and _gate(each) >= _gate(result) for each in answers)
+
+
+def _gate(answer: Transformed | Skipped) -> int:
+    """How many gates were passed."""
+    if isinstance(answer, Transformed):
+        return len(GATES)
+    return next((number for number, reasons in enumerate(GATES) if answer.reason in reasons), 0)
 
 
 def _decide_the_rest(
@@ -318,6 +350,20 @@ def _causes(
         named = dict.fromkeys(field_rule(call, rules, operation, name, path) for path in paths)
         rule = " + ".join(named) or filling_rule(call, rules, operation, name)
         yield Cause(number, name, tuple(map(shown, paths)), rule)
+
+
+def _dated(cause: Cause, decoded: JsonDict) -> Cause:
+    """A call has one time, which the event may have in several places, or have made of some of them."""
+    if cause.field != "date" or cause.sources != ("timestamp",):
+        return cause
+    date = happened_at(decoded)
+    changing = (
+        name
+        for name in _TIMES
+        if decoded.get(name) is not None and happened_at({**decoded, name: _other(decoded[name])}) != date
+    )
+    sources = tuple(changing) or cause.sources
+    return replace(cause, sources=sources, rule=" + ".join(sources))
 
 
 def _forwarded(cause: Cause, decoded: JsonDict) -> Cause:

@@ -62,6 +62,11 @@ def test_values_in_no_framing_are_not_avro(value: bytes) -> None:
     assert refusal(value).reason is InvalidReason.NOT_AVRO
 
 
+def test_an_array_of_events_is_called_one() -> None:
+    """Exports often are one, and whoever tries one should not look for a fault in its bytes."""
+    assert refusal(b' [{"type": "track"}]').detail == "a JSON array, not one event"
+
+
 @pytest.mark.parametrize("value", [b"{", b'{"type": "track"', b"{}{}", b'{"a": "\xff"}', b"{" * 100_000])
 def test_broken_json_is_bad_json(value: bytes) -> None:
     """What starts like JSON and is not ends as `bad_json`."""

@@ -46,7 +46,10 @@ INVALID = [
     ({**TRACK, "userId": {"id": 1}}, R.ID_NOT_STRING, "userId"),
     ({**TRACK, "userId": ["u-1"]}, R.ID_NOT_STRING, "userId"),
     ({**TRACK, "userId": float("nan")}, R.ID_NOT_STRING, "userId"),
-    ({**TRACK, "anonymousId": ""}, R.ID_NOT_STRING, "anonymousId"),
+    ({**TRACK, "userId": "", "anonymousId": " "}, R.ID_NOT_STRING, "userId"),
+    ({**TRACK, "userId": None, "anonymousId": ""}, R.ID_NOT_STRING, "anonymousId"),
+    ({**TRACK, "userId": {}, "anonymousId": "a-1"}, R.ID_NOT_STRING, "userId"),
+    ({**TRACK, "anonymousId": {}}, R.ID_NOT_STRING, "anonymousId"),
     ({**GROUP, "groupId": ""}, R.ID_NOT_STRING, "groupId"),
     ({**GROUP, "groupId": False}, R.ID_NOT_STRING, "groupId"),
     ({**ALIAS, "previousId": {}}, R.ID_NOT_STRING, "previousId"),
@@ -153,6 +156,17 @@ def test_nulls_are_absent() -> None:
     nothing = dict.fromkeys(["messageId", "timestamp", "context", "integrations", "properties", "name"])
     assert parse({**PAGE, **nothing}) == parse(PAGE)
     assert parse({**PAGE, "userId": None, "anonymousId": "anon-1"}).user_id is None
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_id_beside_the_other_one_is_none(blank: str) -> None:
+    """RudderStack's library for browsers says so of each visitor who is not known: no poison, nobody."""
+    unknown, known = (
+        parse({**TRACK, "userId": blank, "anonymousId": "a-1"}),
+        parse({**TRACK, "anonymousId": blank}),
+    )
+    assert (unknown.user_id, unknown.anonymous_id) == (None, "a-1")
+    assert (known.user_id, known.anonymous_id) == ("u-1", None)
 
 
 def test_numeric_ids_become_text() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.cli.letter_tables import row_of
+from streamer.cli.letter_tables import closing_lines, row_of
 from streamer.engine.ports import DeadLetter
 from streamer.letters.history import Filed, History, State
 from streamer.letters.journal import JournalEntry, ReplayFate, Settlement, headers, written
@@ -173,8 +173,21 @@ def test_letters_of_other_groups_are_left_alone() -> None:
     history = History("mine")
     history.add(a_letter(0, 10))
 
-    assert (len(history), history.others) == (0, 1)
+    assert (len(history), history.others) == (0, {"group": 1})
     assert History("group").add(a_letter(0, 10)) is not None
+
+
+def test_other_groups_are_named_so_that_they_can_be_asked_for() -> None:
+    """Whoever lists the letters of the wrong group learns the right one's name; no terminal obeys it."""
+    history = History("mine")
+    for group in ("group", "gr\x1b[2Joup"):
+        letter = a_letter(0, 10)
+        header = ("streamer.group", group.encode())
+        others = [each for each in letter.headers if each[0] != "streamer.group"]
+        history.add(letter._replace(headers=(*others, header)))
+
+    (line,) = closing_lines([], 0, history, has_all=False)[1:]
+    assert line == "2 letters are of other groups, which --group shows: group, gr\ufffd[2Joup"
 
 
 def test_what_is_none_of_ours_is_counted() -> None:

@@ -15,7 +15,7 @@ RUNBOOKS: Final = ROOT / "docs" / "runbooks"
 KINDS: Final = ("promql", "sh look", "sh repair", "sh verify")
 PLACEHOLDERS: Final = (
     "NAMESPACE", "BROKERS", "TOPIC", "GROUP", "KAFKA_NAMESPACE", "KAFKA_POD", "TENANT_FILE", "API_FILE",
-    "EVENTS_FILE", "REASON", "LETTER", "CALLS",
+    "EVENTS_FILE", "REASON", "LETTER", "CALLS", "PARTITION", "OFFSET",
 )  # fmt: skip
 
 _FENCE: Final = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)

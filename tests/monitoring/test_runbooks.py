@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamer.config import Settings, variable_name
+from streamer.logs.observer import ADVICE
 from streamer.outcomes import InvalidReason
 from tests.monitoring import runbooks
 from tests.monitoring.series import known_series, series_of
@@ -104,6 +105,17 @@ def test_settings_in_commands_are_settings() -> None:
     }
     assert set_by
     assert set_by <= {variable_name(field) for field in Settings.model_fields}
+
+
+def test_commands_that_the_log_advises_exist() -> None:
+    """What a hold's line tells to type is a command with options that its help names."""
+    typed = [command for text in ADVICE.values() for command in re.findall(r"`(streamer [^`]+)`", text)]
+
+    assert typed
+    for command in typed:
+        _, name, *words = shlex.split(command)
+        told = set(re.findall(r"--[a-z][a-z-]*", docs.help_text(name)))
+        assert {word for word in words if word.startswith("--")} <= told, command
 
 
 def test_the_dead_letters_page_names_reasons_that_exist() -> None:

@@ -458,7 +458,7 @@ def test_letters_of_another_group_are_left_alone(scene: Scene, sandbox: SandboxP
     scene._letters = KafkaDeadLetters(scene.bootstrap, scene.letter_topic, "another")
     scene.dead_letter(theirs)
 
-    assert "1 letters are of other groups" in scene.run("list").account["out"]
+    assert "1 letters are of other groups, which --group shows: " in scene.run("list").account["out"]
     assert scene.replay().account["selected"] == 1
     assert activities(sandbox) == {"track-1": 1}
     assert len(scene.rows("--group", "another")) == 1
@@ -510,5 +510,7 @@ def test_listing_and_showing_tell_all_but_what_users_said(scene: Scene) -> None:
     assert "u-7@acme.example" in revealed
     assert '"level": 41' in revealed
     assert unreadable["event"] is None
-    assert unreadable["now"] == "still invalid: not_avro (starts like nothing we know)"
+    assert (
+        unreadable["now"] == "still invalid: not_avro (starts neither like JSON nor like a framing of Avro)"
+    )
     assert scene.run("show", "0:4711").code == 2

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from streamer.app.story.values import Kind, Look, Present, Settling, Wanted
-from streamer.cli.story_tables import print_story
+from streamer.cli.story_tables import MOST_ROWS, print_story
 from streamer.records import Record
-from tests.story.stories import ABSENT, identify, record, story_of_records
+from tests.story.stories import ABSENT, USER, identify, letter_of, record, story_of, story_of_records
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "explain.md"
 
@@ -43,3 +43,19 @@ def test_the_sample_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     print_story(story, shows_values=False)
 
     assert capsys.readouterr().out.split() == _sample()
+
+
+def test_a_flood_of_letters_does_not_bury_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of letters whose call was not met the latest are told, and how many there are; --json has all."""
+    story = story_of(USER, identify("u-1", "acme"))
+    for offset in range(60):
+        letter_of(story, 0)
+        story.letters[-1].offset = offset
+    story.calls[0].letter = None
+
+    print_story(story, shows_values=False)
+
+    said = capsys.readouterr().out
+    assert said.count("dead letter of ") == MOST_ROWS
+    assert "dead letter of 0@59 (identify)" in said
+    assert f"(the latest {MOST_ROWS} of 60 dead letters without their call; --json tells all)" in said

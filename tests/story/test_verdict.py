@@ -5,10 +5,10 @@ import shlex
 from streamer.app.story.notes import differences, notes
 from streamer.app.story.values import Kind, Look, Outcome, Partition, Present, Settling, Story, Wanted
 from streamer.app.story.verdict import verdict
-from streamer.app.story.words import ADVICE
+from streamer.app.story.words import ADVICE, BROKEN_EVENTS
 from streamer.kafka.topic_reader import Stretch
 from streamer.letters.history import State
-from streamer.outcomes import SkipReason
+from streamer.outcomes import InvalidReason, SkipReason
 from streamer.transform.operations import DeleteEnduser, ForwardCall, Operation
 from tests.story.stories import (
     ABSENT,
@@ -102,6 +102,29 @@ def test_dead_letters_come_first() -> None:
     assert "dead letter" not in verdict(story).text
 
 
+def test_no_replay_is_advised_for_a_broken_event() -> None:
+    """What breaks Segment's rules stays broken: its sender is to be mended. Others are replayed."""
+    story = story_of(USER, identify("u-1", "acme"), track(event=""), group())
+    letter_of(story, 1)
+    story.letters[0].reason = "event_not_defined"
+    sent_anew = (
+        "see what is broken: `streamer dead-letters show 0:17`; have its sender mended and the event sent "
+        "anew: no replay mends it"
+    )
+    assert verdict(story).todo == (sent_anew,)
+
+    letter_of(story, 0)
+    assert verdict(story).todo[-1] == sent_anew
+    assert "then `streamer dead-letters replay --user u-1 --dry-run`" in verdict(story).todo
+
+
+def test_reasons_of_broken_events_name_a_part_of_an_event() -> None:
+    """The reasons of broken events are those that name a part of an event."""
+    of_calls = ("id_", "no_user", "not_an_event", "event_", "name_", "category_")
+    of_all = ("properties_", "traits_", "context_", "consent_")
+    assert {each for each in InvalidReason if each.value.startswith((*of_calls, *of_all))} == BROKEN_EVENTS
+
+
 def test_what_is_to_be_typed_can_be() -> None:
     """A name that a shell would take apart stands in quotes, whatever it holds."""
     story = story_of(Wanted(Kind.USER, "o'x $(id)"), identify("o'x $(id)", "acme"))
@@ -132,6 +155,9 @@ def test_silence() -> None:
     """No call: what was read is told, and whether what is older is gone."""
     story = story_of(USER, identify("u-2"), identify("u-3"))
     assert "no call about it is in what was read of segment.events (2 records)" in verdict(story).text
+    assert "look further back with --since" not in verdict(story).todo  # the whole topic was read
+
+    story.partitions[0] = Partition(Stretch(500, 502), Stretch(0, 502))
     assert verdict(story).todo[0] == "look further back with --since"
 
     story.partitions[0] = Partition(Stretch(500, 502), Stretch(500, 502))
@@ -144,7 +170,9 @@ def test_silence() -> None:
 
 def test_a_company_that_users_name_alone_is_no_riddle() -> None:
     """Calls name it and none makes it: that is the cause, and not that nobody knows its id."""
-    told = verdict(story_of(COMPANY, identify("u-1", "acme"), track("u-2"), identify("u-3", "acme")))
+    story = story_of(COMPANY, identify("u-1", "acme"), track("u-2"), identify("u-3", "acme"))
+    story.partitions[0] = Partition(Stretch(3, 6), Stretch(0, 6))
+    told = verdict(story)
 
     assert "no group call of it is in what was read of segment.events" in told.text
     assert "calls of users that name it, of which there are 2, never create it" in told.text
@@ -178,16 +206,43 @@ def test_planhat_that_does_not_answer() -> None:
 
 def test_it_is_there() -> None:
     """What is there as its calls say is told as such; what differs is named, with what stands in the way."""
-    story = story_of(EMAIL, group(), identify("u-1", "acme", email="u-1@acme.example", firstName="A", n=1))
+    calls = group(), identify("u-1", "acme", email="u-1@acme.example", firstName="A", n=1)
+    story = story_of(EMAIL, *calls)
     held = {"email": "U-1@acme.example", "externalId": "u-1", "firstName": "a"}
     story.present, story.present_company = found(**held, custom={"n": 1, "x": 2}), found()
     assert verdict(story).text == "in Planhat: this enduser is there, as its calls say."
+
+    by_id = story_of(USER, *calls)
+    by_id.present, by_id.present_company = found(**held, custom={"n": 3}), found()
+    told = verdict(by_id)
+    assert "1 field is not what its calls say: custom.n, and nothing of them says why." in told.text
+    assert told.todo == ("see in Planhat who changed it: a call that says it anew puts it back",)
 
     story.present = found(**held, custom={"n": 3})
     letter_of(story, 0)
     told = verdict(story)
     assert differences(story) == ["custom.n"]
-    assert "1 field is not what its calls say: custom.n. What stands in the way: one call" in told.text
+    assert (
+        "1 field is not what its calls say: custom.n; calls with the user id u-1 alone may say so."
+        in told.text
+    )
+    assert "What stands in the way: one call" in told.text
+
+
+def test_what_differs_by_address_may_be_told_by_the_id() -> None:
+    """Most calls name the id alone, so what is asked by the address is half the story, and says so."""
+    one = identify("u 1", "acme", email="u-1@acme.example", plan="free")
+    by_address, by_id = story_of(EMAIL, one), story_of(USER._replace(name="u 1"), one)
+    for story in (by_address, by_id):
+        story.present = found(email="u-1@acme.example", externalId="u 1", custom={"plan": "pro"})
+    told = verdict(by_address)
+    assert "custom.plan; calls with the user id u 1 alone may say so" in told.text
+    assert told.todo[0] == "see what those say: `streamer explain --user 'u 1'`"
+    assert "alone may say so" not in verdict(by_id).text
+
+    unnamed = story_of(EMAIL, identify(None, "acme", email="u-1@acme.example", plan="free"))
+    unnamed.present = by_address.present
+    assert "the user id u 1 alone" in verdict(unnamed).text
 
 
 def test_it_is_there_and_nobody_says_so() -> None:

@@ -65,6 +65,12 @@ def test_the_body_is_the_call_as_it_came() -> None:
     }  # fmt: skip
 
 
+def test_the_write_key_is_not_sent_on() -> None:
+    """Raw calls of Segment's libraries may have it: whoever holds it can write to their source."""
+    event = {"type": "track", "userId": "u-1", "event": "E", "writeKey": "s3cr3t"}
+    assert "s3cr3t" not in str(forwarded(event).call)
+
+
 @pytest.mark.parametrize(
     ("event", "reason"),
     [

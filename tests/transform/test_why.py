@@ -128,29 +128,13 @@ def test_what_is_not_sent_is_told() -> None:
     assert told.unsent == ("traits.id", "traits.name")
 
 
-@pytest.mark.parametrize(
-    ("event", "reason", "sources", "rule"),
-    [
-        ({"integrations": {"All": False}}, SkipReason.INTEGRATIONS, ("integrations.All",), "integrations"),
-        (
-            {"context": {"consent": {"categoryPreferences": {"crm": False, "ads": True}}}},
-            SkipReason.CONSENT,
-            ("context.consent.categoryPreferences.crm",),
-            "STREAMER_CONSENT_CATEGORIES",
-        ),
-        ({"userId": None, "anonymousId": "a-1"}, SkipReason.ANONYMOUS, (), "identity"),
-        ({"type": "screen"}, SkipReason.UNSUPPORTED_TYPE, (), "calls.screen"),
-        ({"type": "delete"}, SkipReason.UNSUPPORTED_TYPE, (), "calls.delete"),
-        ({"type": "alias", "previousId": "u-0"}, SkipReason.UNSUPPORTED_TYPE, (), DEFAULT),
-    ],
-)
-def test_a_skip_has_its_rule(
-    event: dict[str, Any], reason: SkipReason, sources: tuple[str, ...], rule: str
-) -> None:
-    """A skip is told by its reason, its rule and the part of the call that makes it one."""
-    event = {"type": "track", "userId": "u-1", "event": "Opened", **event}
-    told = why(parse(event), event, Rules(consent_categories=frozenset({"crm"})))
-    assert (told.skipped, told.sources, told.rule) == (reason, sources, rule)
+def test_traits_in_the_context_of_an_identify_call_are_told_of() -> None:
+    """Some libraries put them there alone, where nothing but the address is read."""
+    event = {"type": "identify", "userId": "u-1", "context": {"traits": {"email": "a@b.co", "name": "Ann"}}}
+    assert why(parse(event), event, Rules()).unsent == ("context.traits.name",)
+    # Where the traits stand in both places nothing is lost.
+    both = {**event, "traits": {"name": "Ann"}}
+    assert why(parse(both), both, Rules()).unsent == ()
 
 
 def test_an_event_of_many_parts_is_told_in_bounded_time() -> None:

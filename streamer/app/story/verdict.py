@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from streamer.app.story.notes import MOST_NAMES, calls_words, cut_partitions, differences
 from streamer.app.story.values import Kind, Look, Outcome, Settling, Story, ToldCall, ToldLetter
-from streamer.app.story.words import invalid_words, skipped_words
+from streamer.app.story.words import BROKEN_EVENTS, invalid_words, skipped_words
 
 _DESCRIBING: Final = frozenset({"identify", "group"})
 """Calls without which nobody is in Planhat."""
@@ -81,16 +81,17 @@ def _silence(story: Story) -> Verdict:
     text = f"no call about it is in what was read of {story.topic} ({story.records:,} records)"
     if not story.records:
         text = f"{story.topic} holds no record of that time"
-    todo = ["look further back with --since", "see under which id its events are sent"]
+    todo = ["see under which id its events are sent"]
     if story.named_by:
         text = (
             f"no group call of it is in what was read of {story.topic}, and calls of users that name it, of "
             f"which there {'is one' if story.named_by == 1 else f'are {story.named_by:,}'}, never create it"
         )
-        todo = ["look further back with --since", "send a group call for it"]
+        todo = ["send a group call for it"]
     if cut_partitions(story):
         text += "; what is older was deleted by retention"
-        todo = todo[1:]
+    elif any(each.read.low > each.held.low for each in story.partitions.values()):
+        todo.insert(0, "look further back with --since")
     return Verdict(text, tuple(todo))
 
 
@@ -105,12 +106,23 @@ def _letters(story: Story, letters: Sequence[ToldLetter]) -> Iterator[Verdict]:
     )
     yield Verdict(
         f"{many} ({reasons}): {named}{' and more' if len(waiting) > MOST_NAMES else ''}",
-        (
-            f"see why: `streamer dead-letters show {waiting[0].id}`, and mend that",
-            f"then `streamer dead-letters replay --user {quote(story.wanted.name)} --dry-run`",
-        ),
+        tuple(_mending(story, waiting)),
         is_letter=True,
     )
+
+
+def _mending(story: Story, waiting: Sequence[ToldLetter]) -> Iterator[str]:
+    """What to do about dead letters: mend and replay, but for events that are broken themselves."""
+    mendable = [each for each in waiting if each.reason not in BROKEN_EVENTS]
+    if mendable:
+        yield f"see why: `streamer dead-letters show {mendable[0].id}`, and mend that"
+        yield f"then `streamer dead-letters replay --user {quote(story.wanted.name)} --dry-run`"
+    broken = [each for each in waiting if each.reason in BROKEN_EVENTS]
+    if broken:
+        yield (
+            f"see what is broken: `streamer dead-letters show {broken[0].id}`; have its sender mended and "
+            "the event sent anew: no replay mends it"
+        )
 
 
 def _nothing_sent(story: Story) -> Iterator[Verdict]:
@@ -215,19 +227,36 @@ def _of_found(story: Story, causes: list[Verdict]) -> Verdict:
     text = f"in Planhat: this {story.wanted.noun} is there"
     if not story.count:
         return Verdict(f"{text}, though {_silence(story).text}.")
+    elsewhere: tuple[str, ...] = ()
     if not differing:
         text += ", as its calls say"
     else:
         named = ", ".join(differing[:MOST_NAMES]) + (" and more" if len(differing) > MOST_NAMES else "")
         many = "1 field is" if len(differing) == 1 else f"{len(differing)} fields are"
         text += f"; {many} not what its calls say: {named}"
+        ids = _ids_of_an_address(story)
+        if ids:
+            text += f"; calls with the user id {', '.join(ids)} alone may say so"
+            elsewhere = tuple(f"see what those say: `streamer explain --user {quote(each)}`" for each in ids)
     blocked = [cause for cause in causes if differing or cause.is_letter]
     quiet = _kept_quiet(story)
     if differing and not blocked and quiet is not None:
-        return Verdict(f"{text}; {quiet.text}.", quiet.todo)
+        return Verdict(f"{text}; {quiet.text}.", (*elsewhere, *quiet.todo))
+    if differing and not blocked and not elsewhere:
+        changed = "see in Planhat who changed it: a call that says it anew puts it back"
+        return Verdict(f"{text}, and nothing of them says why.", (changed,))
     if blocked:
         text += f". What stands in the way: {'; and '.join(cause.text for cause in blocked)}"
-    return Verdict(f"{text}.", tuple(dict.fromkeys(step for cause in blocked for step in cause.todo)))
+    steps = (step for cause in blocked for step in cause.todo)
+    return Verdict(f"{text}.", tuple(dict.fromkeys((*elsewhere, *steps))))
+
+
+def _ids_of_an_address(story: Story) -> list[str]:
+    """User ids of whom is asked about by address: most calls name the id alone, so this story lacks them."""
+    if story.wanted.kind is not Kind.EMAIL:
+        return []
+    held = None if story.present is None else story.present.record.get("externalId")
+    return sorted(story.other_ids | ({held} if isinstance(held, str) and held else set()))[:MOST_NAMES]
 
 
 # --- words -----------------------------------------------------------------------------------------------

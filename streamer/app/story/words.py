@@ -46,6 +46,21 @@ ADVICE: Final[Mapping[SkipReason, tuple[str, str]]] = {
 }
 """By reason: what it means, and what to do."""
 
+BROKEN_EVENTS: Final = frozenset(InvalidReason) - {
+    InvalidReason.NOT_AVRO,
+    InvalidReason.UNDECODABLE,
+    InvalidReason.BAD_JSON,
+    InvalidReason.UNKNOWN_SCHEMA,
+    InvalidReason.OVERSIZE,
+    InvalidReason.REFUSED,
+    InvalidReason.REFUSED_ALONE,
+    InvalidReason.DUPLICATED,
+    InvalidReason.AMBIGUOUS,
+    InvalidReason.INTERNAL,
+}
+"""Reasons that lie in the event as it was sent. Of the others a setting, a schema, Planhat or a newer version
+may take away the cause, and a replay then delivers what lies there."""
+
 
 def skipped_words(reason: SkipReason) -> tuple[str, str]:
     """What a skip means, and what to do about it."""

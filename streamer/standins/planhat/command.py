@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from streamer.errors import UsageError
+from streamer.standins.planhat import guide
 from streamer.standins.planhat.sandbox import DEFAULT_API_TOKEN, DEFAULT_TENANT_TOKEN, Sandbox
 from streamer.standins.planhat.switches import Switches, notes, with_changes
 
@@ -133,6 +134,7 @@ def _epilog() -> str:
     for note in notes(Switches()):
         lines.append(f"  {note.name}={note.value or '(none)'}  [{note.tag}] {note.about}")
         lines.append(f"      {note.allowed}")
+    lines += ["", *guide.lines()]
     lines += [
         "",
         "examples:",
@@ -142,5 +144,9 @@ def _epilog() -> str:
         "  # Answer the next three bulks of endusers with 503.",
         '  $ curl -d \'{"kind": "status", "endpoint": "endusers", "times": 3}\' \\',
         "      http://127.0.0.1:8080/sandbox/faults",
+        "",
+        "  # Planhat is away, until the faults are forgotten.",
+        '  $ curl -d \'{"kind": "status", "times": null}\' http://127.0.0.1:8080/sandbox/faults',
+        "  $ curl -X DELETE http://127.0.0.1:8080/sandbox/faults",
     ]
     return "\n".join(lines).replace("%", "%%")

@@ -122,7 +122,10 @@ def faults_of(wanted: object) -> list[Fault]:
     try:
         return msgspec.convert(wanted if isinstance(wanted, list) else [wanted], list[Fault])
     except msgspec.ValidationError as error:
-        raise UsageError(f"this is no fault: {error}") from error
+        kinds = ", ".join(FaultKind)
+        raise UsageError(
+            f"this is no fault: {error}; kinds are {kinds}, and `streamer sandbox --help` tells of each"
+        ) from error
 
 
 class FaultQueue:

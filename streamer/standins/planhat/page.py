@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from streamer.standins.planhat import guide
 from streamer.standins.planhat.entries import iso
 from streamer.standins.planhat.rows import RequestRow
 from streamer.standins.planhat.switches import SwitchNote
@@ -61,6 +62,7 @@ def page_of(view: Mapping[str, Any], requests: Sequence[RequestRow], switches: I
             ("name", "value", "allowed", "source", "about"),
             [(note.name, note.value, note.allowed, note.tag, note.about) for note in switches],
         ),
+        _table("What else can be asked", ("method", "path", "for what"), guide.PATHS),
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="3">'
