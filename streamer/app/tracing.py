@@ -20,9 +20,12 @@ INSTALL: Final = 'pip install "segment-planhat-streamer[tracing]"'
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-def make_delivery_of(settings: Settings, stack: ExitStack) -> MakeDelivery:
+def make_delivery_of(
+    settings: Settings, stack: ExitStack, *, topic: str | None = None, group: str | None = None
+) -> MakeDelivery:
     """What a sink makes deliveries with: `Delivery` itself, and where tracing is on a span of each.
 
+    `topic` and `group`: what records are read from and by, where that is not as the settings have it.
     `stack` ends it, so enter this before the sink. Raises SettingsError where spans cannot be made.
     """
     if settings.tracing is Tracing.OFF:
@@ -30,7 +33,7 @@ def make_delivery_of(settings: Settings, stack: ExitStack) -> MakeDelivery:
     # Loaded only here: it takes memory and time that nobody should pay for who does not use it.
     made, _ = tracing_of()
     stack.callback(made.close)
-    return traced(_spans_of(settings, made))
+    return traced(_spans_of(settings, made, topic or settings.kafka_topic, group or settings.kafka_group_id))
 
 
 def tracing_of() -> tuple["tracing.Tracing", Otlp]:
@@ -51,7 +54,7 @@ def tracing_of() -> tuple["tracing.Tracing", Otlp]:
     return Way(), collector
 
 
-def _spans_of(settings: Settings, made: "tracing.Tracing") -> "tracing.Spans":
+def _spans_of(settings: Settings, made: "tracing.Tracing", topic: str, group: str) -> "tracing.Spans":
     from streamer.tracing import Spans, Target  # noqa: PLC0415 - see above
 
     urls = {
@@ -66,7 +69,7 @@ def _spans_of(settings: Settings, made: "tracing.Tracing") -> "tracing.Spans":
         archives = isinstance(first, DeleteEnduser) and bool(first.archives)
         return Target(*route_of(batch.endpoint, archives=archives), *places[batch.endpoint.host])
 
-    return Spans(made.tracer, target_of, group=settings.kafka_group_id, most_links=made.most_links)
+    return Spans(made.tracer, target_of, topic=topic, group=group, most_links=made.most_links)
 
 
 def _place_of(url: str) -> tuple[str, int]:

@@ -45,12 +45,14 @@ class Spans:
         tracer: Tracer,
         target_of: Callable[[Batch], Target],
         *,
+        topic: str,
         group: str,
         most_links: int,
     ) -> None:
-        """`group`: the consumer group."""
+        """`topic`: what records are read from; `group`: the consumer group that reads them."""
         self._tracer = tracer
         self._target_of = target_of
+        self._topic = topic
         self._group = group
         self._most_links = most_links
 
@@ -107,8 +109,8 @@ class Spans:
             attributes["streamer.batch.kind"] = batch.origin.kind
             attributes["streamer.attempt"] = batch.origin.attempt
             attributes["messaging.batch.message_count"] = len(batch.origin.records)
-            if batch.origin.records:
-                attributes["messaging.destination.name"] = batch.origin.records[0].topic
+            # Not the record's own topic: a letter that is replayed names the one that it was first read from.
+            attributes["messaging.destination.name"] = self._topic
             if batch.origin.attempt > 1:
                 attributes["http.request.resend_count"] = batch.origin.attempt - 1
         return attributes

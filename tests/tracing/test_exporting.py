@@ -66,7 +66,7 @@ def lines_of(told: io.StringIO) -> list[dict[str, Any]]:
 
 def spans_of(tracing: Tracing) -> Spans:
     """What makes spans that go that way."""
-    return Spans(tracing.tracer, lambda _: TARGET, group="g", most_links=tracing.most_links)
+    return Spans(tracing.tracer, lambda _: TARGET, topic="t", group="g", most_links=tracing.most_links)
 
 
 def make(tracing: Tracing, count: int = 1) -> float:
@@ -204,7 +204,7 @@ def test_a_span_that_cannot_be_made_stops_nothing(collector: Collector, told: io
         raise KeyError(SECRET)
 
     tracing, _ = tracing_of()
-    Spans(tracing.tracer, target_of, group="g", most_links=1).tell(DELIVERED)
+    Spans(tracing.tracer, target_of, topic="t", group="g", most_links=1).tell(DELIVERED)
     assert tracing.close()
 
     (line,) = lines_of(told)
