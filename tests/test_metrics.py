@@ -232,6 +232,10 @@ def test_counts_are_what_was_told() -> None:
     [
         (Answered((Verdict.ACCEPTED, Verdict.ACCEPTED)), "accepted"),
         (Answered((Verdict.ACCEPTED, Verdict.REFUSED)), "partly_accepted"),
+        (Answered((Verdict.REFUSED, Verdict.REFUSED)), "refused"),
+        (Answered((Verdict.DUPLICATED, Verdict.NAME_MISSING, Verdict.MISSING)), "refused"),
+        (Answered((Verdict.AMBIGUOUS,)), "refused"),
+        (Answered((Verdict.REFUSED, Verdict.UNCLEAR)), "partly_accepted"),
         (Transient(TransientReason.SERVER_ERROR), "5xx"),
         (RefusedWhole(400), "refused"),
         (Misconfigured(MisconfiguredReason.CREDENTIALS, 401), "misconfigured"),

@@ -171,7 +171,8 @@ WAITING_OPERATIONS = _gauge(
 )
 DELIVERIES = _counter(
     "streamer_deliveries_total",
-    "Requests to Planhat, by what they came to; accepted ones to activities and segment were received.",
+    "Requests to Planhat, by what they came to. Of a refused one nothing was accepted, of a partly accepted "
+    "one some was or may have been; accepted ones to activities and segment were received.",
     endpoint=_ENDPOINTS,
     result=RESULTS,
 )

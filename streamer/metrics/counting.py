@@ -273,9 +273,10 @@ def _by_partition(values: Mapping[TopicPartition, float]) -> dict[Labels, float]
 
 def _result(delivery: "Delivery") -> str:
     match delivery.answer:
-        case Answered(verdicts):
-            accepted = verdicts.count(Verdict.ACCEPTED)
-            return names.ACCEPTED if accepted == len(verdicts) else names.PARTLY_ACCEPTED
+        case Answered(verdicts) as answered:
+            if answered.is_refusal:
+                return names.REFUSED
+            return names.ACCEPTED if set(verdicts) == {Verdict.ACCEPTED} else names.PARTLY_ACCEPTED
         case Transient(reason):
             return reason
         case RefusedWhole():

@@ -122,8 +122,8 @@ def error_of(answer: Answer) -> str | None:
     A bulk of which some operations were refused came to something: their counts tell.
     """
     match answer:
-        case Answered(verdicts):
-            return Verdict.REFUSED.value if set(verdicts) == {Verdict.REFUSED} else None
+        case Answered() as answered:
+            return Verdict.REFUSED.value if answered.is_refusal else None
         case Transient(reason):
             return reason.value
         case RefusedWhole():

@@ -204,6 +204,8 @@ def test_the_path_of_an_archiving(collector: Collector) -> None:
         (Answered((Verdict.ACCEPTED, Verdict.REFUSED)), None),
         (Answered((Verdict.UNCLEAR,)), None),
         (Answered((Verdict.REFUSED, Verdict.REFUSED)), "refused"),
+        (Answered((Verdict.REFUSED, Verdict.MISSING)), "refused"),
+        (Answered((Verdict.REFUSED, Verdict.UNCLEAR)), None),
         (RefusedWhole(400), "refused_whole"),
         *((Transient(reason), reason.value) for reason in TransientReason),
         *((Misconfigured(reason, 401), reason.value) for reason in MisconfiguredReason),
