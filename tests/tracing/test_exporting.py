@@ -240,7 +240,7 @@ def test_the_end_leaves_no_thread_behind(collector: Collector) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("OTEL_SPAN_LINK_COUNT_LIMIT", SECRET), ("OTEL_BSP_MAX_QUEUE_SIZE", "-5")],
+    [("OTEL_ATTRIBUTE_COUNT_LIMIT", SECRET), ("OTEL_BSP_MAX_QUEUE_SIZE", "5")],
 )
 def test_what_opentelemetry_refuses_is_a_settings_error(
     name: str, text: str, collector: Collector, monkeypatch: pytest.MonkeyPatch
