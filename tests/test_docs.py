@@ -507,6 +507,7 @@ def test_every_metric_is_watched_or_said_not_to_be() -> None:
         "streamer_last_dead_letter_timestamp_seconds",  # so does one of the letters: of the status page
         "streamer_quota_wait_seconds",  # tells why nothing goes at this moment
         "streamer_delivery_bytes",  # tells whether bulks end by bytes: for tuning
+        "streamer_dropped_spans_total",  # asked by whoever misses spans: of the tracing page
         "streamer_null_keys_total",  # tells whether a topic is keyed: asked once
         "streamer_operations_made_total",  # what came in; the panel shows what became of it
     }

@@ -33,6 +33,7 @@ from streamer.metrics.catalogue import (
     HOLD_REASONS,
     OPERATION_FATES,
     RETRY_REASONS,
+    SPAN_REASONS,
     UNKNOWN,
     Kind,
 )
@@ -52,6 +53,7 @@ from streamer.outcomes import (
     Verdict,
 )
 from streamer.records import Record, TopicPartition
+from streamer.tracing import Dropped
 from streamer.transform.operations import UpsertCompany
 
 RECORD = Record("segment.events", 0, 7, 0, None, None)
@@ -140,6 +142,7 @@ def test_closed_sets_are_those_of_the_engine() -> None:
     ours = {REFUSED_WHOLE, TAKEN_APART, UNKNOWN}
     assert set(RETRY_REASONS) == {*TransientReason, *Verdict, *ours} - final
     assert {"assigned", "revoked", "lost"} < set(CHANGES)
+    assert set(SPAN_REASONS) == set(Dropped)
     assert set(AWAITED_REASONS) == {ABSENT, *Trouble} == set(ADVICE)
 
 

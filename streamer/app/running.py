@@ -28,11 +28,11 @@ def run(settings: Settings) -> int:
         log(Event.SETTINGS_EFFECTIVE, None, **{row.name: row.value for row in settings_table(settings)})
         for doubt in settings_warnings(settings):
             log(Event.SETTING_DOUBTED, doubt=doubt)
-        make_delivery = make_delivery_of(settings, stack)
+        metrics = Metrics(mode=settings.planhat_mode.value)
+        make_delivery = make_delivery_of(settings, stack, metrics.spans_dropped)
         decoder = decoder_of(settings, wanted=wanted_fields(settings), told=tell_unmade)
         stack.callback(decoder.close)
         partitions = verify(settings)
-        metrics = Metrics(mode=settings.planhat_mode.value)
         streamer, source = build(settings, decoder, metrics, partitions, make_delivery, stack)
         request.tell(streamer.stop)
         _watch(settings, streamer, stack)

@@ -18,6 +18,8 @@ from streamer.errors import MASK
 
 DEFAULT_ENDPOINT: Final = "http://localhost:4318"
 PROTOCOL: Final = "http/protobuf"
+QUEUE_SIZE: Final = 2048
+"""Spans that wait at most, where OpenTelemetry's variable does not say how many."""
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _HEADERS = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
@@ -35,6 +37,8 @@ class Otlp:
     """Why no span could ever arrive, a line each."""
     is_disabled: bool = False
     """OTEL_SDK_DISABLED says that no span is made."""
+    queue_size: int = QUEUE_SIZE
+    """So many spans wait to be sent, at most."""
 
 
 def read_otlp(environ: Mapping[str, str] | None = None) -> Otlp:
@@ -43,7 +47,9 @@ def read_otlp(environ: Mapping[str, str] | None = None) -> Otlp:
     _, endpoint = in_force(variables, "ENDPOINT", DEFAULT_ENDPOINT)
     secrets = (*_of_headers(variables), *_of_endpoints(variables))
     is_disabled = variables.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    return Otlp(masked_address(endpoint).strip("'"), secrets, tuple(_problems(variables)), is_disabled)
+    shown, problems = masked_address(endpoint).strip("'"), tuple(_problems(variables))
+    queue_size = in_force(variables, "OTEL_BSP_MAX_QUEUE_SIZE", str(QUEUE_SIZE)).text
+    return Otlp(shown, secrets, problems, is_disabled, QUEUE_SIZE if problems else int(queue_size))
 
 
 def otel_names(environ: Mapping[str, str] | None = None) -> list[str]:

@@ -40,6 +40,8 @@ AWAITED_REASONS = (
     "server_error",
     "internal",
 )
+# ... and the one of tracing/, in the same way.
+SPAN_REASONS = ("queue_full", "not_taken", "not_made")
 
 ACCEPTED, PARTLY_ACCEPTED, REFUSED, MISCONFIGURED = "accepted", "partly_accepted", "refused", "misconfigured"
 RESULTS = (ACCEPTED, PARTLY_ACCEPTED, REFUSED, MISCONFIGURED, *TransientReason)
@@ -202,6 +204,11 @@ RETRIED_OPERATIONS = _counter(
 )
 FENCED_OPERATIONS = _counter(
     "streamer_fenced_operations_total", "Answers that came after their partition had gone elsewhere."
+)
+DROPPED_SPANS = _counter(
+    "streamer_dropped_spans_total",
+    "Spans that never come to the collector, by reason; 0 where tracing is off.",
+    reason=SPAN_REASONS,
 )
 
 # --- what holds us back ----------------------------------------------------------------------------

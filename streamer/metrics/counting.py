@@ -86,6 +86,7 @@ class Metrics:
         self._coalesced, self._revived = Counts(names.COALESCED), Counts(names.REVIVED)
         self._deliveries, self._retried = Counts(names.DELIVERIES), Counts(names.RETRIED_OPERATIONS)
         self._fenced, self._rebalances = Counts(names.FENCED_OPERATIONS), Counts(names.REBALANCES)
+        self._dropped_spans = Counts(names.DROPPED_SPANS)
         self._commits, self._ignored = Counts(names.COMMITS), Counts(names.METADATA_IGNORED)
         self._latency, self._seconds = Spread(names.EVENT_LATENCY), Spread(names.DELIVERY_SECONDS)
         self._operations, self._bytes = Spread(names.DELIVERY_OPERATIONS), Spread(names.DELIVERY_BYTES)
@@ -208,6 +209,10 @@ class Metrics:
         """Remember the newest state, and what had been counted by now."""
         self._gauges = gauges
         self.last_minute.note()
+
+    def spans_dropped(self, reason: str, count: int) -> None:
+        """Count spans given up; called by the threads that make and send them, one at a time."""
+        self._dropped_spans.add((reason,), count)
 
     # --- the scrape ----------------------------------------------------------------------------------
 

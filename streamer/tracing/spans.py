@@ -18,6 +18,7 @@ from opentelemetry.util.types import AttributeValue
 from streamer.engine.ports import Batch, Delivery
 from streamer.errors import place_of
 from streamer.outcomes import Answer, Answered, Misconfigured, RefusedWhole, Transient, Verdict
+from streamer.tracing.dropped import Dropped, Waiting
 from streamer.tracing.links import links_of
 
 logger: Final = logging.getLogger("streamer.tracing")
@@ -48,13 +49,18 @@ class Spans:
         topic: str,
         group: str,
         most_links: int,
+        waiting: Waiting,
     ) -> None:
-        """`topic`: what records are read from; `group`: the consumer group that reads them."""
+        """`topic`: what records are read from; `group`: the consumer group that reads them.
+
+        `waiting` is told of spans that could not be made.
+        """
         self._tracer = tracer
         self._target_of = target_of
         self._topic = topic
         self._group = group
         self._most_links = most_links
+        self._waiting = waiting
 
     def tell(self, delivery: Delivery) -> None:
         """Make the span of a delivery that ended just now. Never raises: a span is no reason to stop."""
@@ -64,6 +70,7 @@ class Spans:
             # Not the error's own text, which may quote an event.
             name, place = type(error).__name__, place_of(error)
             logger.warning("our own code failed on a span: %s at %s; please report this line", name, place)
+            self._waiting.drop(Dropped.NOT_MADE, 1)
 
     def _tell(self, delivery: Delivery, ended_at: int) -> None:
         origin = delivery.batch.origin

@@ -174,3 +174,29 @@ def test_a_collector_that_is_away_does_not_hold_a_replay_up(piped: Callable[...,
     assert replayed.returncode == 0, replayed.stderr
     assert json.loads(replayed.stdout)["delivered"] == 4
     assert replayed.stderr.count("tracing_failed") == 1
+
+
+def test_spans_that_are_not_taken_show_in_the_metrics(
+    piped: Callable[..., Pipeline], sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    """All that is delivered has a span, and each that the collector refuses is counted once."""
+    with collecting() as collector:
+        collector.status = 400
+        pipeline = piped(partitions=1, linger_seconds="0.02")
+        member = Member("traced", _environment(pipeline, collector), tmp_path / "traced.log")
+        pipeline.members.append(member)
+        member.wait_until_ready()
+        _publish(pipeline)
+        ends = pipeline.kafka.end_offsets(pipeline.topic)
+        wait_until(lambda: pipeline.committed() == ends, 60, f"{ends} are committed")
+
+        def dropped() -> float:
+            return member.scrape().total("streamer_dropped_spans_total", reason="not_taken")
+
+        requests = member.scrape().total("streamer_deliveries_total")
+        wait_until(lambda: dropped() >= requests, 20, f"{requests} spans are told to be dropped")
+        assert dropped() == requests
+        assert member.scrape().total("streamer_dropped_spans_total") == requests
+        assert member.stop() == 0, member.tail()
+
+    assert len(list(sandbox.activities())) == 2

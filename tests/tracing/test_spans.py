@@ -222,8 +222,9 @@ def test_verdicts_are_counted_each(collector: Collector) -> None:
     operation = LogActivity("u-1", None, None, "Opened", None, 1.0)
     batch = Batch(1, Endpoint.ACTIVITIES, (operation,) * 3, (b"{}",) * 3)
     tracing = Tracing()
+    target = Target("POST", "/x", "p", 443)
     spans = Spans(
-        tracing.tracer, lambda _: Target("POST", "/x", "p", 443), topic="t", group="g", most_links=1
+        tracing.tracer, lambda _: target, topic="t", group="g", most_links=1, waiting=tracing.waiting
     )
     spans.tell(Delivery(batch, Answered(verdicts), 0.1, 200))
     assert tracing.close()
