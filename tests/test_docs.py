@@ -503,6 +503,7 @@ def test_every_metric_is_watched_or_said_not_to_be() -> None:
     assert unwatched == {
         "streamer_committed_offset",  # where a partition stands: of the status page
         "streamer_partition_paused",  # which of the paused ones: of the status page
+        "streamer_group_outside_since_timestamp_seconds",  # a graph of the membership shows it: as above
         "streamer_hold_since_timestamp_seconds",  # a graph of the hold shows it: of the status page
         "streamer_last_dead_letter_timestamp_seconds",  # so does one of the letters: of the status page
         "streamer_quota_wait_seconds",  # tells why nothing goes at this moment

@@ -84,6 +84,7 @@ def fixed_of(settings: Settings, started_at: float) -> Fixed:
         group=struck(settings.kafka_group_id),
         started_at=started_at,
         stuck_seconds=settings.stuck_seconds,
+        session_seconds=settings.session_timeout_seconds,
         settings=[row._replace(value=struck(row.value)) for row in settings_table(settings)],
         schema_advice=ADVICE,
     )

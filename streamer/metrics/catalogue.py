@@ -259,6 +259,11 @@ GROUP_MEMBER = _gauge(
     "streamer_group_member",
     "1 while this replica is a settled member of its group; 0 while it joins, or Kafka is out of reach.",
 )
+OUTSIDE_SINCE = _gauge(
+    "streamer_group_outside_since_timestamp_seconds",
+    "Since when this replica has been no settled member of its group, in seconds since 1970; absent while it "
+    "is one.",
+)
 LOG_END = _gauge(
     "streamer_log_end_timestamp_seconds",
     "When Kafka last told where the log ends, in seconds since 1970; of the partitions read here, the "

@@ -41,6 +41,8 @@ class KafkaReport(NamedTuple):
     undelivered_age_seconds: Mapping[TopicPartition, float] = {}
     """How long ago the oldest record not delivered was written; without partitions of which nobody knows."""
     is_member: bool = False
+    outside_since: float | None = None
+    """Since when it has been none, in seconds since 1970; None while it is one."""
     log_ends_at: float | None = None
     """When every log's end was last known, in seconds since 1970; None where nothing is assigned."""
     retention_seconds: Mapping[str, float] = {}
@@ -253,6 +255,7 @@ class Metrics:
         yield names.OLDEST_UNSETTLED, _by_partition(gauges.oldest_unsettled_seconds)
         kafka = self._kafka()
         yield names.GROUP_MEMBER, {(): kafka.is_member}
+        yield names.OUTSIDE_SINCE, _known(kafka.outside_since)
         yield names.LOG_END, _known(kafka.log_ends_at)
         yield names.RETENTION, {(topic,): seconds for topic, seconds in kafka.retention_seconds.items()}
         yield names.DRAIN_FORECAST, _known(kafka.drain_forecast_seconds)
