@@ -29,10 +29,11 @@ STRIKES ?= 12
 SEED ?= 1
 STALL_SECONDS ?= 60
 
-# Of `make soak`: how long (SECONDS=600 instead of HOURS), and events a second.
+# Of `make soak`: how long (SECONDS=600 instead of HOURS), events a second, and the members' mode (or passthrough).
 HOURS ?= 1
 SECONDS ?=
 RATE ?= 300
+MODE ?= api
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -60,7 +61,7 @@ faults: $(INSTALLED) ## strike a real Kafka, members and the sandbox: EVENTS=100
 		--events $(EVENTS) --strikes $(STRIKES) --seed $(SEED)) $(ARGS)
 
 soak: $(INSTALLED) ## hours of mixed load with faults on real parts, watched for what grows: HOURS=8 RATE=100, or SECONDS=600
-	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS),--hours $(HOURS)) --rate $(RATE) --seed $(SEED) $(ARGS)
+	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS),--hours $(HOURS)) --rate $(RATE) --mode $(MODE) --seed $(SEED) $(ARGS)
 
 test-planhat-live: $(INSTALLED) ## ask a real Planhat tenant what we assume of it (see CONTRIBUTING)
 	@test -n "$$STREAMER_TEST_PLANHAT_API_TOKEN" -a -n "$$STREAMER_TEST_PLANHAT_TENANT_TOKEN" \

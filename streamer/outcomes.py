@@ -248,6 +248,11 @@ class Answered:
 
     verdicts: tuple[Verdict, ...]
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether nothing of it was accepted; False where the reply leaves that open."""
+        return not {Verdict.ACCEPTED, Verdict.UNCLEAR}.intersection(self.verdicts)
+
 
 @dataclass(frozen=True, slots=True)
 class Transient:

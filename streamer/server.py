@@ -3,6 +3,7 @@
 Nothing here waits for the owner thread: all of it answers while that is busy.
 """
 
+import io
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from http.client import responses
@@ -14,13 +15,16 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import make_wsgi_app
 
-from streamer.errors import SettingsError
+from streamer.errors import SettingsError, place_of
+from streamer.logs import Event, log
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 IDLE_SECONDS = 10
 """A client that sends nothing for this long is hung up on; it holds a thread meanwhile."""
+
+FAILED = "this could not be made: a bug; deliveries go on. The log's line page_failed says where: report it"
 
 
 class Health(NamedTuple):
@@ -106,25 +110,31 @@ class Server:
 
     def _answer(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
-        if path == "/metrics":
-            # The library knows no HEAD, and would answer one with a body.
-            asked = {**environ, "REQUEST_METHOD": "GET" if method == "HEAD" else method}
-            chunks: Iterable[bytes] = self._metrics(asked, start_response)
-            return [] if method == "HEAD" else chunks
-        if path not in self._probes and path not in self._pages:
-            paths = [*self._pages, "/metrics", *self._probes]
-            reply = _words(404, f"there are {', '.join(paths[:-1])} and {paths[-1]}")
-        elif method not in {"GET", "HEAD"}:
-            reply = _words(405, "use GET", Allow="GET, HEAD")
-        elif path in self._probes:
-            health = self._probes[path]()
-            reply = _words(200 if health.is_well else 503, health.reason)
-        else:
-            reply = (200, *self._pages[path](environ.get("QUERY_STRING", "")))
-        status, headers, body = reply
+        try:
+            if path == "/metrics":
+                # The library knows no HEAD, and would answer one with a body.
+                asked = {**environ, "REQUEST_METHOD": "GET" if method == "HEAD" else method}
+                chunks: Iterable[bytes] = self._metrics(asked, start_response)
+                return [] if method == "HEAD" else chunks
+            status, headers, body = self._reply(path, method, environ.get("QUERY_STRING", ""))
+        except Exception as error:  # noqa: BLE001 - told; else its text, whatever it holds, goes to stderr
+            # Only a path of ours can fail: any other is answered without looking at anything.
+            log(Event.PAGE_FAILED, path=path, error=type(error).__name__, where=place_of(error))
+            status, headers, body = _words(500, FAILED)
         told = {**headers, "Content-Length": str(len(body))}
         start_response(f"{status} {responses[status]}", list(told.items()))
         return [] if method == "HEAD" else [body]
+
+    def _reply(self, path: str, method: str, query: str) -> tuple[int, Mapping[str, str], bytes]:
+        if path not in self._probes and path not in self._pages:
+            paths = [*self._pages, "/metrics", *self._probes]
+            return _words(404, f"there are {', '.join(paths[:-1])} and {paths[-1]}")
+        if method not in {"GET", "HEAD"}:
+            return _words(405, "use GET", Allow="GET, HEAD")
+        if path in self._probes:
+            health = self._probes[path]()
+            return _words(200 if health.is_well else 503, health.reason)
+        return (200, *self._pages[path](query))
 
 
 def _words(status: int, words: str, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
@@ -162,3 +172,7 @@ class _QuietHandler(WSGIRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is inherited
         """Nothing."""
+
+    def get_stderr(self) -> io.StringIO:
+        """Where the library prints what goes wrong with a client that does not take its reply: nowhere."""
+        return io.StringIO()

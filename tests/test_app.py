@@ -294,14 +294,17 @@ def test_without_tracing_its_extra_is_not_missed(broker: EmbeddedBroker, sandbox
 def test_a_collector_that_cannot_be_spoken_to_ends_with_2(
     broker: EmbeddedBroker, sandbox: SandboxProcess
 ) -> None:
-    """gRPC, and an address without a scheme: both are told at once."""
+    """gRPC, an address without a scheme, a time-out and a certificate that are none: all are told at once."""
     ended = streamer(
         "run", broker, sandbox, STREAMER_TRACING="otlp", STREAMER_START="latest",
         OTEL_EXPORTER_OTLP_PROTOCOL="grpc", OTEL_EXPORTER_OTLP_ENDPOINT="collector:4317",
+        OTEL_EXPORTER_OTLP_TIMEOUT="10s", OTEL_EXPORTER_OTLP_CERTIFICATE="/nowhere/ca.pem",
     )  # fmt: skip
     assert ended.returncode == 2, ended.stderr
     assert "OTEL_EXPORTER_OTLP_PROTOCOL='grpc'" in ended.stderr
     assert "OTEL_EXPORTER_OTLP_ENDPOINT='collector:4317'" in ended.stderr
+    assert "OTEL_EXPORTER_OTLP_TIMEOUT='10s': allowed: seconds" in ended.stderr
+    assert "OTEL_EXPORTER_OTLP_CERTIFICATE: the file cannot be read (No such file" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -503,10 +503,12 @@ def test_every_metric_is_watched_or_said_not_to_be() -> None:
     assert unwatched == {
         "streamer_committed_offset",  # where a partition stands: of the status page
         "streamer_partition_paused",  # which of the paused ones: of the status page
+        "streamer_group_outside_since_timestamp_seconds",  # a graph of the membership shows it: as above
         "streamer_hold_since_timestamp_seconds",  # a graph of the hold shows it: of the status page
         "streamer_last_dead_letter_timestamp_seconds",  # so does one of the letters: of the status page
         "streamer_quota_wait_seconds",  # tells why nothing goes at this moment
         "streamer_delivery_bytes",  # tells whether bulks end by bytes: for tuning
+        "streamer_dropped_spans_total",  # asked by whoever misses spans: of the tracing page
         "streamer_null_keys_total",  # tells whether a topic is keyed: asked once
         "streamer_operations_made_total",  # what came in; the panel shows what became of it
     }

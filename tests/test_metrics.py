@@ -33,6 +33,7 @@ from streamer.metrics.catalogue import (
     HOLD_REASONS,
     OPERATION_FATES,
     RETRY_REASONS,
+    SPAN_REASONS,
     UNKNOWN,
     Kind,
 )
@@ -52,6 +53,7 @@ from streamer.outcomes import (
     Verdict,
 )
 from streamer.records import Record, TopicPartition
+from streamer.tracing import Dropped
 from streamer.transform.operations import UpsertCompany
 from tests.engine.fakes import Ended
 
@@ -78,6 +80,7 @@ KAFKA = KafkaReport(
     unread={P0: 100, P1: 50},
     undelivered_age_seconds={P0: 2.5, P1: 0.25},
     is_member=True,
+    outside_since=NOW - 3,
     log_ends_at=NOW - 2,
     retention_seconds={"segment.events": 604_800.0},
     drain_forecast_seconds=36.0,
@@ -141,6 +144,7 @@ def test_closed_sets_are_those_of_the_engine() -> None:
     ours = {REFUSED_WHOLE, TAKEN_APART, UNKNOWN}
     assert set(RETRY_REASONS) == {*TransientReason, *Verdict, *ours} - final
     assert {"assigned", "revoked", "lost"} < set(CHANGES)
+    assert set(SPAN_REASONS) == set(Dropped)
     assert set(AWAITED_REASONS) == {ABSENT, *Trouble} == set(ADVICE)
 
 
@@ -235,6 +239,10 @@ def test_counts_are_what_was_told() -> None:
     [
         (Answered((Verdict.ACCEPTED, Verdict.ACCEPTED)), "accepted"),
         (Answered((Verdict.ACCEPTED, Verdict.REFUSED)), "partly_accepted"),
+        (Answered((Verdict.REFUSED, Verdict.REFUSED)), "refused"),
+        (Answered((Verdict.DUPLICATED, Verdict.NAME_MISSING, Verdict.MISSING)), "refused"),
+        (Answered((Verdict.AMBIGUOUS,)), "refused"),
+        (Answered((Verdict.REFUSED, Verdict.UNCLEAR)), "partly_accepted"),
         (Transient(TransientReason.SERVER_ERROR), "5xx"),
         (RefusedWhole(400), "refused"),
         (Misconfigured(MisconfiguredReason.CREDENTIALS, 401), "misconfigured"),
@@ -276,6 +284,7 @@ def test_the_state_is_shown_as_it_was_last_told() -> None:
         ("streamer_undelivered_age_seconds", ("1", "segment.events")): 0.25,
         ("streamer_topic_retention_seconds", ("segment.events",)): 604_800,
         ("streamer_group_member", ()): 1,
+        ("streamer_group_outside_since_timestamp_seconds", ()): NOW - 3,
         ("streamer_log_end_timestamp_seconds", ()): NOW - 2,
         ("streamer_paused_partitions", ()): 1,
         ("streamer_gate_closed_seconds", ("companies",)): 3,

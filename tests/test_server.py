@@ -2,16 +2,22 @@
 
 import gzip
 import http.client
+import io
+import json
 import socket
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
+from streamer import server as server_module
 from streamer.errors import SettingsError
-from streamer.metrics import Metrics, registry_of
-from streamer.server import Health, Server, recent_poll
+from streamer.logs import configure_logs
+from streamer.metrics import KafkaReport, Metrics, registry_of
+from streamer.server import FAILED, Health, Server, recent_poll
 
 
 class Patient:
@@ -28,15 +34,30 @@ class Served:
     """A running server and its two patients."""
 
     def __init__(self) -> None:
+        self.is_broken, self.more = False, b""
         self.alive, self.ready = Patient(), Patient()
-        registry = registry_of(Metrics(mode="api"))
+        metrics = Metrics(mode="api")
+        metrics.watch(kafka=KafkaReport, last_poll=self.last_poll, awaited_schemas=dict)
+        registry = registry_of(metrics)
         pages = {"/": self.page, "/status.json": self.page}
-        self.server = Server("127.0.0.1", 0, registry, self.alive, self.ready, pages)
+        self.server = Server("127.0.0.1", 0, registry, self.is_alive, self.ready, pages)
         self.port = self.server.start()
 
     def page(self, query: str) -> tuple[dict[str, str], bytes]:
         """What was asked of it."""
-        return {"Content-Type": "text/html", "X-Frame": "none"}, f"asked: {query}".encode()
+        self.last_poll()
+        return {"Content-Type": "text/html", "X-Frame": "none"}, f"asked: {query}".encode() + self.more
+
+    def is_alive(self) -> Health:
+        """As the patient is."""
+        self.last_poll()
+        return self.alive()
+
+    def last_poll(self) -> float:
+        """What a scrape asks for, and a bug of ours where one is wanted."""
+        if self.is_broken:
+            raise KeyError("marked")
+        return 1.0
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of one request."""
@@ -139,6 +160,52 @@ def test_nothing_is_written_for_a_request(served: Served, capfd: pytest.CaptureF
     with socket.create_connection(("127.0.0.1", served.port), timeout=5) as rude:
         rude.sendall(b"GET /metrics HTTP/1.1\r\n")
     served.ask("/livez")
+
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("path", ["/?marked", "/status.json", "/livez", "/metrics"])
+@pytest.mark.usefixtures("logging_restored")
+def test_what_cannot_be_made_is_a_line_and_a_sentence(
+    path: str, served: Served, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A bug of ours: 500, one event by type and place, and the error's own text nowhere."""
+    stream = io.StringIO()
+    configure_logs(log_format="json", stream=stream)
+    served.is_broken = True
+    status, headers, body = served.ask(path)
+    head = served.ask(path, "HEAD")
+    served.is_broken = False
+
+    assert (status, headers["content-type"]) == (500, "text/plain; charset=utf-8")
+    assert body.decode() == f"{FAILED}\n"
+    assert (head[0], head[2]) == (500, b"")
+    line, _ = [json.loads(text) for text in stream.getvalue().splitlines()]
+    assert (line["event"], line["level"]) == ("page_failed", "error")
+    assert (line["path"], line["error"]) == (path.partition("?")[0], "KeyError")
+    assert line["where"].startswith("test_server.py:")
+    assert "marked" not in stream.getvalue() + body.decode()
+    assert capfd.readouterr() == ("", "")
+    assert served.ask(path)[0] == 200
+
+
+def _wait_until(*, is_serving: bool) -> None:
+    ends_at = time.monotonic() + 10
+    while any("process_request_thread" in each.name for each in threading.enumerate()) is not is_serving:
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)
+
+
+def test_a_client_that_does_not_take_its_page_leaves_no_traceback(
+    served: Served, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is hung up on when it has kept us waiting for long enough."""
+    monkeypatch.setattr(server_module._QuietHandler, "timeout", 0.3)
+    served.more = b"x" * 50_000_000
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as rude:
+        rude.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        _wait_until(is_serving=True)
+        _wait_until(is_serving=False)
 
     assert capfd.readouterr() == ("", "")
 

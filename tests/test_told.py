@@ -69,3 +69,23 @@ def test_without_a_quota_nothing_is_forecast_by_it(is_metered: bool, forecast: f
     assert told.kafka.drain_forecast_seconds == forecast
     assert told.kafka.committed == {HERE: 7}
     assert told.kafka.is_paused == {HERE: True, THERE: False}
+
+
+def test_since_when_a_member_is_outside_its_group() -> None:
+    """From the first look that found it outside, until one finds it inside; then anew."""
+    source = Mock(spec=KafkaSource, retention_seconds=None, topic="t", log_ends_at=NOW)
+    for ask in (source.unread, source.unread_since, source.places):
+        ask.return_value = {}
+    clock = iter(range(100))
+    told = Told(source, Mock(spec=AwaitedSchemas), lambda: NOW + next(clock))
+    seen = []
+    for is_member in (False, False, True, False, False):
+        source.is_member = is_member
+        told.gauges(_gauges(0))
+        seen.append(told.kafka.outside_since)
+
+    first, anew = seen[0], seen[3]
+    assert first is not None
+    assert anew is not None
+    assert seen == [first, first, None, anew, anew]
+    assert first < anew

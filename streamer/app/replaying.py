@@ -76,15 +76,17 @@ def replay_letters(settings: Settings, wanted: Wanted, screen: Screen, report: R
             report.is_stopped = ending.is_asked_for
 
         stack.callback(note_stop)
-        make_delivery = make_delivery_of(settings, stack)
+        group_id = (wanted.group or settings.kafka_group_id) + GROUP_SUFFIX
+        topic = settings.kafka_dead_letter_topic
+        make_delivery = make_delivery_of(settings, stack, topic=topic, group=group_id)
         answered = probe_planhat(settings)
         if ends_start(answered):
             raise refused(settings, answered)
         shelf = stack.enter_context(Shelf(settings, "dead-letters replay", wanted.group))
         group = ReplayGroup(
             settings.kafka_bootstrap_servers,
-            shelf.group + GROUP_SUFFIX,
-            settings.kafka_dead_letter_topic,
+            group_id,
+            topic,
             len(shelf.letters().stretches()),
             settings.kafka_properties,
         )

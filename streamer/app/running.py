@@ -28,11 +28,11 @@ def run(settings: Settings) -> int:
         log(Event.SETTINGS_EFFECTIVE, None, **{row.name: row.value for row in settings_table(settings)})
         for doubt in settings_warnings(settings):
             log(Event.SETTING_DOUBTED, doubt=doubt)
-        make_delivery = make_delivery_of(settings, stack)
+        metrics = Metrics(mode=settings.planhat_mode.value)
+        make_delivery = make_delivery_of(settings, stack, metrics.spans_dropped)
         decoder = decoder_of(settings, wanted=wanted_fields(settings), told=tell_unmade)
         stack.callback(decoder.close)
         partitions = verify(settings)
-        metrics = Metrics(mode=settings.planhat_mode.value)
         streamer, source = build(settings, decoder, metrics, partitions, make_delivery, stack)
         request.tell(streamer.stop)
         _watch(settings, streamer, stack)
@@ -84,6 +84,7 @@ def fixed_of(settings: Settings, started_at: float) -> Fixed:
         group=struck(settings.kafka_group_id),
         started_at=started_at,
         stuck_seconds=settings.stuck_seconds,
+        session_seconds=settings.session_timeout_seconds,
         settings=[row._replace(value=struck(row.value)) for row in settings_table(settings)],
         schema_advice=ADVICE,
     )

@@ -29,6 +29,7 @@ class Told(Observers):
         self._awaited_schemas = awaited_schemas
         self._time = time
         self._is_metered = is_metered
+        self._outside_since: float | None = None
         self.kafka = KafkaReport()
         """Replaced, never changed: other threads read it."""
 
@@ -36,10 +37,16 @@ class Told(Observers):
         """Pass on, and look at the Kafka edge and the awaited."""
         unread, retention = self._source.unread(), self._source.retention_seconds
         since, places = self._source.unread_since(), self._source.places()
+        is_member = self._source.is_member
+        if is_member:
+            self._outside_since = None
+        elif self._outside_since is None:
+            self._outside_since = self._time()
         self.kafka = KafkaReport(
             unread=unread,
             undelivered_age_seconds=undelivered_ages(self._time(), gauges, unread, since),
-            is_member=self._source.is_member,
+            is_member=is_member,
+            outside_since=self._outside_since,
             log_ends_at=self._source.log_ends_at,
             retention_seconds={} if retention is None else {self._source.topic: retention},
             drain_forecast_seconds=drain_forecast(gauges, unread) if self._is_metered else None,

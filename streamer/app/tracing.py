@@ -15,25 +15,39 @@ from streamer.transform.operations import DeleteEnduser
 
 if TYPE_CHECKING:
     from streamer import tracing
+    from streamer.tracing.dropped import TellDropped
 
 INSTALL: Final = 'pip install "segment-planhat-streamer[tracing]"'
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-def make_delivery_of(settings: Settings, stack: ExitStack) -> MakeDelivery:
+def _tell_nobody(_reason: str, _count: int) -> None:
+    """What has no metrics has the log alone."""
+
+
+def make_delivery_of(
+    settings: Settings,
+    stack: ExitStack,
+    dropped: "TellDropped" = _tell_nobody,
+    *,
+    topic: str | None = None,
+    group: str | None = None,
+) -> MakeDelivery:
     """What a sink makes deliveries with: `Delivery` itself, and where tracing is on a span of each.
 
+    `dropped` is told of spans that never come to the collector.
+    `topic` and `group`: what records are read from and by, where that is not as the settings have it.
     `stack` ends it, so enter this before the sink. Raises SettingsError where spans cannot be made.
     """
     if settings.tracing is Tracing.OFF:
         return Delivery
     # Loaded only here: it takes memory and time that nobody should pay for who does not use it.
-    made, _ = tracing_of()
+    made, _ = tracing_of(dropped)
     stack.callback(made.close)
-    return traced(_spans_of(settings, made))
+    return traced(_spans_of(settings, made, topic or settings.kafka_topic, group or settings.kafka_group_id))
 
 
-def tracing_of() -> tuple["tracing.Tracing", Otlp]:
+def tracing_of(dropped: "TellDropped" = _tell_nobody) -> tuple["tracing.Tracing", Otlp]:
     """The way to the collector that OpenTelemetry's variables name. Raises SettingsError."""
     collector = read_otlp()
     if collector.problems:
@@ -48,10 +62,10 @@ def tracing_of() -> tuple["tracing.Tracing", Otlp]:
             "STREAMER_TRACING='otlp': OpenTelemetry is not installed. Nothing was read or sent. Install it: "
         )
         raise SettingsError([problem + INSTALL]) from None
-    return Way(), collector
+    return Way(collector.queue_size, dropped), collector
 
 
-def _spans_of(settings: Settings, made: "tracing.Tracing") -> "tracing.Spans":
+def _spans_of(settings: Settings, made: "tracing.Tracing", topic: str, group: str) -> "tracing.Spans":
     from streamer.tracing import Spans, Target  # noqa: PLC0415 - see above
 
     urls = {
@@ -66,7 +80,9 @@ def _spans_of(settings: Settings, made: "tracing.Tracing") -> "tracing.Spans":
         archives = isinstance(first, DeleteEnduser) and bool(first.archives)
         return Target(*route_of(batch.endpoint, archives=archives), *places[batch.endpoint.host])
 
-    return Spans(made.tracer, target_of, group=settings.kafka_group_id, most_links=made.most_links)
+    return Spans(
+        made.tracer, target_of, topic=topic, group=group, most_links=made.most_links, waiting=made.waiting
+    )
 
 
 def _place_of(url: str) -> tuple[str, int]:

@@ -5,7 +5,7 @@ The only room that reads the process environment.
 
 from streamer.config.environment import PropertyProblems, Tokens, load_settings, reload_secrets
 from streamer.config.fields import PREFIX, variable_name
-from streamer.config.otlp import Otlp, otel_names, read_otlp
+from streamer.config.otlp import QUEUE_SIZE, Otlp, otel_names, read_otlp
 from streamer.config.settings import Settings
 from streamer.config.table import SettingRow, markdown_table, secret_values, settings_table, settings_warnings
 from streamer.config.values import (
@@ -23,6 +23,7 @@ from streamer.config.values import (
 
 __all__ = [
     "PREFIX",
+    "QUEUE_SIZE",
     "AvroReader",
     "GroupProtocol",
     "LogFormat",

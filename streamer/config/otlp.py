@@ -1,6 +1,7 @@
 """OpenTelemetry's own variables, as far as we must know them: what may not be shown, and what cannot work.
 
-OpenTelemetry reads them itself; all but these it doubts in its own words, which come into our log.
+OpenTelemetry reads them itself. What it cannot read it doubts in its own words, which come into our log, and
+goes on with its default: of what an operator would miss, that is refused here.
 """
 
 import os
@@ -11,14 +12,16 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from streamer.config.masking import masked_address
+from streamer.config.otlp_values import in_force, value_problems
 from streamer.config.values import is_web_address
 from streamer.errors import MASK
 
 DEFAULT_ENDPOINT: Final = "http://localhost:4318"
 PROTOCOL: Final = "http/protobuf"
+QUEUE_SIZE: Final = 2048
+"""Spans that wait at most, where OpenTelemetry's variable does not say how many."""
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _HEADERS = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
 
 
@@ -34,26 +37,24 @@ class Otlp:
     """Why no span could ever arrive, a line each."""
     is_disabled: bool = False
     """OTEL_SDK_DISABLED says that no span is made."""
+    queue_size: int = QUEUE_SIZE
+    """So many spans wait to be sent, at most."""
 
 
 def read_otlp(environ: Mapping[str, str] | None = None) -> Otlp:
     """What the environment says of the collector."""
     variables = os.environ if environ is None else environ
-    _, endpoint = _first(variables, _ENDPOINTS, DEFAULT_ENDPOINT)
+    _, endpoint = in_force(variables, "ENDPOINT", DEFAULT_ENDPOINT)
     secrets = (*_of_headers(variables), *_of_endpoints(variables))
     is_disabled = variables.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    return Otlp(masked_address(endpoint).strip("'"), secrets, tuple(_problems(variables)), is_disabled)
+    shown, problems = masked_address(endpoint).strip("'"), tuple(_problems(variables))
+    queue_size = in_force(variables, "OTEL_BSP_MAX_QUEUE_SIZE", str(QUEUE_SIZE)).text
+    return Otlp(shown, secrets, problems, is_disabled, QUEUE_SIZE if problems else int(queue_size))
 
 
 def otel_names(environ: Mapping[str, str] | None = None) -> list[str]:
     """Which of OpenTelemetry's variables are set: their names alone."""
     return sorted(name for name in (os.environ if environ is None else environ) if name.startswith("OTEL_"))
-
-
-def _first(variables: Mapping[str, str], names: tuple[str, ...], default: str) -> tuple[str, str]:
-    """The variable in force and its text: the one for traces goes before the common one."""
-    set_ones = [(name, text) for name in names if (text := variables.get(name, "").strip())]
-    return set_ones[0] if set_ones else (names[-1], default)
 
 
 def _of_headers(variables: Mapping[str, str]) -> Iterator[str]:
@@ -83,14 +84,19 @@ def _of_endpoints(variables: Mapping[str, str]) -> Iterator[str]:
 
 
 def _problems(variables: Mapping[str, str]) -> Iterator[str]:
-    name, protocol = _first(variables, _PROTOCOLS, PROTOCOL)
+    yield from _of_where(variables)
+    yield from value_problems(variables)
+
+
+def _of_where(variables: Mapping[str, str]) -> Iterator[str]:
+    name, protocol = in_force(variables, "PROTOCOL", PROTOCOL)
     if protocol.lower() != PROTOCOL:
         shown = protocol if re.fullmatch(r"[a-z/]{1,20}", protocol) else MASK
         yield (
             f"{name}={shown!r}: spans are sent by {PROTOCOL} alone; set it to that, and name the collector's "
             "port for HTTP (4318 as a rule, where gRPC has 4317)"
         )
-    name, endpoint = _first(variables, _ENDPOINTS, DEFAULT_ENDPOINT)
+    name, endpoint = in_force(variables, "ENDPOINT", DEFAULT_ENDPOINT)
     if not is_web_address(endpoint):
         allowed = f"allowed: http:// or https://, a host and its port, such as {DEFAULT_ENDPOINT}"
         yield f"{name}={masked_address(endpoint)}: {allowed}"

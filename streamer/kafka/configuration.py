@@ -64,6 +64,9 @@ _FILES: Final = frozenset({
 })  # fmt: skip
 """Properties that name a file (or a directory, or `probe`), read when a client is made."""
 
+_UNREPORTED: Final[Configuration] = {"statistics.interval.ms": 0}
+"""Of clients whose reports nobody takes: librdkafka would make and keep them, 10 KB each or more."""
+
 # The consumer protocol of KIP-848 leaves these to the broker, and librdkafka refuses them with it.
 _CLASSIC_GROUP: Final[Configuration] = {
     "partition.assignment.strategy": "cooperative-sticky",
@@ -140,6 +143,7 @@ def producer_configuration(
         "partitioner": "murmur2_random",
         "client.id": "planhat-streamer",
         **_without_refused(properties or {}),
+        **_UNREPORTED,
         "bootstrap.servers": bootstrap_servers,
         "enable.idempotence": True,
         "acks": "all",
@@ -152,6 +156,7 @@ def admin_configuration(bootstrap_servers: str, properties: Mapping[str, str] | 
     return {
         "client.id": "planhat-streamer",
         **_without_refused(properties or {}),
+        **_UNREPORTED,
         "bootstrap.servers": bootstrap_servers,
         "logger": logger,
     }

@@ -83,7 +83,7 @@ class KafkaSource:
             self._on_error,
         )
         configuration = consumer_configuration(bootstrap_servers, group_id, properties)
-        self._stranded = Stranded(coordinator_question(admin, group_id), seconds_outside(configuration))
+        self._stranded = Stranded(coordinator_question(configuration, topic), seconds_outside(configuration))
         self._client = GroupClient(configuration, topic, callbacks)
         self._unplaced = Unplaced(bootstrap_servers, group_id)
 

@@ -7,11 +7,12 @@ while it does not there is nothing wrong with ours.
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from threading import Thread
 from time import monotonic
 from typing import Any, Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
 
 from streamer.kafka.configuration import Configuration, logger
 from streamer.kafka.faults import text_of
@@ -89,17 +90,31 @@ class Stranded:
             self._asked = None
 
 
-def coordinator_question(admin: AdminClient, group_id: str) -> "Callable[[], Future[Any]]":
-    """A question that the group's coordinator alone can answer, to be put through `admin`."""
+def coordinator_question(configuration: Configuration, topic: str) -> "Callable[[], Future[Any]]":
+    """A question that the group's coordinator alone can answer, put by a client of its own, on a thread.
+
+    Not by an `AdminClient`: where a coordinator goes away while one looks for it, librdkafka 2.16 ends the
+    process (`rd_kafka_enq_once_del_source_return: Assertion eonce->refcnt > 0`; its issue 4605).
+    """
 
     def ask() -> "Future[Any]":
-        # For offsets, not for members: those a coordinator tells of the older protocol only.
-        (asked,) = admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group_id)], request_timeout=ANSWER_SECONDS
-        ).values()
+        asked: Future[Any] = Future()
+        quiet = {**configuration, "statistics.interval.ms": 0}
+        Thread(target=_put, args=(quiet, topic, asked), name="kafka-question", daemon=True).start()
         return asked
 
     return ask
+
+
+def _put(configuration: Configuration, topic: str, asked: "Future[Any]") -> None:
+    client = Consumer(configuration)
+    try:
+        # For offsets, not for members: those a coordinator tells of the older protocol only.
+        asked.set_result(client.committed([KafkaPartition(topic, 0)], timeout=ANSWER_SECONDS))
+    except KafkaException as exception:
+        asked.set_exception(exception)
+    finally:
+        client.close()
 
 
 def _is_answered(asked: "Future[Any]") -> bool:

@@ -39,6 +39,7 @@ class Event(StrEnum):
     LIBRARY_REPORTED = "library_reported"
     TRACING_FAILED = "tracing_failed"
     ERROR_AROSE = "error_arose"
+    PAGE_FAILED = "page_failed"
 
 
 class Level(StrEnum):
@@ -100,6 +101,10 @@ LINES: Mapping[Event, Line] = {
     ),
     Event.ERROR_AROSE: Line(
         Level.ERROR, "An error that nobody waits for ended a thread, or something being taken apart."
+    ),
+    Event.PAGE_FAILED: Line(
+        Level.ERROR,
+        "Our own code failed on a page, on metrics or on a probe: answered with 500; deliveries go on.",
     ),
     Event.LIBRARY_REPORTED: Line(Level.WARNING, "A library had something to say."),
     Event.TRACING_FAILED: Line(

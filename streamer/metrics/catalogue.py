@@ -40,6 +40,8 @@ AWAITED_REASONS = (
     "server_error",
     "internal",
 )
+# ... and the one of tracing/, in the same way.
+SPAN_REASONS = ("queue_full", "not_taken", "not_made")
 
 ACCEPTED, PARTLY_ACCEPTED, REFUSED, MISCONFIGURED = "accepted", "partly_accepted", "refused", "misconfigured"
 RESULTS = (ACCEPTED, PARTLY_ACCEPTED, REFUSED, MISCONFIGURED, *TransientReason)
@@ -171,7 +173,8 @@ WAITING_OPERATIONS = _gauge(
 )
 DELIVERIES = _counter(
     "streamer_deliveries_total",
-    "Requests to Planhat, by what they came to; accepted ones to activities and segment were received.",
+    "Requests to Planhat, by what they came to. Of a refused one nothing was accepted, of a partly accepted "
+    "one some was or may have been; accepted ones to activities and segment were received.",
     endpoint=_ENDPOINTS,
     result=RESULTS,
 )
@@ -201,6 +204,11 @@ RETRIED_OPERATIONS = _counter(
 )
 FENCED_OPERATIONS = _counter(
     "streamer_fenced_operations_total", "Answers that came after their partition had gone elsewhere."
+)
+DROPPED_SPANS = _counter(
+    "streamer_dropped_spans_total",
+    "Spans that never come to the collector, by reason; 0 where tracing is off.",
+    reason=SPAN_REASONS,
 )
 
 # --- what holds us back ----------------------------------------------------------------------------
@@ -250,6 +258,11 @@ REBALANCES = _counter("streamer_rebalances_total", "Changes of what this replica
 GROUP_MEMBER = _gauge(
     "streamer_group_member",
     "1 while this replica is a settled member of its group; 0 while it joins, or Kafka is out of reach.",
+)
+OUTSIDE_SINCE = _gauge(
+    "streamer_group_outside_since_timestamp_seconds",
+    "Since when this replica has been no settled member of its group, in seconds since 1970; absent while it "
+    "is one.",
 )
 LOG_END = _gauge(
     "streamer_log_end_timestamp_seconds",

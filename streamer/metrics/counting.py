@@ -41,6 +41,8 @@ class KafkaReport(NamedTuple):
     undelivered_age_seconds: Mapping[TopicPartition, float] = {}
     """How long ago the oldest record not delivered was written; without partitions of which nobody knows."""
     is_member: bool = False
+    outside_since: float | None = None
+    """Since when it has been none, in seconds since 1970; None while it is one."""
     log_ends_at: float | None = None
     """When every log's end was last known, in seconds since 1970; None where nothing is assigned."""
     retention_seconds: Mapping[str, float] = {}
@@ -86,6 +88,7 @@ class Metrics:
         self._coalesced, self._revived = Counts(names.COALESCED), Counts(names.REVIVED)
         self._deliveries, self._retried = Counts(names.DELIVERIES), Counts(names.RETRIED_OPERATIONS)
         self._fenced, self._rebalances = Counts(names.FENCED_OPERATIONS), Counts(names.REBALANCES)
+        self._dropped_spans = Counts(names.DROPPED_SPANS)
         self._commits, self._ignored = Counts(names.COMMITS), Counts(names.METADATA_IGNORED)
         self._latency, self._seconds = Spread(names.EVENT_LATENCY), Spread(names.DELIVERY_SECONDS)
         self._operations, self._bytes = Spread(names.DELIVERY_OPERATIONS), Spread(names.DELIVERY_BYTES)
@@ -212,6 +215,10 @@ class Metrics:
         self._gauges = gauges
         self.last_minute.note()
 
+    def spans_dropped(self, reason: str, count: int) -> None:
+        """Count spans given up; called by the threads that make and send them, one at a time."""
+        self._dropped_spans.add((reason,), count)
+
     # --- the scrape ----------------------------------------------------------------------------------
 
     def counts(self) -> Iterator[Counts]:
@@ -251,6 +258,7 @@ class Metrics:
         yield names.OLDEST_UNSETTLED, _by_partition(gauges.oldest_unsettled_seconds)
         kafka = self._kafka()
         yield names.GROUP_MEMBER, {(): kafka.is_member}
+        yield names.OUTSIDE_SINCE, _known(kafka.outside_since)
         yield names.LOG_END, _known(kafka.log_ends_at)
         yield names.RETENTION, {(topic,): seconds for topic, seconds in kafka.retention_seconds.items()}
         yield names.DRAIN_FORECAST, _known(kafka.drain_forecast_seconds)
@@ -276,9 +284,10 @@ def _by_partition(values: Mapping[TopicPartition, float]) -> dict[Labels, float]
 
 def _result(delivery: "Delivery") -> str:
     match delivery.answer:
-        case Answered(verdicts):
-            accepted = verdicts.count(Verdict.ACCEPTED)
-            return names.ACCEPTED if accepted == len(verdicts) else names.PARTLY_ACCEPTED
+        case Answered(verdicts) as answered:
+            if answered.is_refusal:
+                return names.REFUSED
+            return names.ACCEPTED if set(verdicts) == {Verdict.ACCEPTED} else names.PARTLY_ACCEPTED
         case Transient(reason):
             return reason
         case RefusedWhole():

@@ -19,6 +19,8 @@ class Fixed:
     started_at: float
     stuck_seconds: float
     """After so long without a poll it counts as stuck, and /livez fails."""
+    session_seconds: float
+    """After so long without a sign of it the group gives up a member."""
     settings: Sequence[SettingRow]
     schema_advice: Mapping[str, str] = field(default_factory=dict)
     """What to do about each reason for having no schema."""
@@ -133,6 +135,9 @@ class Facts:
     has_reported: bool
     """Whether the engine has told its state yet."""
     is_member: bool
+    outside_since: float | None
+    """None while it is one."""
+    session_seconds: float
     minute_seconds: float
     """How long the last minute was: less after a start."""
     partitions: Sequence[Partition]

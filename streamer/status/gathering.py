@@ -39,6 +39,8 @@ def facts_of(reading: Reading, fixed: Fixed, now: float) -> Facts:
         log_ends_at=reading.value(names.LOG_END),
         has_reported=reading.value(names.IN_FLIGHT_RECORDS) is not None,
         is_member=reading.number(names.GROUP_MEMBER) == 1,
+        outside_since=reading.value(names.OUTSIDE_SINCE),
+        session_seconds=fixed.session_seconds,
         minute_seconds=reading.minute.seconds,
         partitions=_partitions(reading),
         retention_seconds={topic: each for (topic,), each in reading.by_labels(names.RETENTION).items()},

@@ -23,6 +23,9 @@ DRAIN_SECONDS: Final = 21_600.0
 LETTERS_RATIO: Final = 0.02
 LETTERS_COUNT: Final = 10
 """So many letters, and more than this share of what was finished with: StreamerDeadLettersRising."""
+OUTSIDE_SECONDS: Final = 300.0
+"""No settled member for longer, and than a session: StreamerNotConsuming, not_a_member. What is normal, a
+rebalance that waits for a drain or for a session to end, takes less."""
 JOINING_SECONDS: Final = 60.0
 """After a start it is no news that the group is being joined."""
 
@@ -152,6 +155,27 @@ def _in_flight_for_long(facts: Facts) -> Verdict | None:
     )
 
 
+def _outside(facts: Facts) -> Verdict | None:
+    seconds = _seconds_outside(facts)
+    if seconds <= _outside_bound(facts):
+        return None
+    return Verdict(
+        Level.ACT,
+        f"it has been no settled member of the group {facts.group} for {span(seconds)}: Kafka is out of "
+        "reach from here, or the group does not come to rest",
+        "What nobody else of the group reads waits in Kafka. See whether every broker can be reached from "
+        f"here, and whether members come and go. {_runbook('StreamerNotConsuming')}",
+    )
+
+
+def _seconds_outside(facts: Facts) -> float:
+    return 0.0 if facts.is_member or facts.outside_since is None else facts.now - facts.outside_since
+
+
+def _outside_bound(facts: Facts) -> float:
+    return max(OUTSIDE_SECONDS, facts.session_seconds)
+
+
 def _own_failures(facts: Facts) -> Verdict | None:
     if not facts.failures:
         return None
@@ -195,7 +219,7 @@ def _starting(facts: Facts) -> Verdict | None:
 
 
 def _not_a_member(facts: Facts) -> Verdict | None:
-    if facts.is_member or not facts.has_reported:
+    if facts.is_member or not facts.has_reported or _outside(facts):
         return None
     if facts.now - facts.started_at < JOINING_SECONDS:
         return Verdict(Level.WAIT, f"it is joining the group {facts.group}")
@@ -203,8 +227,8 @@ def _not_a_member(facts: Facts) -> Verdict | None:
         Level.WAIT,
         f"it is not a settled member of the group {facts.group}: the group is sharing out its partitions, or "
         "Kafka is out of reach",
-        "It goes on by itself; nothing is lost. Where this is still said in five minutes, look after Kafka."
-        f" {_runbook('StreamerNotConsuming')}",
+        "It goes on by itself; nothing is lost. Where it lasts for more than "
+        f"{span(_outside_bound(facts))}, look after Kafka. {_runbook('StreamerNotConsuming')}",
     )
 
 
@@ -277,6 +301,7 @@ _CHECKS: Sequence[Callable[[Facts], Verdict | None]] = (
     _losing,
     _denied,
     _kafka_silent,
+    _outside,
     _in_flight_for_long,
     _own_failures,
     _many_letters,

@@ -8,16 +8,16 @@ import logging
 import threading
 from typing import Final
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.trace import Tracer
 
 from streamer import __version__
-from streamer.config import otel_names
+from streamer.config import QUEUE_SIZE, otel_names
 from streamer.errors import SettingsError
 from streamer.logs import Event, one_line_for
+from streamer.tracing.dropped import CountedExporter, CountedProcessor, TellDropped, Waiting
 
 logger: Final = logging.getLogger("streamer.tracing")
 
@@ -30,15 +30,21 @@ MOST_LINKS: Final = 128
 class Tracing:
     """The way of spans to a collector, open until `close`."""
 
-    def __init__(self) -> None:
-        """Connects nothing yet. Raises SettingsError where OpenTelemetry refuses its variables."""
+    def __init__(
+        self, queue_size: int = QUEUE_SIZE, dropped: TellDropped = lambda _reason, _count: None
+    ) -> None:
+        """Connects nothing yet. Raises SettingsError where OpenTelemetry refuses its variables.
+
+        At most `queue_size` spans wait.
+        """
         one_line_for(["opentelemetry", logger.name], Event.TRACING_FAILED)
+        self.waiting: Final = Waiting(queue_size, dropped)
         try:
-            self._exporter = OTLPSpanExporter()
+            self._exporter = CountedExporter(self.waiting)
             limits = SpanLimits()
             # Not at the interpreter's exit, which it would hold up for half a minute: `close` is bounded.
             self._provider = TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
-            self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
+            self._provider.add_span_processor(CountedProcessor(self._exporter, queue_size, self.waiting))
         except (ValueError, RuntimeError, ImportError, OSError) as error:
             # Not its text: it may repeat a variable that is none of ours to show.
             names = ", ".join(otel_names())

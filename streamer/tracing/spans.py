@@ -18,6 +18,7 @@ from opentelemetry.util.types import AttributeValue
 from streamer.engine.ports import Batch, Delivery
 from streamer.errors import place_of
 from streamer.outcomes import Answer, Answered, Misconfigured, RefusedWhole, Transient, Verdict
+from streamer.tracing.dropped import Dropped, Waiting
 from streamer.tracing.links import links_of
 
 logger: Final = logging.getLogger("streamer.tracing")
@@ -45,14 +46,21 @@ class Spans:
         tracer: Tracer,
         target_of: Callable[[Batch], Target],
         *,
+        topic: str,
         group: str,
         most_links: int,
+        waiting: Waiting,
     ) -> None:
-        """`group`: the consumer group."""
+        """`topic`: what records are read from; `group`: the consumer group that reads them.
+
+        `waiting` is told of spans that could not be made.
+        """
         self._tracer = tracer
         self._target_of = target_of
+        self._topic = topic
         self._group = group
         self._most_links = most_links
+        self._waiting = waiting
 
     def tell(self, delivery: Delivery) -> None:
         """Make the span of a delivery that ended just now. Never raises: a span is no reason to stop."""
@@ -62,6 +70,7 @@ class Spans:
             # Not the error's own text, which may quote an event.
             name, place = type(error).__name__, place_of(error)
             logger.warning("our own code failed on a span: %s at %s; please report this line", name, place)
+            self._waiting.drop(Dropped.NOT_MADE, 1)
 
     def _tell(self, delivery: Delivery, ended_at: int) -> None:
         origin = delivery.batch.origin
@@ -107,8 +116,8 @@ class Spans:
             attributes["streamer.batch.kind"] = batch.origin.kind
             attributes["streamer.attempt"] = batch.origin.attempt
             attributes["messaging.batch.message_count"] = len(batch.origin.records)
-            if batch.origin.records:
-                attributes["messaging.destination.name"] = batch.origin.records[0].topic
+            # Not the record's own topic: a letter that is replayed names the one that it was first read from.
+            attributes["messaging.destination.name"] = self._topic
             if batch.origin.attempt > 1:
                 attributes["http.request.resend_count"] = batch.origin.attempt - 1
         return attributes
@@ -120,8 +129,8 @@ def error_of(answer: Answer) -> str | None:
     A bulk of which some operations were refused came to something: their counts tell.
     """
     match answer:
-        case Answered(verdicts):
-            return Verdict.REFUSED.value if set(verdicts) == {Verdict.REFUSED} else None
+        case Answered() as answered:
+            return Verdict.REFUSED.value if answered.is_refusal else None
         case Transient(reason):
             return reason.value
         case RefusedWhole():

@@ -4,9 +4,44 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
+
+import pytest
 
 from tests.deploy import policy
 from tests.deploy.shipped import ROOT, TOOLS, compose, deployment, dockerfile_lines
+from tools.requirements import FILES, pins
+
+EXTRAS = {"runtime": (), "tracing": ("tracing",), "demo": ("demo",)}
+"""What each target of the image has of the package."""
+
+
+class Stage(NamedTuple):
+    """One stage of the Dockerfile."""
+
+    base: str
+    """An image, or the stage that it goes on from."""
+    lines: list[str]
+
+
+def stages() -> dict[str, Stage]:
+    """By name, in the file's order."""
+    found: dict[str, Stage] = {}
+    for line in dockerfile_lines():
+        if line.startswith("FROM "):
+            base, _, name = line.removeprefix("FROM ").partition(" AS ")
+            found[name] = Stage(base, [])
+        elif found:
+            list(found.values())[-1].lines.append(line)
+    return found
+
+
+def instructions(target: str) -> list[str]:
+    """All that makes a target, from its base image on."""
+    by_name = stages()
+    if target not in by_name:
+        return []
+    return [*instructions(by_name[target].base), *by_name[target].lines]
 
 
 def test_dockerfile_passes_the_linter() -> None:
@@ -46,6 +81,46 @@ def test_image_installs_only_what_is_pinned_and_hashed() -> None:
     assert len(installs) == 7
     for command in installs:
         assert "--require-hashes" in command or "--no-deps --no-index /wheels" in command
+
+
+@pytest.mark.parametrize("target", EXTRAS)
+def test_a_target_installs_its_own_pins_and_the_wheel(target: str) -> None:
+    """Exactly the requirements file made for its extras, by hash, and the wheel that was just built."""
+    (file,) = (each for each in FILES if each.extras == EXTRAS[target] and each.group is None)
+    install = stages()[f"install-{target}"]
+    commands = [shlex.split(each) for each in install.lines[1].removeprefix("RUN ").split("&&")]
+
+    assert install.base == "build"
+    assert install.lines[0] == f"COPY {file.name} ./"
+    assert len(install.lines) == 2
+    assert commands == [
+        ["python", "-m", "venv", "/opt/streamer"],
+        ["/opt/streamer/bin/pip", "install", "--require-hashes", "-r", file.name],
+        ["/opt/streamer/bin/pip", "install", "--no-deps", "--no-index", "/wheels/*.whl"],
+    ]
+    assert stages()[target].lines == [f"COPY --from=install-{target} /opt/streamer /opt/streamer"]
+
+
+@pytest.mark.parametrize("target", EXTRAS)
+def test_a_target_runs_as_the_default_does(target: str) -> None:
+    """Same base, user, entry point, command, health check and signal: only what is installed differs."""
+    made = instructions(target)
+
+    assert stages()[target].base == "base"
+    assert made[:-1] == instructions("runtime")[:-1]
+    for word in ("USER 10001:10001", "STOPSIGNAL SIGTERM", 'ENTRYPOINT ["streamer"]', 'CMD ["run"]'):
+        assert [line for line in made if line.startswith(word.split()[0])] == [word]
+    assert sum("HEALTHCHECK" in line for line in made) == 1
+
+
+def test_the_image_for_tracing_differs_by_opentelemetry_alone() -> None:
+    """Who changes the target changes no version of what the pipeline itself runs on."""
+    default, tracing = (pins((ROOT / name).read_text(encoding="utf-8")) for name in (
+        "requirements.txt", "requirements-tracing.txt",
+    ))  # fmt: skip
+
+    assert {name: tracing.get(name) for name in default} == default
+    assert {"opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"} <= set(tracing) - set(default)
 
 
 def test_build_context_holds_what_is_copied() -> None:

@@ -1,6 +1,6 @@
 """The parts under strikes: a broker behind wires, a Planhat, and members that die and are replaced."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ STEADY: Final = 3
 WHOLE_SECONDS: Final = 180.0
 REFUSED: Final = tuple(f"refused-{number}" for number in range(8))
 """Ids of people whom Planhat refuses by item, for as long as the run lasts."""
+API_ADDRESSES: Final = ("planhat_api_url", "planhat_analytics_url")
 ODD: Final = "odd"
 """A custom field that no enduser may have: whoever says so is refused, by item."""
 
@@ -92,7 +93,10 @@ class Plant:
         wires: list[Relay],
         sandbox: SandboxProcess,
         pipeline: Pipeline,
+        addresses: Sequence[str] = API_ADDRESSES,
     ) -> None:
+        """`addresses`: the settings by which members find Planhat."""
+        self._addresses = addresses
         self.kafka = kafka
         self.wires = wires
         self.sandbox = sandbox
@@ -101,6 +105,12 @@ class Plant:
         self.now: dict[int, Life] = {}
         """Who lives in each slot."""
 
+    def begin(self) -> None:
+        """Start those that are there all along, and wait until they share all partitions."""
+        for slot in range(STEADY):
+            self.start(slot)
+        self.wait_until_whole()
+
     def start(self, slot: int) -> Life:
         """Start a member in a slot; its name is never used again."""
         name = f"m{slot}-{sum(life.slot == slot for life in self.lives) + 1}"
@@ -108,8 +118,7 @@ class Plant:
         member = self.pipeline.member(
             name,
             kafka_bootstrap_servers=f"127.0.0.1:{self.wires[slot].url.rpartition(':')[2]}",
-            planhat_api_url=url,
-            planhat_analytics_url=url,
+            **dict.fromkeys(self._addresses, url),
         )
         life = Life(name, slot, member)
         self.lives.append(life)
@@ -154,7 +163,9 @@ class Plant:
 
 
 @contextmanager
-def plant(folder: Path, partitions: int, **settings: str) -> Iterator[Plant]:
+def plant(
+    folder: Path, partitions: int, addresses: Sequence[str] = API_ADDRESSES, **settings: str
+) -> Iterator[Plant]:
     """Everything, started but for the members; all of it is ended on leaving. Settings are the members'."""
     ports = free_ports(SLOTS)
     names = [f"WIRE{slot}" for slot in range(SLOTS)]
@@ -181,7 +192,7 @@ def plant(folder: Path, partitions: int, **settings: str) -> Iterator[Plant]:
         pipeline = stack.enter_context(
             Pipeline(kafka, sandbox, logs, partitions=partitions, **{**_SETTINGS, **settings})
         )
-        yield Plant(kafka, wires, sandbox, pipeline)
+        yield Plant(kafka, wires, sandbox, pipeline, addresses)
 
 
 def _numbers_of(ranges: str) -> Iterator[int]:

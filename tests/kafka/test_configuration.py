@@ -6,7 +6,9 @@ import pytest
 from confluent_kafka import Consumer, Producer
 
 from streamer.kafka.configuration import (
+    admin_configuration,
     consumer_configuration,
+    onlooker_configuration,
     producer_configuration,
     property_problems,
 )
@@ -47,6 +49,14 @@ def test_other_properties_pass_through() -> None:
     assert property_problems(given) == []
     assert given.items() <= consumer_configuration("b:1", "g", given).items()
     assert given.items() <= producer_configuration("b:1", given).items()
+
+
+def test_only_who_is_heard_reports() -> None:
+    """A client that nobody takes statistics from keeps each report: MiB a minute, were it to make them."""
+    given = {"statistics.interval.ms": "500"}
+    assert consumer_configuration("b:1", "g", given)["statistics.interval.ms"] == "500"
+    for configuration in (producer_configuration, admin_configuration, onlooker_configuration):
+        assert configuration("b:1", given)["statistics.interval.ms"] == 0
 
 
 def test_properties_of_the_other_side_raise_no_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,7 @@
 """`make soak`: hours of mixed load with faults on real parts, watched for what grows.
 
     python -m tests.soak --hours 8 --rate 100 --seed 7
+    python -m tests.soak --seconds 600 --rate 100 --mode passthrough
 
 Exit code 0 only if every law of `make faults` holds and no member that was spared grows.
 """
@@ -19,8 +20,8 @@ from tests.faults.campaign import tell
 from tests.faults.plant import Broken
 from tests.real_kafka.cluster import unavailable_reason
 from tests.real_kafka.member import Ended
-from tests.soak import figures
-from tests.soak.findings import report
+from tests.soak import figures, passthrough
+from tests.soak.findings import Findings, report
 from tests.soak.run import MOST_EVENTS, soak
 from tests.soak.tables import show
 
@@ -52,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=1, help="of events and schedule (%(default)s)")
     parser.add_argument(
+        "--mode", choices=("api", "passthrough"), default="api", help="of the members (%(default)s)"
+    )
+    parser.add_argument(
         "--folder", type=Path, default=Path("build/soak"), help="of logs and report (%(default)s)"
     )
     parser.add_argument(
@@ -63,6 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"{seconds:g} s are too short to judge what grows: {SHORTEST_SECONDS:g} at least")
     if seconds * args.rate > MOST_EVENTS:
         parser.error(f"the account holds {MOST_EVENTS} events: {MOST_EVENTS / seconds:.0f} a second, at most")
+    if args.write and args.mode != "api":
+        parser.error("the page shows a soak of api mode: leave --write out")
     reason = unavailable_reason()
     if reason is not None:
         tell(f"no real Kafka can run here: {reason}")
@@ -72,16 +78,26 @@ def main(arguments: list[str] | None = None) -> int:
     folder.mkdir(parents=True)
     low, high = EVERY_SECONDS
     every = args.every or min(high, max(low, seconds / 20))
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    facts = {"seed": args.seed, "python": platform.python_version(), "cores": os.cpu_count()}
+    found: Findings | passthrough.Findings
     try:
-        found = soak(folder, seconds=seconds, per_second=args.rate, every_seconds=every, seed=args.seed)
+        if args.mode == "passthrough":
+            found = passthrough.soak(
+                folder, seconds=seconds, per_second=args.rate, every_seconds=every, seed=args.seed
+            )
+            told = passthrough.report(found, **facts)
+            passthrough.show(found, console)
+        else:
+            found = soak(folder, seconds=seconds, per_second=args.rate, every_seconds=every, seed=args.seed)
+            told = report(found, **facts)
+            show(found, console)
     except (Broken, Ended) as error:
         tell(f"BROKEN: {error}\nlogs: {folder}")
         return 1
-    told = report(found, seed=args.seed, python=platform.python_version(), cores=os.cpu_count())
     figures.keep(folder / "report.json", told)
     if args.write:
         figures.keep(figures.ROOT / figures.SOAKED, told)
-    show(found, Console(width=None if sys.stdout.isatty() else 140))
     shutil.rmtree(folder / "kafka" / "log", ignore_errors=True)
     if found.is_good:
         shutil.rmtree(folder / "members")

@@ -64,13 +64,8 @@ class Findings(NamedTuple):
 
     @property
     def growing(self) -> list[str]:
-        """Figures that do not keep their level, and members of whom nobody can say, since nobody looked."""
-        last = self.plan.seconds * (1 - LAST_SHARE)
-        unseen = [name for name in self.judged if self.spans[name][-1].at < last]
-        return [
-            *(words for name, each in self.judged.items() for words in each.broken(name)),
-            *(f"{name}: was not looked at to the end" for name in unseen),
-        ]
+        """Figures that do not keep their level, and members of whom nobody can say."""
+        return growing(self.plan, self.spans, self.judged)
 
     @property
     def is_good(self) -> bool:
@@ -91,6 +86,16 @@ def judge(spans: Sequence[Span], planned: Plan, faults: Sequence[float]) -> Judg
         of("handles", [span.handles for span in later]),
         of("threads", [span.threads for span in later]),
     )
+
+
+def growing(planned: Plan, spans: Mapping[str, Sequence[Span]], judged: Mapping[str, Judged]) -> list[str]:
+    """Figures that do not keep their level, and members of whom nobody can say, since nobody looked."""
+    last = planned.seconds * (1 - LAST_SHARE)
+    unseen = [name for name in judged if spans[name][-1].at < last]
+    return [
+        *(words for name, each in judged.items() for words in each.broken(name)),
+        *(f"{name}: was not looked at to the end" for name in unseen),
+    ]
 
 
 def duplicates(verdict: Verdict) -> tuple[int, int]:
@@ -125,14 +130,19 @@ def report(found: Findings, **facts: object) -> dict[str, Any]:
             for each in found.struck
         ],
         "laws": as_json(found.verdict),
+        **levels(found.spans, found.judged),
+    }  # fmt: skip
+
+
+def levels(spans: Mapping[str, Sequence[Span]], judged: Mapping[str, Judged]) -> dict[str, Any]:
+    """The part of a report that tells of the members."""
+    return {
         "judged": {
             name: {figure: value._asdict() for figure, value in each._asdict().items()}
-            for name, each in found.judged.items()
+            for name, each in judged.items()
         },
         "spans": {
-            name: {
-                field: [round(float(getattr(span, field)), 2) for span in each] for field in Span._fields
-            }
-            for name, each in found.spans.items()
+            name: {field: [round(float(getattr(span, field)), 2) for span in each] for field in Span._fields}
+            for name, each in spans.items()
         },
-    }  # fmt: skip
+    }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep, time
-from typing import Final
+from typing import Final, NamedTuple
 
 from streamer.standins.generator import Generator
 from tests.faults.campaign import EVIDENCE, PARTITIONS, Tell, drain, tell
@@ -44,60 +44,93 @@ def remembered(planned: Plan, per_second: float) -> dict[str, str]:
     }
 
 
+class Ran(NamedTuple):
+    """What was done and seen while the load ran; all members have ended."""
+
+    began: float
+    """Seconds since 1970, when the load began."""
+    looks: Sequence[Look]
+    struck: Sequence[Struck]
+    holds_left: Sequence[str]
+    """Members that still held at the end."""
+
+    @property
+    def faults(self) -> list[float]:
+        """When it was struck, in seconds from the start."""
+        return [each.at - self.began for each in self.struck]
+
+
 def soak(
     folder: Path, *, seconds: float, per_second: float, every_seconds: float, seed: int, say: Tell = tell
 ) -> Findings:
     """Run it. Raises Broken or Ended where a part fails outright, an exit code that is not 0 included."""
     planned = plan(seed, seconds, every_seconds)
     events = int(per_second * seconds)
-    look_seconds = min(LOOK_SECONDS, seconds / MOST_POINTS)
-    span_seconds = min(60.0, max(seconds / MOST_POINTS, look_seconds))
     say(
         f"seed {seed}: {seconds:g} s at {per_second:g} events a second, {len(planned.due)} strikes, "
         f"{STEADY} members, of whom {len(SPARED)} are spared; warm-up {planned.warm_up_seconds:g} s"
     )
     with plant(folder, PARTITIONS, **remembered(planned, per_second)) as parts:
-        for slot in range(STEADY):
-            parts.start(slot)
-        parts.wait_until_whole()
+        parts.begin()
         made = parts.pipeline.open(Generator(seed, events, companyless_share=0.002))
         load = Load(parts.pipeline, mixed(made, seed), per_second)
-        watch = Watch(parts, look_seconds, TELL_SECONDS, lambda looks: say(_line(looks, load)))
-        began = time()
-        load.let(events)
-        load.start()
-        watch.start()
-        struck = _follow(planned, parts, load, per_second, say)
-        load.end()
-        load.join()
-        load.wait_for(0)
-        drain(parts, say)
-        watch.end()
-        holding = [
-            life.name for life in parts.now.values() if life.member.scrape().total("streamer_hold") > 0
-        ]
-        for slot in list(parts.now):
-            parts.end(slot)
-        say("everything is committed; the account is made up")
-        evidence = gather(parts, struck)
-        spared = [life.name for life in parts.lives if life.slot in SPARED]
-        ended = sum(life.member.wait(0.0) == 0 for life in parts.lives)
+        ran = under_load(parts, load, planned, per_second, say)
+        evidence = gather(parts, ran.struck)
+        spared, ended = spared_of(parts), ended_in_order(parts)
     evidence.keep(folder / EVIDENCE)
-    found = spans(watch.looks, span_seconds)
-    faults = [each.at - began for each in struck]
+    found = spans(ran.looks, span_seconds(seconds))
     return Findings(
         plan=planned,
         per_second=per_second,
-        struck=struck,
-        began=began,
+        struck=ran.struck,
+        began=ran.began,
         spans=found,
-        judged={name: judge(found[name], planned, faults) for name in spared},
+        judged={name: judge(found[name], planned, ran.faults) for name in spared},
         verdict=verdict(evidence, allows_behind=False),
         activities=len(evidence.activities),
         record_bytes=load.record_bytes / max(1, load.records),
-        holds_left=holding,
+        holds_left=ran.holds_left,
         ended_in_order=ended,
     )
+
+
+def under_load(parts: Plant, load: Load, planned: Plan, per_second: float, say: Tell) -> Ran:
+    """Let it run to the end of the plan, until all is committed, and end the members."""
+    watch = Watch(parts, _look_seconds(planned.seconds), TELL_SECONDS, lambda looks: say(_line(looks, load)))
+    began = time()
+    load.let(int(per_second * planned.seconds))
+    load.start()
+    watch.start()
+    struck = _follow(planned, parts, load, per_second, say)
+    load.end()
+    load.join()
+    load.wait_for(0)
+    drain(parts, say)
+    watch.end()
+    holding = [life.name for life in parts.now.values() if life.member.scrape().total("streamer_hold") > 0]
+    for slot in list(parts.now):
+        parts.end(slot)
+    say("everything is committed; the account is made up")
+    return Ran(began, watch.looks, struck, holding)
+
+
+def spared_of(parts: Plant) -> list[str]:
+    """The members that are judged."""
+    return [life.name for life in parts.lives if life.slot in SPARED]
+
+
+def ended_in_order(parts: Plant) -> int:
+    """Members that were told to end, and ended with 0."""
+    return sum(life.member.wait(0.0) == 0 for life in parts.lives)
+
+
+def span_seconds(seconds: float) -> float:
+    """How long a span is in a soak of so many."""
+    return min(60.0, max(seconds / MOST_POINTS, _look_seconds(seconds)))
+
+
+def _look_seconds(seconds: float) -> float:
+    return min(LOOK_SECONDS, seconds / MOST_POINTS)
 
 
 def _follow(planned: Plan, parts: Plant, load: Load, per_second: float, say: Tell) -> list[Struck]:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
         pytest.param(["--hours", "8", "--rate", "300"], "139 a second, at most", id="too many events"),
         pytest.param(["--rate", "0"], "--rate: '0' is no number above 0", id="no load"),
         pytest.param(["--every", "-1"], "--every: '-1' is no number above 0", id="strikes without end"),
+        pytest.param(["--mode", "passthrough", "--write"], "leave --write out", id="no page shows it"),
         pytest.param(["--hours", "nan"], "--hours: 'nan' is no number above 0", id="no time"),
     ],
 )

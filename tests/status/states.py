@@ -32,6 +32,7 @@ FIXED = Fixed(
     group="planhat-streamer",
     started_at=NOW - 8000,
     stuck_seconds=120,
+    session_seconds=45,
     settings=[
         SettingRow("STREAMER_KAFKA_TOPIC", TOPIC, "default", "The topic."),
         SettingRow("STREAMER_PLANHAT_API_TOKEN", "****", "file", "The token."),

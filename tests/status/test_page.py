@@ -120,6 +120,7 @@ def test_the_page_and_the_metrics_agree(state: str) -> None:
         assert each["last_at"] == value("streamer_last_dead_letter_timestamp_seconds", reason=each["reason"])
     assert page["in_flight_records"] == value("streamer_in_flight_records")
     assert page["is_member"] == value("streamer_group_member")
+    assert page["outside_since"] == value("streamer_group_outside_since_timestamp_seconds")
     assert page["log_ends_at"] == value("streamer_log_end_timestamp_seconds")
     assert page["last_poll_at"] == value("streamer_last_poll_timestamp_seconds")
     assert page["last_commit_at"] == value("streamer_last_commit_timestamp_seconds")
@@ -251,7 +252,7 @@ def test_whatever_a_name_holds_is_text() -> None:
     """Markup in a topic, a group, a setting, a reason or an advice makes no element; it is read as text."""
     there = TopicPartition(HOSTILE, 0)
     row = FIXED.settings[0]._replace(name=HOSTILE, value=HOSTILE, source=HOSTILE, meaning=HOSTILE)
-    fixed = Fixed(HOSTILE, HOSTILE, NOW - 90, 120, [row], {"timeout": HOSTILE})
+    fixed = Fixed(HOSTILE, HOSTILE, NOW - 90, 120, 45, [row], {"timeout": HOSTILE})
     scene = Scene(fixed=fixed)
     scene.awaited = {"timeout": 1, HOSTILE: 1}
     scene.kafka = KAFKA._replace(is_paused={there: True}, committed={there: 1}, is_member=False)
@@ -268,7 +269,7 @@ def test_whatever_a_name_holds_is_text() -> None:
 
 def test_half_a_character_breaks_no_page() -> None:
     """What cannot be written in UTF-8 is replaced."""
-    fixed = Fixed("a\ud800\x00b", "g", NOW, 120, [])
+    fixed = Fixed("a\ud800\x00b", "g", NOW, 120, 45, [])
     assert "a?\x00b" in Scene(fixed=fixed).report().html()
 
 

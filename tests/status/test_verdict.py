@@ -18,6 +18,7 @@ from streamer.status.verdict import (
     LETTERS_RATIO,
     OLDEST_SECONDS,
     OPENING,
+    OUTSIDE_SECONDS,
     RETENTION_RATIO,
     SILENT_SECONDS,
     Level,
@@ -104,7 +105,18 @@ CASES: Mapping[str, tuple[Facts, Level, str, str]] = {
         "it is joining the group planhat-streamer",
         "",
     ),
-    "no member": (replace(WELL, is_member=False), Level.WAIT, "not a settled member", "in five minutes"),
+    "no member": (
+        replace(WELL, is_member=False, outside_since=WELL.now - 200),
+        Level.WAIT,
+        "not a settled member",
+        "more than 5 min",
+    ),
+    "outside": (
+        replace(WELL, is_member=False, outside_since=WELL.now - 420),
+        Level.ACT,
+        "no settled member of the group planhat-streamer for 7 min",
+        "every broker can be reached",
+    ),
     "schemas": (
         replace(WELL, awaited_schemas=[AwaitedSchemas("timeout", 2, "its partitions wait")]),
         Level.WAIT,
@@ -188,6 +200,18 @@ def test_the_share_of_letters_is_one_of_what_was_finished_with(count: int, level
     assert "100% of the events" in verdicts(bad)[0].sentence or level is Level.WELL
 
 
+def test_a_member_is_outside_for_long_after_the_longest_that_is_normal() -> None:
+    """Not before what the alert waits for, nor before a session may end, where that takes longer."""
+
+    def level(outside_for: float, session_seconds: float) -> Level:
+        outside = replace(WELL, is_member=False, outside_since=WELL.now - outside_for)
+        (verdict,) = verdicts(replace(outside, session_seconds=session_seconds))
+        return verdict.level
+
+    assert [level(OUTSIDE_SECONDS, 45), level(OUTSIDE_SECONDS + 1, 45)] == [Level.WAIT, Level.ACT]
+    assert [level(600, 600), level(601, 600)] == [Level.WAIT, Level.ACT]
+
+
 def test_who_is_stuck_is_not_called_starting() -> None:
     """It never told its state, and never will."""
     told = verdicts(replace(CASES["stuck"][0], has_reported=False))
@@ -236,6 +260,8 @@ def test_the_thresholds_are_those_of_the_alerts() -> None:
 
     assert SILENT_SECONDS in numbers("kafka_silent")
     assert OLDEST_SECONDS in numbers("age")
+    (waits,) = (each["for"] for each in alerts.alerts() if each["labels"].get("reason") == "not_a_member")
+    assert f"{OUTSIDE_SECONDS / 60:g}m" == waits
     assert RETENTION_RATIO in numbers("retention")
     assert {LATE_SECONDS, DRAIN_SECONDS} <= numbers("forecast")
     assert {LETTERS_RATIO, LETTERS_COUNT} <= numbers("share")

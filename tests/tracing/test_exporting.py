@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -66,7 +67,27 @@ def lines_of(told: io.StringIO) -> list[dict[str, Any]]:
 
 def spans_of(tracing: Tracing) -> Spans:
     """What makes spans that go that way."""
-    return Spans(tracing.tracer, lambda _: TARGET, group="g", most_links=tracing.most_links)
+    return Spans(
+        tracing.tracer,
+        lambda _: TARGET,
+        topic="t",
+        group="g",
+        most_links=tracing.most_links,
+        waiting=tracing.waiting,
+    )
+
+
+class Dropped:
+    """What was told of dropped spans, as the metrics take it; by several threads it would be miscounted."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._busy = threading.Lock()
+
+    def __call__(self, reason: str, count: int) -> None:
+        assert self._busy.acquire(blocking=False)
+        self.counts[reason] += count
+        self._busy.release()
 
 
 def make(tracing: Tracing, count: int = 1) -> float:
@@ -168,7 +189,58 @@ def test_a_collector_that_never_answers_holds_nobody_up(
     assert len(collector.spans()) < 100
     (line,) = lines_of(told)
     assert line["event"] == "tracing_failed"
-    assert "Queue full" in line["text"]
+    assert line["text"] == "the queue of 50 spans is full, and new ones are dropped"
+
+
+def test_spans_for_which_there_is_no_room_are_counted(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By several threads at once, while the collector keeps still: what is not counted arrives, all of it."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "50")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")
+    collector.answers.clear()
+    dropped = Dropped()
+    tracing, _ = tracing_of(dropped)
+    makers = [threading.Thread(target=make, args=(tracing, 100)) for _ in range(5)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+    assert dropped.counts["queue_full"] >= 500 - 50 - 10
+    collector.answers.set()
+    assert tracing.close(10)
+
+    assert set(dropped.counts) == {"queue_full"}
+    assert len(collector.spans()) + dropped.counts.total() == 500
+
+
+def test_spans_that_are_not_taken_are_counted(collector: Collector) -> None:
+    """Whatever the collector answers; and what it takes afterwards is not."""
+    collector.status = 400
+    dropped = Dropped()
+    tracing, _ = tracing_of(dropped)
+    make(tracing, 3)
+    _wait_until(lambda: dropped.counts.total() == 3)
+    collector.status = 200
+    make(tracing, 2)
+    assert tracing.close(10)
+
+    assert dropped.counts == {"not_taken": 3}
+    assert len(collector.spans()) == 2
+
+
+def test_what_no_sampler_keeps_is_not_dropped(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are: they take no room in the queue."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "5")
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    dropped = Dropped()
+    tracing, _ = tracing_of(dropped)
+    make(tracing, 20)
+    assert tracing.close()
+
+    assert not dropped.counts
+    assert collector.bodies == []
 
 
 def test_spans_that_are_lost_at_the_end_are_told(collector: Collector, told: io.StringIO) -> None:
@@ -203,13 +275,17 @@ def test_a_span_that_cannot_be_made_stops_nothing(collector: Collector, told: io
     def target_of(_: Batch) -> Target:
         raise KeyError(SECRET)
 
-    tracing, _ = tracing_of()
-    Spans(tracing.tracer, target_of, group="g", most_links=1).tell(DELIVERED)
+    dropped = Dropped()
+    tracing, _ = tracing_of(dropped)
+    Spans(tracing.tracer, target_of, topic="t", group="g", most_links=1, waiting=tracing.waiting).tell(
+        DELIVERED
+    )
     assert tracing.close()
 
     (line,) = lines_of(told)
     assert line["event"] == "tracing_failed"
     assert "KeyError at test_exporting.py:" in line["text"]
+    assert dropped.counts == {"not_made": 1}
     assert SECRET not in told.getvalue()
     assert collector.spans() == []
 
@@ -240,7 +316,7 @@ def test_the_end_leaves_no_thread_behind(collector: Collector) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("OTEL_SPAN_LINK_COUNT_LIMIT", SECRET), ("OTEL_BSP_MAX_QUEUE_SIZE", "-5")],
+    [("OTEL_ATTRIBUTE_COUNT_LIMIT", SECRET), ("OTEL_BSP_MAX_QUEUE_SIZE", "5")],
 )
 def test_what_opentelemetry_refuses_is_a_settings_error(
     name: str, text: str, collector: Collector, monkeypatch: pytest.MonkeyPatch

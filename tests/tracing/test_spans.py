@@ -204,6 +204,8 @@ def test_the_path_of_an_archiving(collector: Collector) -> None:
         (Answered((Verdict.ACCEPTED, Verdict.REFUSED)), None),
         (Answered((Verdict.UNCLEAR,)), None),
         (Answered((Verdict.REFUSED, Verdict.REFUSED)), "refused"),
+        (Answered((Verdict.REFUSED, Verdict.MISSING)), "refused"),
+        (Answered((Verdict.REFUSED, Verdict.UNCLEAR)), None),
         (RefusedWhole(400), "refused_whole"),
         *((Transient(reason), reason.value) for reason in TransientReason),
         *((Misconfigured(reason, 401), reason.value) for reason in MisconfiguredReason),
@@ -220,7 +222,10 @@ def test_verdicts_are_counted_each(collector: Collector) -> None:
     operation = LogActivity("u-1", None, None, "Opened", None, 1.0)
     batch = Batch(1, Endpoint.ACTIVITIES, (operation,) * 3, (b"{}",) * 3)
     tracing = Tracing()
-    spans = Spans(tracing.tracer, lambda _: Target("POST", "/x", "p", 443), group="g", most_links=1)
+    target = Target("POST", "/x", "p", 443)
+    spans = Spans(
+        tracing.tracer, lambda _: target, topic="t", group="g", most_links=1, waiting=tracing.waiting
+    )
     spans.tell(Delivery(batch, Answered(verdicts), 0.1, 200))
     assert tracing.close()
 
