@@ -23,7 +23,7 @@ OWNERS = {
     "structlog": {"logs"},
     "rich": {"cli", "local", "standins"},
     "pydantic": {"config", "mapping"},
-    "msgspec": {"avro", "events", "letters", "local", "planhat", "standins", "transform"},
+    "msgspec": {"avro", "engine", "events", "letters", "local", "planhat", "standins", "transform"},
 }
 """The rooms that may import each outside library; one that is not here has no room yet."""
 

@@ -48,13 +48,14 @@ class Settlement:
     def delivered(self, entries: list[Entry]) -> None:
         """`answered`, of many: the last operation of each was accepted, whatever became of its others."""
         plain = [entry for entry in entries if entry.fate <= SKIPPED]
-        for read_at, count in Counter(map(_READ_AT, plain)).items():
-            self._letters.guard.answers.judge(read_at, count, is_bad=False)
-        self.settle(plain)
         if len(plain) < len(entries):
+            # First what goes back to Kafka, or waits as a letter: it would be put over what others here say.
             for entry in entries:
                 if entry.fate > SKIPPED:
                     self.answered(entry)
+        for read_at, count in Counter(map(_READ_AT, plain)).items():
+            self._letters.guard.answers.judge(read_at, count, is_bad=False)
+        self.settle(plain)
 
     def settle(self, entries: Iterable[Entry]) -> None:
         """These records are finished with."""
