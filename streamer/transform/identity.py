@@ -38,16 +38,21 @@ def identified_user(call: Identify) -> Who:
 
 
 def acting_user(call: Track | Page | Screen) -> Who:
-    """The user who did something.
+    """The user who did something."""
+    return Who(call.user_id, acting_email(call))
+
+
+def acting_email(call: Track | Page | Screen) -> str | None:
+    """The address of the user who did something.
 
     `properties.email` counts only without a user id: it is often somebody else's (an invitation's).
     """
     traits = call.context.get("traits")
     email = email_text(traits.get("email")) if type(traits) is dict else None
-    if email is None:
-        user_id = call.user_id
-        email = email_text(call.properties.get("email")) if user_id is None else email_text(user_id)
-    return Who(call.user_id, email)
+    if email is not None:
+        return email
+    user_id = call.user_id
+    return email_text(call.properties.get("email") if user_id is None else user_id)
 
 
 def grouped_user(call: Group) -> Who:
@@ -61,10 +66,12 @@ def company_of(context: JsonDict, traits: JsonDict) -> str | None:
     Among the traits: `company.id`, `companyId`, `company_id`, then the first of `companies`. A company that
     the user is said to leave (`remove`) is none of them, wherever else the call names it.
     """
-    described = traits.get("company")
-    # Apart, as few calls have either, and every call comes here.
-    if "companies" in traits or (type(described) is dict and "remove" in described):
-        return next(_companies(context, traits), None)
+    described = None
+    if traits:
+        described = traits.get("company")
+        # Apart, as few calls have either, and every call comes here.
+        if "companies" in traits or (type(described) is dict and "remove" in described):
+            return next(_companies(context, traits), None)
     group_id = context.get("groupId")
     if group_id is None:
         group_id = context.get("group_id")  # documented nowhere, but Segment's own library reads it
