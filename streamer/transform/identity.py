@@ -14,6 +14,10 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _LONGEST_EMAIL = 320
 
 
+_new = tuple.__new__
+"""Of a named tuple without a call of its own `__new__`, which is Python."""
+
+
 class Who(NamedTuple):
     """An enduser's keys; neither known means nobody Planhat could attach anything to."""
 
@@ -34,7 +38,7 @@ def identified_user(call: Identify) -> Who:
     traits = call.traits
     external_id = call.user_id or id_text(traits.get("user_id")) or id_text(traits.get("id"))
     email = email_text(traits.get("email")) or _context_email(call.context) or email_text(external_id)
-    return Who(external_id, email)
+    return _new(Who, (external_id, email))
 
 
 def acting_user(call: Track | Page | Screen) -> Who:
@@ -52,7 +56,7 @@ def acting_email(call: Track | Page | Screen) -> str | None:
     if email is not None:
         return email
     user_id = call.user_id
-    return email_text(call.properties.get("email") if user_id is None else user_id)
+    return email_text(call.properties.get("email")) if user_id is None else email_text(user_id)
 
 
 def grouped_user(call: Group) -> Who:

@@ -6,7 +6,7 @@ Total: whatever a value is, it goes where its rule says, or where it would go wi
 from typing import Any, Final
 
 from streamer.transform.encoding import to_json
-from streamer.transform.fields import name_text, plain_text, put_custom
+from streamer.transform.fields import AS_THEY_ARE, LEGAL_KEYS, name_text, plain_text, put_custom
 from streamer.transform.planhat_fields import Kind
 from streamer.transform.retyping import UNREADABLE, number_of, retyped
 from streamer.transform.trait_rules import (
@@ -42,7 +42,10 @@ def apply_rules(  # noqa: C901, PLR0912 - every event comes through here, and ea
     if rules.joins_others:
         for key, value in traits.items():
             if key not in named:
-                put_custom(others, key, value)
+                if type(value) in AS_THEY_ARE and key in LEGAL_KEYS:
+                    others[key] = value
+                else:
+                    put_custom(others, key, value)
             elif "." in key:
                 steps = rules.all_steps
     else:
