@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from streamer.outcomes import Endpoint, Host
 from streamer.transform.encoding import to_json
 from streamer.transform.operations import (
@@ -150,26 +152,40 @@ def _company(operation: UpsertCompany) -> bytes:
     return to_json(_with_fields({"externalId": operation.external_id}, operation.fields, operation.custom))
 
 
-def _activity(operation: LogActivity) -> bytes:
-    """`POST /analytics/bulk/{tenant}`.
+class _Activity(msgspec.Struct, omit_defaults=True, gc=False):
+    """`POST /analytics/bulk/{tenant}`, in the order in which it is written; what is None is not.
+
+    Most of what is sent are activities, and a declared item costs half of what a dict of it does.
 
     The user's id goes by both names: Planhat's texts of different years say `externalId` and
     `euExtId`, and a wrong one is never answered with an error.
     """
-    spelled: dict[str, Any] = {}
-    if operation.external_id is not None:
-        spelled["externalId"] = operation.external_id
-        spelled["euExtId"] = operation.external_id
-    if operation.email is not None:
-        spelled["email"] = operation.email
-    if operation.company_external_id is not None:
-        spelled["companyExternalId"] = operation.company_external_id
-    spelled["action"] = operation.action
-    if operation.date is not None:
-        spelled["date"] = operation.date
-    spelled["weight"] = operation.weight
-    spelled["info"] = operation.info
-    spelled["source"] = SOURCE
+
+    externalId: str | None = None  # noqa: N815 - as Planhat spells it
+    euExtId: str | None = None  # noqa: N815
+    email: str | None = None
+    companyExternalId: str | None = None  # noqa: N815
+    action: str | None = None
+    date: str | None = None
+    weight: float | None = None
+    info: Mapping[str, Any] | None = None
+    source: str = ""
+
+
+def _activity(operation: LogActivity) -> bytes:
+    """See `_Activity`."""
+    external_id = operation.external_id
+    spelled = _Activity(
+        external_id,
+        external_id,
+        operation.email,
+        operation.company_external_id,
+        operation.action,
+        operation.date,
+        operation.weight,
+        operation.info,
+        SOURCE,
+    )
     return to_json(spelled)
 
 

@@ -124,3 +124,17 @@ def test_nothing_secret_is_shown(endpoint: Endpoint) -> None:
 def test_every_operation_has_its_encoder() -> None:
     """A table takes the place of a match that mypy would hold to all of them."""
     assert set(_ENCODERS) == set(get_args(Operation))
+
+
+def test_an_activity_that_json_cannot_spell_is_written_all_the_same() -> None:
+    """Field by field as any other: only what cannot be is changed."""
+    told = LogActivity("u-\ud800", None, "acme", "", None, 0, {"exact": 2**70, "none": None, "deep": [2.5]})
+    assert json.loads(encode_operation(told)) == {
+        "externalId": "u-?",
+        "euExtId": "u-?",
+        "companyExternalId": "acme",
+        "action": "",
+        "weight": 0,
+        "info": {"exact": str(2**70), "none": None, "deep": [2.5]},
+        "source": "Segment",
+    }
