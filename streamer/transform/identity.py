@@ -37,7 +37,14 @@ def identified_user(call: Identify) -> Who:
     """The user an identify call describes. Ids and e-mail may stand among the traits."""
     traits = call.traits
     external_id = call.user_id or id_text(traits.get("user_id")) or id_text(traits.get("id"))
-    email = email_text(traits.get("email")) or _context_email(call.context) or email_text(external_id)
+    # Asked one after another, since a call of a function for what is not there costs as much as for what is.
+    email = traits.get("email")
+    if email is not None:
+        email = email_text(email)
+    if email is None and "traits" in call.context:
+        email = _context_email(call.context)
+    if email is None and external_id is not None and "@" in external_id:
+        email = email_text(external_id)
     return _new(Who, (external_id, email))
 
 
@@ -85,7 +92,10 @@ def company_of(context: JsonDict, traits: JsonDict) -> str | None:
         return None
     if type(described) is dict and (company := id_text(described.get("id"))) is not None:
         return company
-    return id_text(traits.get("companyId")) or id_text(traits.get("company_id"))
+    company_id, spelled_so = traits.get("companyId"), traits.get("company_id")
+    if company_id is None and spelled_so is None:
+        return None
+    return id_text(company_id) or id_text(spelled_so)
 
 
 def companies_of(context: JsonDict, traits: JsonDict) -> tuple[str, ...]:

@@ -38,16 +38,21 @@ def apply_rules(  # noqa: C901, PLR0912 - every event comes through here, and ea
 
     No metrics: what the traits are of has no external id, without which Planhat takes none.
     """
-    steps, named = rules.steps, rules.named
+    named = rules.named
+    steps: tuple[Step, ...] = ()
     if rules.joins_others:
         for key, value in traits.items():
             if key not in named:
-                if type(value) in AS_THEY_ARE and key in LEGAL_KEYS:
+                kind = type(value)
+                is_leaf = kind in AS_THEY_ARE or (kind is int and value.bit_length() < 64)
+                if is_leaf and key in LEGAL_KEYS:
                     others[key] = value
                 else:
                     put_custom(others, key, value)
             elif "." in key:
                 steps = rules.all_steps
+            elif not steps:
+                steps = rules.steps
     else:
         steps = _put_others(rules, traits, others)
     for step in steps:
