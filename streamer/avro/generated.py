@@ -112,8 +112,7 @@ _TEXT: Final = (
     "        n, p = length(b, p, n)",
     "        q = p + (n >> 1)",
 )
-"""Reads where a text begins and ends. Operators on bits cost Python several times what a table and the
-four rules do."""
+"""Where a text begins and ends. Operators on bits cost Python several times what a table and sums do."""
 
 
 _NESTED_ARRAYS: Final = 2 * (json_text.MAX_DEPTH + 1)

@@ -201,14 +201,19 @@ _TYPES = {name: CallType(name) for name in _BUILDERS}
 _Envelope = tuple[str | None, str | None, str | None, str | None, JsonDict, JsonDict | None]
 
 
-def _envelope(
-    event: JsonDict,
-) -> _Envelope:  # every event comes through here, and each call of a function costs
+def _envelope(event: JsonDict) -> _Envelope:
     """Message id, user id, anonymous id, timestamp, context and integrations of a call that names somebody.
 
-    What nearly all say is taken as it is; functions read the rest.
+    What nearly all say is taken as it is, and functions read the rest: every event comes through here, and a
+    call of a function costs as much as all that is asked of a field.
     """
-    user_id, anonymous_id = _who(event)
+    user_id, anonymous_id = event.get("userId"), event.get("anonymousId")
+    if (
+        type(user_id) is not str
+        or not user_id.strip()
+        or (anonymous_id is not None and (type(anonymous_id) is not str or not anonymous_id.strip()))
+    ):
+        user_id, anonymous_id = _who(event)
     context = event.get("context")
     if type(context) is not dict or "traits" in context or "consent" in context:
         context = _context(event)
@@ -242,14 +247,8 @@ def _event_name(event: JsonDict, name: object) -> str:
 
 
 def _who(event: JsonDict) -> tuple[str | None, str | None]:
-    user_id, anonymous_id = event.get("userId"), event.get("anonymousId")
-    # Text that is not blank is its own id, and nearly all of them are.
-    if user_id is not None and (type(user_id) is not str or not user_id or user_id.isspace()):
-        user_id = _id(user_id, "userId")
-    if anonymous_id is not None:
-        if type(anonymous_id) is not str or not anonymous_id or anonymous_id.isspace():
-            anonymous_id = _id(anonymous_id, "anonymousId")
-    elif user_id is None:
+    user_id, anonymous_id = _optional_id(event, "userId"), _optional_id(event, "anonymousId")
+    if user_id is None and anonymous_id is None:
         raise InvalidEvent(InvalidReason.NO_USER_ANON_ID, "userId, anonymousId")
     return user_id, anonymous_id
 
