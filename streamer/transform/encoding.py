@@ -23,9 +23,9 @@ def to_json(value: object) -> bytes:
         return _encode(json_ready(_spelled(value) if isinstance(value, msgspec.Struct) else value))
 
 
-def _spelled(item: msgspec.Struct) -> dict[str, object]:
+def _spelled(value: msgspec.Struct) -> dict[str, object]:
     """As an object what is declared with None for what is absent, and not written then."""
-    return {name: part for name, part in msgspec.structs.asdict(item).items() if part is not None}
+    return {name: part for name, part in msgspec.structs.asdict(value).items() if part is not None}
 
 
 def json_ready(value: object, depth: int = 0) -> object:
