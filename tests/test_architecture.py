@@ -49,6 +49,7 @@ BANNED = {
 
 FOREIGN = {
     ("streamer/transform/operations.py", "info"): "the field of Planhat's activity",
+    ("streamer/planhat/requests.py", "info"): "the same, as it is written",
     ("streamer/config/values.py", "INFO"): "the log level",
     ("streamer/logs/events.py", "INFO"): "the log level",
     ("streamer/standins/planhat/rows.py", "info"): "the field of Planhat's activity",
