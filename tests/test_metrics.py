@@ -55,6 +55,7 @@ from streamer.outcomes import (
 from streamer.records import Record, TopicPartition
 from streamer.tracing import Dropped
 from streamer.transform.operations import UpsertCompany
+from tests.engine.fakes import Ended
 
 RECORD = Record("segment.events", 0, 7, 0, None, None)
 
@@ -182,11 +183,13 @@ def test_counts_are_what_was_told() -> None:
     subject: Metrics = metrics()
     observer: Observer = subject
     observer.polled(500, 3)
-    observer.settled(RECORD, CallType.TRACK, Fate.DELIVERED, "", 0.2)
-    observer.settled(RECORD, CallType.TRACK, Fate.DELIVERED, "", 100_000.0)
-    observer.settled(RECORD, CallType.IDENTIFY, Fate.SKIPPED, SkipReason.CONSENT, None)
-    observer.settled(RECORD, CallType.UNKNOWN, Fate.DEAD_LETTERED, InvalidReason.NOT_AVRO, -5.0)
-    observer.settled(RECORD, CallType.PAGE, Fate.RELEASED, "", 9.0)
+    observer.settled([Ended(RECORD, CallType.TRACK, Fate.DELIVERED)], 0.2)
+    observer.settled([Ended(RECORD, CallType.TRACK, Fate.DELIVERED)], 100_000.0)
+    observer.settled(
+        [Ended(RECORD._replace(timestamp_ms=-1), CallType.IDENTIFY, Fate.SKIPPED, SkipReason.CONSENT)], NOW
+    )
+    observer.settled([Ended(RECORD, CallType.UNKNOWN, Fate.DEAD_LETTERED, InvalidReason.NOT_AVRO)], -5.0)
+    observer.settled([Ended(RECORD, CallType.PAGE, Fate.RELEASED)], 9.0)
     observer.operations_made(Endpoint.ACTIVITIES, 4)
     observer.operations_done(Endpoint.ACTIVITIES, OperationFate.DELIVERED, 3)
     observer.retried(Endpoint.COMPANIES, TransientReason.THROTTLED, 50)
@@ -334,8 +337,12 @@ def test_what_is_not_known_yet_is_absent_not_zero() -> None:
 def test_no_label_value_lies_outside_its_closed_set() -> None:
     """Whatever is told, labels take words of the catalogue only; strangers count as unknown."""
     subject = metrics()
-    subject.settled(RECORD, CallType.TRACK, Fate.SKIPPED, "u@example.com", None)
-    subject.settled(RECORD, CallType.TRACK, Fate.DEAD_LETTERED, "u@example.com", None)
+    subject.settled(
+        [Ended(RECORD._replace(timestamp_ms=-1), CallType.TRACK, Fate.SKIPPED, "u@example.com")], NOW
+    )
+    subject.settled(
+        [Ended(RECORD._replace(timestamp_ms=-1), CallType.TRACK, Fate.DEAD_LETTERED, "u@example.com")], NOW
+    )
     subject.retried(Endpoint.COMPANIES, "u@example.com", 1)
     subject.rebalanced("u@example.com", (), 0, is_committed=True)
     subject.paused("u@example.com")
@@ -374,7 +381,7 @@ def test_scrapes_beside_a_busy_owner_are_sound() -> None:
     for thread in threads:
         thread.start()
     for turn in range(4000):
-        subject.settled(RECORD, CallType.TRACK, Fate.DELIVERED, "", turn % 90)
+        subject.settled([Ended(RECORD, CallType.TRACK, Fate.DELIVERED)], turn % 90)
         subject.polled(1, 0)
         if turn % 50 == 0:
             subject.delivered(a_delivery(Answered((Verdict.ACCEPTED,))))

@@ -19,7 +19,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 EVENTS = ("json_text", "moments", "parse", "values")
 """Of events/. The rest of it, and transform/, is left to Python, which takes a stranger's value for what it
 is: compiled code holds it to what the annotation says."""
-INTERPRETED = frozenset({"__init__", "intake", "ports", "settled"})
+INTERPRETED = frozenset({"__init__", "interpreted", "ports", "settled"})
 """Of engine/, which is compiled else: what calls readers and transform, protocols, and a module on which
 mypyc 2.4 fails (a function inside a method of a named tuple)."""
 

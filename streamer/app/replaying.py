@@ -21,15 +21,14 @@ from streamer.app.verifying import ends_start, probe_planhat, refused
 from streamer.config import Settings
 from streamer.engine.limits import Limits
 from streamer.engine.loop import Streamer
+from streamer.engine.ports import Finished
 from streamer.kafka.letter_journal import LetterJournal
 from streamer.kafka.replay_group import ReplayGroup
 from streamer.letters import journal
 from streamer.letters.replay_source import Doors, ReplaySource
 from streamer.logs import LogObserver, Observers
-from streamer.outcomes import CallType, Fate
 from streamer.planhat.requests import encode_operation
 from streamer.planhat.sink import MakeDelivery
-from streamer.records import Record
 
 GROUP_SUFFIX: Final = ".replay"
 
@@ -184,18 +183,9 @@ class ReplayObserver(Observers):
         super().__init__(LogObserver())
         self._source = source
 
-    def settled(
-        self,
-        record: Record,
-        call: CallType,
-        fate: Fate,
-        reason: str,
-        latency_seconds: float | None,
-        *,
-        was_sent: bool = True,
-    ) -> None:
+    def settled(self, records: Sequence[Finished], time: float) -> None:
         """For the books alone: the log would speak of a new dead letter."""
-        self._source.settled(record, call, fate, reason, latency_seconds, was_sent=was_sent)
+        self._source.settled(records)
 
 
 def _engine(

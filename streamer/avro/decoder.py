@@ -18,6 +18,7 @@ DEFAULT_MAX_BYTES = 1024 * 1024
 _JSON_START = ord("{")
 _CONFLUENT_START = framing.CONFLUENT_MAGIC[0]
 _SINGLE_OBJECT_START = framing.SINGLE_OBJECT_MAGIC[0]
+_SINGLE_OBJECT_BYTES = framing.SINGLE_OBJECT_HEADER_BYTES
 _BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
 """A byte-order mark and white space: harmless before JSON, and the start of nothing else we know."""
 
@@ -80,13 +81,14 @@ class Decoder:
         if not value:
             raise InvalidEvent(InvalidReason.NOT_AVRO, "empty")
         start = value[0]
-        if start == _SINGLE_OBJECT_START and value.startswith(framing.SINGLE_OBJECT_MAGIC):
-            header = value[: framing.SINGLE_OBJECT_HEADER_BYTES]
+        if start == _SINGLE_OBJECT_START:
+            header = value[:_SINGLE_OBJECT_BYTES]
             way = self._ways.get(header)
-            if way is None:
+            if way is None and value.startswith(framing.SINGLE_OBJECT_MAGIC):
                 way = self._ways[header] = self._single_object_way(header)
-            read, schema_id = way
-            return Decoded(read(value, framing.SINGLE_OBJECT_HEADER_BYTES), schema_id)
+            if way is not None:
+                read, schema_id = way
+                return Decoded(read(value, _SINGLE_OBJECT_BYTES), schema_id)
         if start == _CONFLUENT_START:
             return self._decode_confluent(value)
         if start != _JSON_START:

@@ -12,10 +12,10 @@ from streamer.engine.dispatch import Dice, Dispatch, Flight
 from streamer.engine.endings import Endings
 from streamer.engine.hold import Hold
 from streamer.engine.lanes import Ticket
-from streamer.engine.ledger import Entry
 from streamer.engine.limits import Limits
 from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Clock, Delivery, HoldReason, Observer
+from streamer.engine.settlement import Settlement
 from streamer.engine.suspects import Suspects, park
 from streamer.outcomes import (
     Answer,
@@ -48,7 +48,7 @@ _ACCEPTED: Final = Verdict.ACCEPTED
 
 
 class Answers:
-    """Applies deliveries. `settled` is called with a record when its last operation is answered for."""
+    """Applies deliveries."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Answers:
         observer: Observer,
         clock: Clock,
         dice: Dice,
-        settled: Callable[[Entry], None],
+        settlement: Settlement,
         enter_hold: Callable[[HoldReason, Endpoint], None],
         hold: Hold,
     ) -> None:
@@ -67,7 +67,7 @@ class Answers:
         self._dice = dice
         self._enter_hold = enter_hold
         self._hold = hold
-        self._endings = Endings(dispatch, observer, clock, settled)
+        self._endings = Endings(dispatch, observer, clock, settlement)
         self.suspects = Suspects(limits, self._endings, dice, enter_hold)
 
     def apply(self, delivery: Delivery, now: float) -> bool:
@@ -142,10 +142,19 @@ class Answers:
             self._dispatch.put_back(outbox, kind, self._endings.ours(flight, now), now)
             self._enter_hold(HoldReason.EVERYTHING_REFUSED, outbox.endpoint)
             return False
+        accepted: list[Ticket] = []
         if Verdict.ACCEPTED in verdicts:
             self.suspects.accepted(outbox.endpoint, verdicts.count(Verdict.ACCEPTED), now)
         for ticket, verdict in zip(flight.tickets, verdicts, strict=True):
+            if verdict is _ACCEPTED:
+                self.suspects.acquitted(ticket)
+                accepted.append(ticket)
+                continue
+            if accepted:
+                self._endings.deliver(accepted, now)
+                accepted = []
             self._judge(outbox, ticket, verdict, len(verdicts), now, is_all=is_all)
+        self._endings.deliver(accepted, now)
         if flight.kind is Kind.ISOLATE:
             self.suspects.answered(outbox, is_refused=False, now=now)
         return True
@@ -255,18 +264,15 @@ class Answers:
         if flight.kind is Kind.ISOLATE:
             outbox.isolations[0].unanswered()
 
-    # --- one operation ----------------------------------------------------------------------------
+    # --- one operation that was not accepted -------------------------------------------------------
 
     def _judge(
         self, outbox: Outbox, ticket: Ticket, verdict: Verdict, sent: int, now: float, *, is_all: bool
     ) -> None:
         told = len(ticket.told)
-        if verdict is _ACCEPTED:
-            self.suspects.acquitted(ticket)
-            self._endings.deliver(ticket, now)
-        elif self._endings.goes_back(ticket, now):
+        if self._endings.goes_back(ticket, now):
             return
-        elif len(ticket.told) < told:
+        if len(ticket.told) < told:
             self._dispatch.resend(ticket, now)  # it was refused with what went back: perhaps for that
         elif verdict is Verdict.REFUSED:
             self.suspects.refused_by_name(outbox, ticket, sent, now, is_all=is_all)

@@ -44,6 +44,9 @@ class Window:
 
     def judge(self, *, is_bad: bool) -> None:
         """One more record."""
+        if not is_bad and not self._bad:
+            self._judged += 1  # its place says so already
+            return
         place = self._judged % len(self._bad_places)
         self._bad += is_bad - self._bad_places[place]
         self._bad_places[place] = is_bad
@@ -104,14 +107,14 @@ class Cohorts:
             self._cohorts[0].judged += oldest.judged
             self._cohorts[0].bad += oldest.bad
 
-    def judge(self, read_at: float, *, is_bad: bool) -> None:
-        """One more record is answered for."""
+    def judge(self, read_at: float, count: int = 1, *, is_bad: bool) -> None:
+        """So many more records, read together, are answered for."""
         cohort = self._cohorts[-1]
         if read_at < cohort.since:
             cohort = self._cohort_of(read_at)
-        cohort.judged += 1
-        cohort.bad += is_bad
-        self._judged += 1
+        cohort.judged += count
+        cohort.bad += count * is_bad
+        self._judged += count
         self._is_new = True
 
     def _cohort_of(self, read_at: float) -> Cohort:

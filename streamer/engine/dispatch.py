@@ -1,10 +1,10 @@
 """Dispatch: operations get their place in line, and requests go out when quota, gates and lanes allow."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from streamer.engine.conservation import Conservation
 from streamer.engine.forecast import Loads
 from streamer.engine.lanes import Lanes, Part, Place, Ticket
 from streamer.engine.ledger import Entry
@@ -16,7 +16,6 @@ from streamer.engine.quota import Quota
 from streamer.engine.revived import Revived
 from streamer.engine.turns import Turns
 from streamer.engine.unchanged import Unchanged
-from streamer.errors import LedgerError
 from streamer.outcomes import Endpoint
 from streamer.records import Record
 from streamer.transform.operations import Operation, calls_of, outline
@@ -70,12 +69,7 @@ class Dispatch:
         self.flights: dict[int, Flight] = {}
         self._numbers = count(1)
         self._arrivals = count(1)
-        self._made = dict.fromkeys(Endpoint, 0)
-        self._done: Counter[tuple[Endpoint, OperationFate]] = Counter()
-        self._told_made, self._told_done = self._made.copy(), self._done.copy()
-        """As far as the observer knows."""
-        self._fenced = 0
-        """Tickets still under way whose partition is no longer ours; already counted as released."""
+        self.operations = Conservation(observer, self.loads)
 
     # --- in ---------------------------------------------------------------------------------------
 
@@ -93,7 +87,7 @@ class Dispatch:
                 kept = outline(operation)
                 size *= 2 if kept is operation else 1
             entry.book.grow(entry, size)
-            self._made[endpoint] += 1
+            self.operations.made[endpoint] += 1
             if host is None:
                 ticket = Ticket(next(self._arrivals), kept, encoded, entry, keys)
                 entry.parts.append(ticket.parts[0])
@@ -104,19 +98,6 @@ class Dispatch:
                 if host.place is Place.READY:
                     self.outboxes[endpoint].pool.resized(len(encoded))
         return bool(entry.parts)
-
-    def tell(self) -> None:
-        """Tell the observer, and the forecast, of the operations made and done since the last time."""
-        for endpoint, made in self._made.items():
-            if count := made - self._told_made[endpoint]:
-                self._told_made[endpoint] = made
-                self._observer.operations_made(endpoint, count)
-                if endpoint.is_metered:
-                    self.loads.made(count)
-        for kind, done in self._done.items():
-            if count := done - self._told_done[kind]:
-                self._told_done[kind] = done
-                self._observer.operations_done(*kind, count)
 
     def _open_to(self, operation: Operation, keys: tuple[str, ...], size_bytes: int) -> Ticket | None:
         """The ticket that this upsert may be told with, if there is room on it."""
@@ -227,7 +208,7 @@ class Dispatch:
         endpoint = outbox.endpoint
         if endpoint is Endpoint.ENDUSERS:
             self._revive(tickets, outbox.bulk.size_bytes)
-        operations, items = zip(*map(self._said, tickets), strict=True)
+        operations, items = self._said(tickets)
         origin = origin_of(kind, tickets) if self._limits.tells_origin else None
         batch = Batch(number, endpoint, operations, items, origin)
         if not self._sink.submit(batch):
@@ -257,13 +238,20 @@ class Dispatch:
             ticket.under = kept if kept is not None and kept.size_bytes <= room else None
             room -= 0 if ticket.under is None else ticket.under.size_bytes
 
-    def _said(self, ticket: Ticket) -> tuple[Operation, bytes]:
-        """What it tells, and the bytes of that."""
-        if ticket.is_as_encoded:
-            part, ticket.said = ticket.parts[0], None
-            return part.operation, part.encoded
-        operation = ticket.said = ticket.operation
-        return operation, self._encode(operation)
+    def _said(self, tickets: list[Ticket]) -> tuple[tuple[Operation, ...], tuple[bytes, ...]]:
+        """What they tell, and the bytes of that."""
+        operations: list[Operation] = []
+        items: list[bytes] = []
+        for ticket in tickets:
+            if ticket.is_as_encoded:
+                part, ticket.said = ticket.parts[0], None
+                operations.append(part.operation)
+                items.append(part.encoded)
+            else:
+                operation = ticket.said = ticket.operation
+                operations.append(operation)
+                items.append(self._encode(operation))
+        return tuple(operations), tuple(items)
 
     def landed(self, number: int) -> Flight:
         """The answer of a request is here."""
@@ -295,22 +283,31 @@ class Dispatch:
         is_all = len(parts) == len(ticket.parts)
         if not is_all:
             self.lanes.drop(parts)
-        fenced = 0
-        for part in parts:
-            if part.entry.book.is_closed:
-                fenced += 1
-            else:
-                part.entry.parts.remove(part)
-        self._done[ticket.endpoint, fate] += len(parts) - fenced
-        if fenced:
-            self._fenced -= fenced
-            self._observer.fenced(fenced)
+        self._take_out(ticket.endpoint, parts, fate)
         if is_all:
-            if freed := self.lanes.finish(ticket):
-                self._free(freed, now)
+            self._free(self.lanes.finish((ticket,)), now)
             ticket.parts = []
         elif ticket.is_apart:
             self.resend(ticket, now)
+
+    def finish_whole(self, tickets: list[Ticket], fate: OperationFate, now: float) -> list[Part]:
+        """`finish`, of all that several tickets of one endpoint carry, which is returned."""
+        parts = [part for ticket in tickets for part in ticket.parts]
+        self._take_out(tickets[0].endpoint, parts, fate)
+        self._free(self.lanes.finish(tickets), now)
+        for ticket in tickets:
+            ticket.parts = []
+        return parts
+
+    def _take_out(self, endpoint: Endpoint, parts: list[Part], fate: OperationFate) -> None:
+        fenced = 0
+        for part in parts:
+            entry = part.entry
+            if entry.book.is_closed:
+                fenced += 1
+            else:
+                entry.parts.remove(part)
+        self.operations.done(endpoint, fate, len(parts) - fenced, fenced)
 
     def take_apart(self, ticket: Ticket, now: float, *, is_suspect: bool = False) -> None:
         """What was told as one was not accepted: its parts are told one by one."""
@@ -344,9 +341,9 @@ class Dispatch:
             elif is_ready:
                 pool.resized(ticket.size_bytes - before)
             part.entry.parts.remove(part)
-            self._done[ticket.endpoint, fate] += 1
+            self.operations.done(ticket.endpoint, fate, 1)
         self._free(self.lanes.withdraw(empty), now)
-        self.tell()
+        self.operations.tell()
 
     def fence(self, part: Part) -> None:
         """Its partition is gone while it is under way: whatever is answered will count for nothing.
@@ -355,20 +352,12 @@ class Dispatch:
         the same object, read in a newer epoch, cannot overtake it.
         """
         part.entry.parts.remove(part)
-        self._done[part.ticket.endpoint, OperationFate.RELEASED] += 1
-        self._fenced += 1
-        self.tell()
+        self.operations.fence(part.ticket.endpoint)
+        self.operations.tell()
 
     def _free(self, tickets: Iterable[Ticket], now: float) -> None:
         for ticket in tickets:
             self.outboxes[ticket.endpoint].pool.add(ticket, now)
-
-    def waiting(self) -> dict[Endpoint, int]:
-        """Operations made and not finished with, by endpoint."""
-        waiting = self._made.copy()
-        for (endpoint, _), done in self._done.items():
-            waiting[endpoint] -= done
-        return waiting
 
     def in_trouble(self) -> list[tuple[Ticket, Kind]]:
         """Every ticket that is set aside, or on its way once more, of all endpoints; and as what it travels.
@@ -389,11 +378,8 @@ class Dispatch:
         return any(outbox.gate.failures for outbox in self.outboxes.values())
 
     def check(self) -> None:
-        """Raise LedgerError unless made = delivered + refused + unsaved + released + waiting."""
-        waiting = self.lanes.size - self._fenced
-        made, done = sum(self._made.values()), sum(self._done.values())
-        if made != done + waiting:
-            raise LedgerError(f"{made} operations made, {done} done and {waiting} waiting.")
+        """Raise LedgerError where an operation was lost, or counted twice."""
+        self.operations.check(self.lanes.size)
 
 
 Dice = Callable[[], float]

@@ -11,7 +11,7 @@ released with its partition, the copy goes out after all, and writes an older st
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Final
 
@@ -81,33 +81,32 @@ class Duplicates:
         original.copies.append(entry)
         return Meeting.WAITS
 
-    def settled(self, entry: Entry, now: float) -> list[Entry]:
-        """A record's fate is final; the copies that waited for it get the same, and are returned.
+    def settled(self, entries: Sequence[Entry], now: float) -> list[Entry]:
+        """The fates of records are final; the copies that waited for them get the same, and are returned.
 
         Of a copy of something delivered or skipped there is nothing left to do. Dead letters are not
         remembered: whoever mends the event and publishes it again under its id wants it delivered.
         """
-        key, copies = entry.id_key, entry.copies
-        if key is None:
-            return []
-        del entry.book.originals[key]
-        if entry.fate <= SKIPPED:
-            self._remember(key, _place(entry), now)
-        if copies is None:
-            return []
-        entry.copies = None
-        for copy in copies:
-            _take_outcome(copy, entry)
-        return copies
-
-    def _remember(self, key: int, place: int, now: float) -> None:
-        if key in self._known:
-            return  # its copy was under way in another partition
-        self._known[key] = place
-        self._order.append(key)
-        self._settled_at.append(now)
-        if len(self._order) > self._most:
+        known = self._known
+        found: list[Entry] = []
+        for entry in entries:
+            key = entry.id_key
+            if key is None:
+                continue
+            del entry.book.originals[key]
+            # Known already where its copy was under way in another partition.
+            if entry.fate <= SKIPPED and key not in known:
+                known[key] = _place(entry)
+                self._order.append(key)
+                self._settled_at.append(now)
+            if entry.copies is not None:
+                for copy in entry.copies:
+                    _take_outcome(copy, entry)
+                found += entry.copies
+                entry.copies = None
+        while len(self._order) > self._most:
             self._forget_first()
+        return found
 
     def _forget_old(self, now: float) -> None:
         settled_at = self._settled_at

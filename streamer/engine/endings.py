@@ -1,6 +1,5 @@
 """How an operation's way ends, or starts over: delivered, refused, skipped, tried again, given back."""
 
-from collections.abc import Callable
 from typing import Final
 
 from streamer.engine.dispatch import Dispatch, Flight
@@ -8,36 +7,67 @@ from streamer.engine.lanes import Part, Ticket
 from streamer.engine.ledger import Entry
 from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Clock, Observer, OperationFate
+from streamer.engine.settlement import Settlement
 from streamer.outcomes import Endpoint, Fate, InvalidReason, SkipReason
 from streamer.transform.operations import MetricModel, PushMetric, overwrites
 
 # Bound once: a member looked up on its class costs a call of a function in Python 3.11.
 _ENDUSERS: Final = Endpoint.ENDUSERS
+_SEGMENT: Final = Endpoint.SEGMENT
 _DELIVERED: Final = OperationFate.DELIVERED
 
 
 class Endings:
-    """`settled` is called with a record when its last operation is answered for."""
+    """What follows for the records, too."""
 
-    def __init__(
-        self, dispatch: Dispatch, observer: Observer, clock: Clock, settled: Callable[[Entry], None]
-    ) -> None:
+    def __init__(self, dispatch: Dispatch, observer: Observer, clock: Clock, settlement: Settlement) -> None:
         self._dispatch = dispatch
         self._observer = observer
         self._clock = clock
-        self._settled = settled
+        self._settlement = settlement
 
-    def deliver(self, ticket: Ticket, now: float) -> None:
-        """Planhat has it: every record it told of is delivered."""
-        told = ticket.told if ticket.is_apart else ticket.parts
-        if ticket.endpoint is _ENDUSERS:
-            self._dispatch.unchanged.accepted(ticket, now)
+    def deliver(self, tickets: list[Ticket], now: float) -> None:
+        """Planhat has what these told, in one request: every record of theirs is delivered."""
+        if not tickets:
+            return
+        endpoint = tickets[0].endpoint
+        if endpoint is _ENDUSERS:
+            self._learn(tickets, now)
+        if endpoint.is_upsert:
+            apart = [ticket for ticket in tickets if ticket.is_apart]
+            for ticket in apart:
+                self._finish(ticket, ticket.told, _DELIVERED, now)
+            tickets = [ticket for ticket in tickets if not ticket.is_apart] if apart else tickets
+        if tickets:
+            self._deliver_whole(endpoint, tickets, now)
+
+    def _learn(self, tickets: list[Ticket], now: float) -> None:
+        unchanged, revived = self._dispatch.unchanged, self._dispatch.revived
+        for ticket in tickets:
+            unchanged.accepted(ticket, now)
             if ticket.under is not None:
                 self._observer.revived(ticket.under.operations)
-            self._dispatch.revived.forget(ticket.keys)
-        if len(told) > 1:
-            self._observer.coalesced(ticket.endpoint, len(told) - 1)
-        self._finish(ticket, told, _DELIVERED, now)
+            revived.forget(ticket.keys)
+
+    def _deliver_whole(self, endpoint: Endpoint, tickets: list[Ticket], now: float) -> None:
+        if endpoint is _SEGMENT or endpoint.changes_objects:
+            for ticket in tickets:
+                # One for all: what is told as one is of one kind, and only a forwarded call must be asked.
+                if overwrites(ticket.parts[0].operation):
+                    for part in ticket.parts:
+                        part.entry.upserted += ticket.keys
+        parts = self._dispatch.finish_whole(tickets, _DELIVERED, now)
+        if len(parts) > len(tickets):
+            self._observer.coalesced(endpoint, len(parts) - len(tickets))
+        ended = []
+        for entry in dict.fromkeys([part.entry for part in parts]):
+            if entry.book.is_closed:
+                continue
+            if not entry.parts:
+                ended.append(entry)
+            elif entry.upserted:
+                entry.book.would_overwrite(entry)
+        self._settlement.delivered(ended)
 
     def refuse(self, ticket: Ticket, reason: InvalidReason, now: float, *, is_suspect: bool = False) -> None:
         """Planhat will never take it: its record becomes a dead letter.
@@ -112,7 +142,7 @@ class Endings:
             if does_overwrite:
                 entry.upserted += ticket.keys
             if not entry.parts:
-                self._settled(entry)
+                self._settlement.answered(entry)
             elif entry.upserted:
                 entry.book.would_overwrite(entry)
 

@@ -54,12 +54,14 @@ class Handover:
         for book in books:
             book.is_draining = True
         self._give_back_unsent(books)
+        self._streamer.tell()
         is_committed = False
         if change != "lost":
             self._wait(books, deadline - 2 * self._limits.commit_floor_seconds)
             is_committed = self._commit(books, deadline - self._limits.commit_floor_seconds)
         for book in books:
             self._close(book)
+        self._streamer.tell()
         released = sum(book.settled[Fate.RELEASED] for book in books)
         self._streamer.forget(partitions)
         self._observer.rebalanced(change, partitions, released, is_committed=is_committed)
@@ -74,7 +76,7 @@ class Handover:
             if id(entry) in touched or not is_under_way:
                 entry.worsen(Fate.RELEASED, "")
             if not is_under_way:
-                self._streamer.settle(entry)
+                self._streamer.settlement.settle((entry,))
 
     def _is_under_way(self, entry: Entry) -> bool:
         """Waiting for an answer of Planhat, or for the receipt of a letter."""
@@ -122,5 +124,5 @@ class Handover:
             for part in list(entry.parts):
                 self._streamer.dispatch.fence(part)
             entry.worsen(Fate.RELEASED, "")
-            self._streamer.settle(entry)
+            self._streamer.settlement.settle((entry,))
         self._streamer.ledger.close_book(book.source)

@@ -1,22 +1,19 @@
 """Intake: records become entries in their books, and calls become operations in line.
 
-What a record says (decode, parse, transform) is a function of the record alone. A record whose
-schema is not known yet parks its partition, and no other, until the registry has answered.
+A record whose schema is not known yet parks its partition, and no other, until the registry has answered.
 """
 
 from collections import deque
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from streamer.engine.duplicates import Meeting
+from streamer.engine.interpreted import Interpreted, interpret
 from streamer.engine.ledger import Entry
 from streamer.engine.ports import AwaitingSchema, Decoder, Observer
-from streamer.errors import InvalidEvent, LedgerError
-from streamer.events.parse import call_type_of, parse
-from streamer.outcomes import CallType, Fate, InvalidReason, SkipReason
+from streamer.errors import LedgerError
+from streamer.outcomes import Fate, InvalidReason, SkipReason
 from streamer.records import Record, TopicPartition
-from streamer.transform import Skipped, told_of
-from streamer.transform.operations import Operation
 from streamer.transform.rules import Rules
 
 if TYPE_CHECKING:
@@ -24,53 +21,8 @@ if TYPE_CHECKING:
 
 
 # Bound once: a member looked up on its class costs a call of a function in Python 3.11.
-_UNKNOWN: Final = CallType.UNKNOWN
 _WAITS: Final = Meeting.WAITS
 _KNOWN: Final = Meeting.KNOWN
-
-
-class Interpreted(NamedTuple):
-    """What a record says: operations, or the reason there are none."""
-
-    call: CallType
-    schema_id: str | None = None
-    operations: tuple[Operation, ...] = ()
-    skipped: SkipReason | None = None
-    invalid: InvalidReason | None = None
-    detail: str = ""
-    message_id: str | None = None
-    error: Exception | None = None
-    """What our own code raised, where it did: the record is invalid as `internal`."""
-
-    def __repr__(self) -> str:
-        # Not the error's text, nor what comes of people: an operation shows its ids alone.
-        return f"<Interpreted {self.call} {self.operations} {self.skipped or self.invalid or ''}>"
-
-
-def interpret(record: Record, decoder: Decoder, rules: Rules) -> Interpreted | AwaitingSchema:
-    """What this record asks for. Total: a failure of our own code is an answer too."""
-    if record.value is None:
-        return Interpreted(CallType.UNKNOWN, skipped=SkipReason.TOMBSTONE)
-    call_type = _UNKNOWN
-    schema_id = None
-    try:
-        decoded = decoder.decode(record.value)
-        if isinstance(decoded, AwaitingSchema):
-            return decoded
-        schema_id = decoded.schema_id
-        # Before it is parsed: what is wrong with a track call is counted with the track calls.
-        call_type = call_type_of(decoded.value)
-        call = parse(decoded.value)
-        result = told_of(call, decoded.value, rules)
-    except InvalidEvent as invalid:
-        return Interpreted(call_type, schema_id, invalid=invalid.reason, detail=invalid.detail)
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 - one record's bug must not stop the others
-        return Interpreted(call_type, schema_id, invalid=InvalidReason.INTERNAL, error=error)
-    if isinstance(result, Skipped):
-        return Interpreted(call_type, schema_id, skipped=result.reason)
-    return Interpreted(call_type, schema_id, result.operations, None, None, "", call.message_id)
 
 
 class Intake:
@@ -81,6 +33,10 @@ class Intake:
         self._rules = rules
         self._decoder = decoder
         self._observer = observer
+        self._settle = streamer.settlement.settle
+        self._meet = streamer.duplicates.meet
+        self._line_up = streamer.dispatch.enter
+        self._judge = streamer.letters.guard.reading.judge
         self._parked: dict[TopicPartition, deque[Entry]] = {}
         """Entries of a partition from one whose schema is being asked for."""
 
@@ -102,7 +58,7 @@ class Intake:
             entry = book.track(record, now)
             if book.before.end and book.before.has(record.offset):
                 entry.worsen(Fate.SKIPPED, SkipReason.SETTLED_BEFORE)
-                self._streamer.settle(entry)
+                self._settle((entry,))
                 continue
             parked = self._parked.get(source)
             if parked is not None:
@@ -111,7 +67,6 @@ class Intake:
                 self._parked[source] = deque([entry])
         if tracked:
             self._observer.polled(tracked, null_keys)
-        self._streamer.dispatch.tell()
 
     def waiting_longer_than(self, most: int) -> set[TopicPartition]:
         """Partitions with more than `most` records behind an awaited schema."""
@@ -136,12 +91,12 @@ class Intake:
             return False
         entry.call = result.call
         entry.schema_id = result.schema_id
-        self._streamer.letters.guard.reading.judge(is_bad=result.invalid is not None)
+        self._judge(is_bad=result.invalid is not None)
         if result.operations:
             self._enter(entry, result, now)
         elif result.skipped is not None:
             entry.worsen(Fate.SKIPPED, result.skipped)
-            self._streamer.settle(entry)
+            self._settle((entry,))
         elif result.invalid is not None:
             self._invalid(entry, result.invalid, result)
         else:
@@ -149,16 +104,16 @@ class Intake:
         return True
 
     def _enter(self, entry: Entry, result: Interpreted, now: float) -> None:
-        meeting = self._streamer.duplicates.meet(entry, result.message_id, now, result.operations)
+        meeting = self._meet(entry, result.message_id, now, result.operations)
         if meeting is _WAITS:
             return
         if meeting is _KNOWN:
             entry.worsen(Fate.SKIPPED, SkipReason.DUPLICATE)
-        elif self._streamer.dispatch.enter(entry, result.operations, now):
+        elif self._line_up(entry, result.operations, now):
             return
         else:
             entry.worsen(Fate.SKIPPED, SkipReason.UNCHANGED)
-        self._streamer.settle(entry)
+        self._settle((entry,))
 
     def _invalid(self, entry: Entry, reason: InvalidReason, result: Interpreted) -> None:
         if result.error is not None:

@@ -216,8 +216,12 @@ class Ticket:
     @property
     def is_as_encoded(self) -> bool:
         """One operation, told in the words in which it came."""
-        is_one = (self.is_apart or len(self.parts) == 1) and self.under is None
-        return is_one and not self.is_named and self.company_instead is None
+        return (
+            (len(self.parts) == 1 or self.is_apart)
+            and self.under is None
+            and not self.is_named
+            and self.company_instead is None
+        )
 
     def __repr__(self) -> str:
         parts, waits_for = len(self.parts), len(self.waits_for)
@@ -308,25 +312,29 @@ class Lanes:
         self.size -= len(parts)
         parts[0].ticket.drop(parts)
 
-    def finish(self, ticket: Ticket) -> list[Ticket]:
-        """The ticket is answered for good: whoever waited for nothing else may go.
+    def finish(self, tickets: Iterable[Ticket]) -> list[Ticket]:
+        """These are answered for good, in this order: whoever waited for nothing else may go.
 
-        Told in one request with an earlier one that stays in line, it leaves that to those behind it.
+        Told in one request with an earlier one that stays in line, a ticket leaves that to those behind it.
         """
-        if ticket.waits_for:
-            return self.withdraw([ticket])
-        self.size -= len(ticket.parts)
-        ticket.place = _DONE
-        tails = self._changes if ticket.endpoint.changes_objects else self._others[ticket.endpoint]
-        for key in ticket.keys:
-            if tails.get(key) is ticket:
-                del tails[key]
-        freed = []
-        for follower in ticket.followers:
-            follower.waits_for.remove(ticket)
-            if not follower.waits_for and follower.place is _WAITING:
-                freed.append(follower)
-        ticket.followers = {}
+        freed: list[Ticket] = []
+        for ticket in tickets:
+            if ticket.waits_for:
+                freed += self.withdraw((ticket,))
+                continue
+            self.size -= len(ticket.parts)
+            ticket.place = _DONE
+            tails = self._changes if ticket.endpoint.changes_objects else self._others[ticket.endpoint]
+            for key in ticket.keys:
+                if tails.get(key) is ticket:
+                    del tails[key]
+            if not ticket.followers:
+                continue
+            for follower in ticket.followers:
+                follower.waits_for.remove(ticket)
+                if not follower.waits_for and follower.place is _WAITING:
+                    freed.append(follower)
+            ticket.followers = {}
         return freed
 
     def withdraw(self, tickets: Iterable[Ticket]) -> list[Ticket]:

@@ -10,7 +10,7 @@ polled = delivered + skipped + dead-lettered + released + in flight.
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from streamer.engine.settled import NOTHING, Settled
@@ -254,22 +254,31 @@ class Book:
 
     def settle(self, entry: Entry) -> bool:
         """The record is finished with, as `entry.fate` says. A closed book stays as it is: False."""
+        return bool(self.settle_all((entry,)))
+
+    def settle_all(self, entries: Iterable[Entry]) -> Sequence[Entry]:
+        """`settle`, of records of this book that come together; returns them, or none where it is closed."""
         if self.is_closed:
-            return False
-        offset = entry.record.offset
-        if self._open.pop(offset, None) is not entry:
-            raise LedgerError(f"{self}: offset {offset} was settled twice.")
-        self.settled[entry.fate] += 1
-        self.size_bytes -= entry.size_bytes
-        if entry.fate is RELEASED:
-            self._given_back[offset] = entry
-            self.would_overwrite(entry)
-        else:
-            self.changes += 1
+            return ()
+        settled = []
+        for entry in entries:
             if entry.upserted and self._overwritten:
-                self._settle_in_doubt(entry)
+                self._pass_settled()  # what was settled just before is passed when this one is looked at
+            offset = entry.record.offset
+            if self._open.pop(offset, None) is not entry:
+                raise LedgerError(f"{self}: offset {offset} was settled twice.")
+            self.settled[entry.fate] += 1
+            self.size_bytes -= entry.size_bytes
+            if entry.fate is RELEASED:
+                self._given_back[offset] = entry
+                self.would_overwrite(entry)
+            else:
+                self.changes += 1
+                if entry.upserted and self._overwritten:
+                    self._settle_in_doubt(entry)
+            settled.append(entry)
         self._pass_settled()
-        return True
+        return settled
 
     def _pass_settled(self) -> None:
         order, unsettled, given_back = self._order, self._open, self._given_back

@@ -14,7 +14,7 @@ from streamer.engine.duplicates import Duplicates
 from streamer.engine.handover import Handover
 from streamer.engine.hold import Hold, ending
 from streamer.engine.intake import Intake
-from streamer.engine.ledger import Book, Entry, Ledger
+from streamer.engine.ledger import Book, Ledger
 from streamer.engine.letters import Letters
 from streamer.engine.limits import Limits
 from streamer.engine.marks import Marks
@@ -31,11 +31,12 @@ from streamer.engine.ports import (
     Source,
 )
 from streamer.engine.pressure import Pressure, Stage
+from streamer.engine.settlement import Settlement
 from streamer.engine.share import share_of
 from streamer.engine.state import gauges_of, stuck_partitions
 from streamer.engine.trickle import Trickle
 from streamer.errors import LedgerError, StreamerError
-from streamer.outcomes import DEAD_LETTERED, RELEASED, Answered, Endpoint, Fate
+from streamer.outcomes import Answered, Endpoint
 from streamer.records import Found, Mark, Record, TopicPartition
 from streamer.transform.rules import Rules
 
@@ -75,8 +76,9 @@ class Streamer:
         self.membership = Membership(limits.membership_seconds)
         self.dispatch = Dispatch(limits, sink, encode, observer)
         self.letters = Letters(DeadLetterGuard(limits), dead_letters)
+        self.settlement = Settlement(self.duplicates, self.letters, observer, clock)
         self._answers = Answers(
-            limits, self.dispatch, observer, clock, dice, self._entry_answered, self._enter_hold, self.hold
+            limits, self.dispatch, observer, clock, dice, self.settlement, self._enter_hold, self.hold
         )
         self.commits = CommitSchedule(limits.commit_interval_seconds)
         self._marks = Marks(limits, observer)
@@ -88,8 +90,6 @@ class Streamer:
         self._paused: set[TopicPartition] = set()
         self._topic_partitions = topic_partitions
         self._next_gauges = 0.0
-        self._now = clock.monotonic()
-        """When what is being settled came: asked once for all that comes together."""
         self._is_stopping = False
         self._ending: StreamerError | None = None
         self.last_poll_at = clock.monotonic()
@@ -135,8 +135,9 @@ class Streamer:
         self._commit(now)
         self._send(now)
         records = self._poll(now)
-        self._now = now = self._clock.monotonic()
+        self.settlement.now = now = self._clock.monotonic()
         self._intake.take(records, now)
+        self.tell()
         self._send(now)
         self._trip_on_dead_letters()
         self.letters.pump(now)
@@ -155,45 +156,18 @@ class Streamer:
         deliveries = self._sink.collect(timeout_seconds)
         if timeout_seconds:
             now = self._clock.monotonic()  # what came while we waited: the waits it asks for begin now
-        self._now = now
+        self.settlement.now = now
         for delivery in deliveries:
             works = self._answers.apply(delivery, now)
             if works and self.hold.is_ended_by(delivery.batch.number):
                 self._leave_hold(is_proved=isinstance(delivery.answer, Answered))
-        self.dispatch.tell()
-        for entry in self.letters.collect(now):
-            self.settle(entry)
+        self.settlement.settle(self.letters.collect(now))
+        self.tell()
 
-    def _entry_answered(self, entry: Entry) -> None:
-        """The last operation of a record is answered for."""
-        if entry.fate is DEAD_LETTERED and entry.book.is_draining:
-            entry.worsen(Fate.RELEASED, "")
-        answers = self.letters.guard.answers
-        if entry.fate is not RELEASED:
-            answers.judge(entry.polled_at, is_bad=entry.fate is DEAD_LETTERED)
-        if entry.fate is DEAD_LETTERED:
-            entry.book.would_overwrite(entry)
-            self.letters.add(entry, answers)
-        else:
-            self.settle(entry)
-
-    def settle(self, entry: Entry) -> None:
-        """The record is finished with."""
-        if not entry.book.settle(entry):
-            return
-        record = entry.record
-        made_at = record.timestamp_ms
-        latency = max(0.0, self._clock.time() - made_at / 1000) if made_at >= 0 else None
-        self._observer.settled(record, entry.call, entry.fate, entry.reason, latency, was_sent=entry.was_sent)
-        if entry.id_key is not None:
-            self._settle_copies(entry)
-
-    def _settle_copies(self, entry: Entry) -> None:
-        for copy in self.duplicates.settled(entry, self._now):
-            if copy.fate is Fate.DEAD_LETTERED:
-                self._entry_answered(copy)  # a letter of its own
-            else:
-                self.settle(copy)
+    def tell(self) -> None:
+        """Tell the observer what is made, done and settled since the last time."""
+        self.dispatch.operations.tell()
+        self.settlement.tell()
 
     # --- hold -------------------------------------------------------------------------------------
 

@@ -7,7 +7,9 @@ them in, where mypy proves the fit. All of them are called by the owner thread a
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from streamer.outcomes import Answer, CallType, Endpoint, Fate, InvalidReason
 from streamer.records import Found, Mark, MarkIgnored, Record, TopicPartition
@@ -104,7 +106,7 @@ class Source(Protocol):
 # --- bytes to mappings --------------------------------------------------------------------------
 
 
-class Decoded(NamedTuple):
+class Decoded(msgspec.Struct, frozen=True, gc=False):
     """A decoded value and the schema that wrote it (registry id, fingerprint or None for JSON)."""
 
     value: Any
@@ -299,6 +301,19 @@ class Gauges:
     load: Load = Load()
 
 
+class Finished(Protocol):
+    """A record that is finished with, as an observer may know it: nothing is changed through this."""
+
+    record: Record
+    """Where it stands; what it says must not be told on."""
+    call: CallType
+    fate: Fate
+    reason: str
+    """A SkipReason, an InvalidReason or empty."""
+    was_sent: bool
+    """An operation of it went out, so that Planhat may have it even where it was released."""
+
+
 class Observer(Protocol):
     """Told what the engine did, in batches where there are many. Must not wait and must not raise."""
 
@@ -306,21 +321,8 @@ class Observer(Protocol):
         """A poll returned records; this many had no key (so: no order across partitions)."""
         ...
 
-    def settled(
-        self,
-        record: Record,
-        call: CallType,
-        fate: Fate,
-        reason: str,
-        latency_seconds: float | None,
-        *,
-        was_sent: bool = True,
-    ) -> None:
-        """A record is finished with. `reason` is a SkipReason, an InvalidReason or empty.
-
-        `record` says where it stands; what it says must not be told on. `was_sent`: an operation of it went
-        out, so that Planhat may have it even where it was released.
-        """
+    def settled(self, records: Sequence[Finished], time: float) -> None:
+        """Records are finished with; told before they are committed. `time`: now, in seconds since 1970."""
         ...
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:

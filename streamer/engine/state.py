@@ -87,7 +87,7 @@ def gauges_of(
         },
         paused_partitions=paused_partitions,
         gates_closed_seconds={e: box.gate.closed_seconds(now) for e, box in dispatch.outboxes.items()},
-        waiting_operations=dispatch.waiting(),
+        waiting_operations=dispatch.operations.waiting(),
         hold=hold.reason,
         tokens=dispatch.quota.tokens(now),
         letters_held=letters.held,

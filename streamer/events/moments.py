@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from streamer.events.calls import JsonDict
 from streamer.events.values import iso_of_text, iso_timestamp, utc_text
 
-# What is dated before this, in whatever zone, was dated by a clock that nobody had set.
-_FIRST_DAY = "1970-01-02"
+FIRST_DAY = "1970-01-02"
+"""What is dated before this, in whatever zone, was dated by a clock that nobody had set."""
 
 
 def happened_at(event: JsonDict) -> str | None:
@@ -26,12 +26,12 @@ def happened_at(event: JsonDict) -> str | None:
     """
     value = event.get("timestamp")
     text = iso_of_text(value) if type(value) is str else iso_timestamp(value)
-    return text if text is not None and text >= _FIRST_DAY else _reckoned(event)
+    return text if text is not None and text >= FIRST_DAY else _reckoned(event)
 
 
 def _usable(value: object) -> str | None:
     text = iso_timestamp(value)
-    return text if text is not None and text >= _FIRST_DAY else None
+    return text if text is not None and text >= FIRST_DAY else None
 
 
 def _reckoned(event: JsonDict) -> str | None:

@@ -5,14 +5,15 @@ allows (odd timestamps, extra fields, stray types in optional places) is never a
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from streamer.errors import InvalidEvent
 from streamer.events.calls import Alias, Call, Delete, Group, Identify, JsonDict, Page, Screen, Track
 from streamer.events.engage import with_answers
 from streamer.events.integrations import stated
 from streamer.events.json_text import from_json_text
-from streamer.events.moments import happened_at
-from streamer.events.values import id_text
+from streamer.events.moments import FIRST_DAY, happened_at
+from streamer.events.values import id_text, iso_of_text
 from streamer.outcomes import CallType, InvalidReason
 
 FIELDS_READ = frozenset(
@@ -25,11 +26,13 @@ FIELDS_READ = frozenset(
 """The fields of an event that a call is made of: `parse` asks for no others."""
 
 
-def call_type_of(value: object) -> CallType:
+def call_type_of(value: Any) -> CallType:  # noqa: ANN401 whatever was decoded
     """The type a decoded value says it has, whether or not the rest of it holds."""
-    name = value.get("type") if isinstance(value, dict) else None
-    found = _TYPES.get(name) if type(name) is str else None
-    return _TYPES.get(_known(name), CallType.UNKNOWN) if found is None else found
+    try:
+        return _TYPES[value["type"]]
+    except (LookupError, TypeError):  # no object, or none that spells it as Segment does
+        name = value.get("type") if isinstance(value, dict) else None
+        return _TYPES.get(_known(name), CallType.UNKNOWN)
 
 
 def type_text(value: object) -> str:
@@ -38,20 +41,27 @@ def type_text(value: object) -> str:
     return _known(name) or (name if isinstance(name, str) else "")
 
 
-def parse(value: object) -> Call:
+def parse(value: Any) -> Call:  # noqa: ANN401 whatever was decoded
     """The call a decoded record value stands for.
 
     Raises InvalidEvent; its detail names fields only.
     """
+    try:
+        build = _BUILDERS[value["type"]]
+    except (LookupError, TypeError):
+        build = _builder_of(value)
+    return build(value)
+
+
+def _builder_of(value: object) -> Callable[[JsonDict], Call]:
+    """Of what is no object, or does not spell its type as Segment does."""
     if not isinstance(value, dict):
         raise InvalidEvent(InvalidReason.NOT_AN_EVENT, "not an object")
     name = value.get("type")
-    build = _BUILDERS.get(name) if type(name) is str else None
-    if build is None:
-        build = _BUILDERS.get(_known(name))
+    build = _BUILDERS.get(_known(name))
     if build is None:
         raise InvalidEvent(InvalidReason.NOT_AN_EVENT, "type is none of Segment's" if name else "no type")
-    return build(value)
+    return build
 
 
 def _known(name: object) -> str:
@@ -65,70 +75,67 @@ def _known(name: object) -> str:
 
 
 # --- one builder per type ------------------------------------------------------------------------
-# The envelope is spelled out in each: made in one place and unpacked, it costs half of parsing again.
 
 
 def _identify(event: JsonDict) -> Identify:
-    user_id, anonymous_id = _who(event)
-    context = _context(event)
+    message_id, user_id, anonymous_id, timestamp, context, integrations = _envelope(event)
+    traits = event.get("traits")
+    if type(traits) is not dict or "personas" in context:
+        traits = _open_part(event, "traits", InvalidReason.TRAITS_NOT_OBJECT, context)
     return Identify(
-        message_id=id_text(event.get("messageId")),
+        message_id=message_id,
         user_id=user_id,
         anonymous_id=anonymous_id,
-        timestamp=happened_at(event),
+        timestamp=timestamp,
         context=context,
-        integrations=stated(event, context),
-        traits=_open_part(event, "traits", InvalidReason.TRAITS_NOT_OBJECT, context),
+        integrations=integrations,
+        traits=traits,
     )
 
 
 def _group(event: JsonDict) -> Group:
-    user_id, anonymous_id = _who(event)
-    context = _context(event)
+    message_id, user_id, anonymous_id, timestamp, context, integrations = _envelope(event)
     return Group(
-        message_id=id_text(event.get("messageId")),
+        message_id=message_id,
         user_id=user_id,
         anonymous_id=anonymous_id,
-        timestamp=happened_at(event),
+        timestamp=timestamp,
         context=context,
-        integrations=stated(event, context),
+        integrations=integrations,
         group_id=_required_id(event, "groupId"),
         traits=_open_part(event, "traits", InvalidReason.TRAITS_NOT_OBJECT, context),
     )
 
 
 def _track(event: JsonDict) -> Track:
-    user_id, anonymous_id = _who(event)
     name = event.get("event")
-    if name is None:
-        raise InvalidEvent(InvalidReason.EVENT_NOT_DEFINED, "event")
-    if not isinstance(name, str):
-        raise InvalidEvent(InvalidReason.EVENT_NOT_STRING, "event")
-    if not name or name.isspace():
-        raise InvalidEvent(InvalidReason.EVENT_NOT_DEFINED, "event")
-    context = _context(event)
+    if type(name) is not str or not name or name.isspace():
+        name = _event_name(event, name)
+    message_id, user_id, anonymous_id, timestamp, context, integrations = _envelope(event)
+    properties = event.get("properties")
+    if type(properties) is not dict or "personas" in context:
+        properties = _open_part(event, "properties", InvalidReason.PROPERTIES_NOT_OBJECT, context)
     return Track(
-        message_id=id_text(event.get("messageId")),
+        message_id=message_id,
         user_id=user_id,
         anonymous_id=anonymous_id,
-        timestamp=happened_at(event),
+        timestamp=timestamp,
         context=context,
-        integrations=stated(event, context),
+        integrations=integrations,
         event=name,
-        properties=_open_part(event, "properties", InvalidReason.PROPERTIES_NOT_OBJECT, context),
+        properties=properties,
     )
 
 
 def _page(event: JsonDict) -> Page:
-    user_id, anonymous_id = _who(event)
-    context = _context(event)
+    message_id, user_id, anonymous_id, timestamp, context, integrations = _envelope(event)
     return Page(
-        message_id=id_text(event.get("messageId")),
+        message_id=message_id,
         user_id=user_id,
         anonymous_id=anonymous_id,
-        timestamp=happened_at(event),
+        timestamp=timestamp,
         context=context,
-        integrations=stated(event, context),
+        integrations=integrations,
         name=_page_name(event),
         category=_page_category(event),
         properties=_open_part(event, "properties", InvalidReason.PROPERTIES_NOT_OBJECT),
@@ -136,15 +143,14 @@ def _page(event: JsonDict) -> Page:
 
 
 def _screen(event: JsonDict) -> Screen:
-    user_id, anonymous_id = _who(event)
-    context = _context(event)
+    message_id, user_id, anonymous_id, timestamp, context, integrations = _envelope(event)
     return Screen(
-        message_id=id_text(event.get("messageId")),
+        message_id=message_id,
         user_id=user_id,
         anonymous_id=anonymous_id,
-        timestamp=happened_at(event),
+        timestamp=timestamp,
         context=context,
-        integrations=stated(event, context),
+        integrations=integrations,
         name=_page_name(event),
         category=_page_category(event),
         properties=_open_part(event, "properties", InvalidReason.PROPERTIES_NOT_OBJECT),
@@ -192,19 +198,69 @@ _TYPES = {name: CallType(name) for name in _BUILDERS}
 
 # --- the parts they share ------------------------------------------------------------------------
 
+_Envelope = tuple[str | None, str | None, str | None, str | None, JsonDict, JsonDict | None]
+
+
+def _envelope(event: JsonDict) -> _Envelope:
+    """Message id, user id, anonymous id, timestamp, context and integrations of a call that names somebody.
+
+    What nearly all say is taken as it is, and functions read the rest: every event comes through here, and a
+    call of a function costs as much as all that is asked of a field.
+    """
+    user_id, anonymous_id = event.get("userId"), event.get("anonymousId")
+    if (
+        type(user_id) is not str
+        or not user_id.strip()
+        or (anonymous_id is not None and (type(anonymous_id) is not str or not anonymous_id.strip()))
+    ):
+        user_id, anonymous_id = _who(event)
+    context = event.get("context")
+    if type(context) is not dict or "traits" in context or "consent" in context:
+        context = _context(event)
+    message_id = event.get("messageId")
+    if type(message_id) is not str or not message_id or message_id.isspace():
+        message_id = id_text(message_id)
+    timestamp = event.get("timestamp")
+    moment = iso_of_text(timestamp) if type(timestamp) is str else None
+    if moment is None or moment < FIRST_DAY:
+        moment = happened_at(event)
+    integrations = event.get("integrations")
+    if (
+        (integrations is not None and (type(integrations) is not dict or "providers" in integrations))
+        or "options" in event
+        or "providers" in context
+        or "All" in context
+        or "all" in context
+    ):
+        integrations = stated(event, context)
+    return message_id, user_id, anonymous_id, moment, context, integrations
+
+
+def _event_name(event: JsonDict, name: object) -> str:
+    """What a track call says that is not plainly a name; or what is wrong, of who it is first."""
+    _who(event)
+    if name is not None and not isinstance(name, str):
+        raise InvalidEvent(InvalidReason.EVENT_NOT_STRING, "event")
+    if not name or name.isspace():
+        raise InvalidEvent(InvalidReason.EVENT_NOT_DEFINED, "event")
+    return name
+
+
+def _is_blank(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
+
 
 def _who(event: JsonDict) -> tuple[str | None, str | None]:
     user_id, anonymous_id = event.get("userId"), event.get("anonymousId")
-    # Text that is not blank is its own id, and nearly all of them are. A blank one beside the other id is how
-    # some libraries say that there is none (RudderStack's in browsers, of every visitor who is not known).
-    if user_id is not None and (type(user_id) is not str or not user_id or user_id.isspace()):
-        is_none = isinstance(user_id, str) and id_text(anonymous_id) is not None
+    # A blank one beside the other id is how libraries say that there is none: RudderStack's for browsers,
+    # of every visitor who is not known.
+    if user_id is not None:
+        is_none = _is_blank(user_id) and id_text(anonymous_id) is not None
         user_id = None if is_none else _id(user_id, "userId")
     if anonymous_id is not None:
-        if type(anonymous_id) is not str or not anonymous_id or anonymous_id.isspace():
-            is_none = isinstance(anonymous_id, str) and user_id is not None
-            anonymous_id = None if is_none else _id(anonymous_id, "anonymousId")
-    elif user_id is None:
+        is_none = _is_blank(anonymous_id) and user_id is not None
+        anonymous_id = None if is_none else _id(anonymous_id, "anonymousId")
+    if user_id is None and anonymous_id is None:
         raise InvalidEvent(InvalidReason.NO_USER_ANON_ID, "userId, anonymousId")
     return user_id, anonymous_id
 

@@ -65,6 +65,15 @@ def utc_text(moment: datetime) -> str | None:
 
 def iso_of_text(text: str) -> str | None:
     """As `iso_timestamp`, of what is known to be text."""
+    # The extended form with `T`, a point and a zone is what every parser of ISO dates reads, and nearly all
+    # write. Its marks are looked for at one go.
+    is_extended = text[4:17:3] == "--T::" and len(text) >= 20 and "," not in text
+    if is_extended and (text[-1] == "Z" or (text[-3] == ":" and text[-6] in "+-")):
+        try:
+            datetime.fromisoformat(text)
+        except ValueError:
+            return _from_odd_text(text.strip())
+        return text
     # Digits first: to Python 1736071200123 is a moment of the year 1736.
     if text.isdecimal() and len(text) in _EPOCH_DIGITS:
         return _from_epoch(int(text))
@@ -72,12 +81,7 @@ def iso_of_text(text: str) -> str | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return _from_odd_text(text.strip())
-    # The extended form with `T`, a point and a zone is what every parser of ISO dates reads.
     # Python reads more (basic form, week dates, commas, any separator), Planhat's side may not.
-    if len(text) >= 20 and text[4] == text[7] == "-" and text[10] == "T" and text[13] == text[16] == ":":
-        zoned = text[-1] == "Z" or (text[-3] == ":" and text[-6] in "+-")
-        if zoned and "," not in text:
-            return text
     return utc_text(moment)
 
 

@@ -15,13 +15,12 @@ At an orderly stop only what certainly was never sent is noted as given back; th
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from streamer.engine.ports import Assignment, CommitResult, DeadLetter
+from streamer.engine.ports import Assignment, CommitResult, DeadLetter, Finished
 from streamer.errors import SourceError
 from streamer.letters.journal import JournalEntry, settled_entries, taken_entries
 from streamer.letters.letter import Place
 from streamer.letters.replay import Replay, noted
 from streamer.letters.told import Chosen
-from streamer.outcomes import CallType, Fate
 from streamer.records import Found, Mark, Record, TopicPartition
 
 LANE: Final = TopicPartition("replay", 0)
@@ -161,19 +160,14 @@ class ReplaySource:
 
     # --- what the engine tells ------------------------------------------------------------------------
 
-    def settled(
-        self,
-        record: Record,
-        call: CallType,
-        fate: Fate,
-        reason: str,
-        latency_seconds: float | None,
-        *,
-        was_sent: bool = True,
-    ) -> None:
-        """One letter is finished with; noted soon."""
-        detail, http_status = self._failures.pop(record.offset, ("", None))
-        self._replay.settle(record.offset, fate, reason, detail, http_status, was_sent=was_sent)
+    def settled(self, records: Sequence[Finished]) -> None:
+        """Letters are finished with; noted soon."""
+        for ended in records:
+            offset = ended.record.offset
+            detail, http_status = self._failures.pop(offset, ("", None))
+            self._replay.settle(
+                offset, ended.fate, ended.reason, detail, http_status, was_sent=ended.was_sent
+            )
 
     # --- inside ------------------------------------------------------------------------------------
 

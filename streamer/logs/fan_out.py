@@ -2,13 +2,20 @@
 
 from typing import TYPE_CHECKING
 
-from streamer.outcomes import CallType, Endpoint, Fate
-from streamer.records import Record
+from streamer.outcomes import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
-    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, Observer, OperationFate
+    from streamer.engine.ports import (
+        CommitResult,
+        Delivery,
+        Finished,
+        Gauges,
+        HoldReason,
+        Observer,
+        OperationFate,
+    )
     from streamer.records import MarkIgnored, TopicPartition
 
 
@@ -23,19 +30,10 @@ class Observers:
         for observer in self._observers:
             observer.polled(records, null_keys)
 
-    def settled(
-        self,
-        record: Record,
-        call: CallType,
-        fate: Fate,
-        reason: str,
-        latency_seconds: float | None,
-        *,
-        was_sent: bool = True,
-    ) -> None:
+    def settled(self, records: "Sequence[Finished]", time: float) -> None:
         """Pass on."""
         for observer in self._observers:
-            observer.settled(record, call, fate, reason, latency_seconds, was_sent=was_sent)
+            observer.settled(records, time)
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:
         """Pass on."""

@@ -4,18 +4,17 @@ Satisfies `engine.ports.Observer` by shape. A failure line says what happens nex
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from streamer.errors import place_of
 from streamer.logs.events import Event, Level
 from streamer.logs.quiet import Quiet
 from streamer.logs.writing import FieldValue, log
-from streamer.outcomes import DEAD_LETTERED, Answered, CallType, Endpoint, Fate, Verdict
-from streamer.records import Record
+from streamer.outcomes import DEAD_LETTERED, Answered, Endpoint, Verdict
 
 if TYPE_CHECKING:
-    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
+    from streamer.engine.ports import CommitResult, Delivery, Finished, Gauges, HoldReason, OperationFate
     from streamer.records import MarkIgnored, TopicPartition
 
 ADVICE = {
@@ -56,27 +55,19 @@ class LogObserver:
     def polled(self, records: int, null_keys: int) -> None:
         """Metrics count these."""
 
-    def settled(
-        self,
-        record: Record,
-        call: CallType,
-        fate: Fate,
-        reason: str,
-        latency_seconds: float | None,
-        *,
-        was_sent: bool = True,
-    ) -> None:
+    def settled(self, records: "Sequence[Finished]", time: float) -> None:
         """A dead letter is worth a line."""
-        if fate is DEAD_LETTERED:
-            self._rarely(
-                Event.RECORD_DEAD_LETTERED,
-                f"{call} {reason}",
-                1,
-                "records",
-                call=call.value,
-                reason=reason,
-                next="kept in the dead-letter topic; the records around it are delivered",
-            )
+        for ended in records:
+            if ended.fate is DEAD_LETTERED:
+                self._rarely(
+                    Event.RECORD_DEAD_LETTERED,
+                    f"{ended.call} {ended.reason}",
+                    1,
+                    "records",
+                    call=ended.call.value,
+                    reason=ended.reason,
+                    next="kept in the dead-letter topic; the records around it are delivered",
+                )
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:
         """Metrics count these."""

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamer import __version__
@@ -23,10 +23,10 @@ from streamer.outcomes import (
     Transient,
     Verdict,
 )
-from streamer.records import Record, TopicPartition
+from streamer.records import TopicPartition
 
 if TYPE_CHECKING:
-    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, OperationFate
+    from streamer.engine.ports import CommitResult, Delivery, Finished, Gauges, HoldReason, OperationFate
     from streamer.records import MarkIgnored
 
 
@@ -116,26 +116,29 @@ class Metrics:
         self._polled.add(count=records)
         self._null_keys.add(count=null_keys)
 
-    def settled(
-        self,
-        record: Record,
-        call: CallType,
-        fate: Fate,
-        reason: str,
-        latency_seconds: float | None,
-        *,
-        was_sent: bool = True,
-    ) -> None:
-        """Count one record by call and outcome, and by reason where it was not delivered."""
-        self._events.add((call, _OUTCOMES[fate]))
-        if fate is SKIPPED:
-            self._skips.add((reason,))
-        elif fate is DEAD_LETTERED:
-            self._dead_letters.add((reason,))
-            # Replaced, never changed: a scrape may be reading it. Letters are rare.
-            self._last_letters = {**self._last_letters, self._dead_letters.known((reason,)): self._time()}
-        if latency_seconds is not None and fate is not RELEASED:
-            self._latency.observe(max(0.0, latency_seconds))
+    def settled(self, records: "Sequence[Finished]", time: float) -> None:
+        """Count records by call and outcome, and by reason where they were not delivered."""
+        events: dict[tuple[CallType, Fate], int] = {}
+        latencies = []
+        for ended in records:
+            fate = ended.fate
+            kind = ended.call, fate
+            events[kind] = events.get(kind, 0) + 1
+            made_at = ended.record.timestamp_ms
+            if made_at >= 0 and fate is not RELEASED:
+                latencies.append(time - made_at / 1000)
+            if fate is SKIPPED:
+                self._skips.add((ended.reason,))
+            elif fate is DEAD_LETTERED:
+                self._count_letter(ended.reason)
+        for (call, fate), count in events.items():
+            self._events.add((call, _OUTCOMES[fate]), count)
+        self._latency.observe_all(latencies)
+
+    def _count_letter(self, reason: str) -> None:
+        self._dead_letters.add((reason,))
+        # Replaced, never changed: a scrape may be reading it. Letters are rare.
+        self._last_letters = {**self._last_letters, self._dead_letters.known((reason,)): self._time()}
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:
         """Count operations made."""

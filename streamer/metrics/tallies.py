@@ -5,6 +5,7 @@ of cells never changes after the start, so a scrape sees each cell either before
 """
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from itertools import product
 
 from streamer.metrics.catalogue import UNKNOWN, Metric
@@ -51,6 +52,15 @@ class Spread:
         buckets, total = self._cells[labels]
         buckets[bisect_left(self.metric.buckets, value)] += 1
         total[0] += value
+
+    def observe_all(self, values: Iterable[float], labels: Labels = ()) -> None:
+        """Count values; what is negative, where clocks differ, counts as 0."""
+        buckets, total = self._cells[labels]
+        bounds = self.metric.buckets
+        for value in values:
+            least = value if value > 0.0 else 0.0
+            buckets[bisect_left(bounds, least)] += 1
+            total[0] += least
 
     def read(self) -> dict[Labels, tuple[list[int], float]]:
         """By labels: values per bucket (not cumulated, the last one unbounded), and their sum."""

@@ -29,9 +29,11 @@ def transform(call: Call, rules: Rules) -> Transformed | Skipped:
 
 def told_of(call: Call, decoded: JsonDict, rules: Rules) -> Transformed | Skipped:
     """What becomes of one call in the mode the rules say; `decoded` is the event it was parsed from."""
-    reason = opted_out(call, rules)
-    if reason is not None:
-        return Skipped(reason)
+    # Apart, as most calls say nothing of destinations, and most operators ask for nothing else.
+    if call.integrations or rules.asks_each_call or rules.destination in call.context:
+        reason = opted_out(call, rules)
+        if reason is not None:
+            return Skipped(reason)
     return forwarded(call, decoded) if rules.forwards else _BY_TYPE[type(call)](call, rules)
 
 

@@ -1,12 +1,16 @@
 """What track, page and screen share: one activity of the user, and the metrics its properties say."""
 
+from typing import Final
+
 from streamer.events.calls import JsonDict, Page, Screen, Track
 from streamer.outcomes import SkipReason
 from streamer.transform.activity_rules import ActivityRules
-from streamer.transform.identity import acting_user, company_of, context_traits
+from streamer.transform.identity import acting_email, company_of
 from streamer.transform.operations import LogActivity, MetricModel, Skipped, Transformed
 from streamer.transform.pushed import metrics_of
 from streamer.transform.ruled import Metrics, apply_rules, put_defaults
+
+_NO_TRAITS: Final[JsonDict] = {}
 
 
 def activity(call: Track | Page | Screen, action: str, rules: ActivityRules) -> Transformed | Skipped:
@@ -15,7 +19,13 @@ def activity(call: Track | Page | Screen, action: str, rules: ActivityRules) -> 
     `info` carries the properties as they are, and the messageId: Planhat knows no event ids, so
     this is the one trace by which a duplicate can be told from a repetition.
     """
-    external_id, email = acting_user(call)
+    external_id, context = call.user_id, call.context
+    traits = context.get("traits")
+    if type(traits) is not dict:
+        traits = _NO_TRAITS
+    # Apart, as it is so of nearly every call: no traits of the user's, and an id that is no address.
+    is_plain = not traits and external_id is not None and "@" not in external_id
+    email = None if is_plain else acting_email(call)
     if external_id is None and email is None:
         return Skipped(SkipReason.ANONYMOUS)
     properties = call.properties
@@ -29,7 +39,7 @@ def activity(call: Track | Page | Screen, action: str, rules: ActivityRules) -> 
     logged = LogActivity(
         external_id,
         email,
-        company_of(call.context, context_traits(call.context)),
+        company_of(context, traits),
         action,
         call.timestamp,
         weight.fixed if weighed is None and not weight.is_amount else weight.of(weighed, properties, call),

@@ -20,7 +20,12 @@ def to_json(value: object) -> bytes:
     try:
         return _encode(value)
     except (TypeError, ValueError, RecursionError, OverflowError):
-        return _encode(json_ready(value))
+        return _encode(json_ready(_spelled(value) if isinstance(value, msgspec.Struct) else value))
+
+
+def _spelled(value: msgspec.Struct) -> dict[str, object]:
+    """As an object what is declared with None for what is absent, and not written then."""
+    return {name: part for name, part in msgspec.structs.asdict(value).items() if part is not None}
 
 
 def json_ready(value: object, depth: int = 0) -> object:

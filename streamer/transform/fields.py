@@ -12,8 +12,12 @@ from streamer.transform.encoding import scalar, to_json
 # Objects nested deeper than this stay together as JSON text. Joining every level's name would let
 # a hostile event of n bytes grow to n squared.
 _DEEPEST = 8
-# Leaves that need no second look. Numbers do: they may be infinite, or beyond 64 bits.
-_AS_THEY_ARE = frozenset({str, bool, type(None)})
+AS_THEY_ARE = frozenset({str, bool, type(None)})
+"""Leaves that need no second look. Numbers do: they may be infinite, or beyond 64 bits."""
+LEGAL_KEYS: set[str] = set()
+"""Keys that were looked at and stay as they are, for the same few come again and again; bounded."""
+_MOST_KEYS = 4096
+_LONGEST_KEY = 64
 
 JsonDict = dict[str, Any]
 
@@ -24,7 +28,7 @@ def put_custom(custom: JsonDict, key: str, value: object, depth: int = 0) -> Non
     A null is written (it clears that key). A number that is not finite says nothing, so nothing is
     written. Lists of scalars stay lists; any other list becomes JSON text.
     """
-    if type(value) not in _AS_THEY_ARE and not (type(value) is int and value.bit_length() < 64):
+    if type(value) not in AS_THEY_ARE and not (type(value) is int and value.bit_length() < 64):
         if isinstance(value, dict):
             if depth < _DEEPEST:
                 for name, part in value.items():
@@ -39,11 +43,21 @@ def put_custom(custom: JsonDict, key: str, value: object, depth: int = 0) -> Non
             value = scalar(value)
             if value is None:
                 return
-    if "." in key or "\0" in key or key[:1] == "$" or not key or key.isspace():
-        key = legal_key(key)
+    if key not in LEGAL_KEYS:
+        key = _looked_at(key)
         if not key:
             return
     custom[key] = value
+
+
+def _looked_at(key: str) -> str:
+    legal = legal_key(key)
+    if legal == key and len(key) <= _LONGEST_KEY:
+        if len(LEGAL_KEYS) >= _MOST_KEYS:
+            LEGAL_KEYS.clear()
+        if key:
+            LEGAL_KEYS.add(key)
+    return legal
 
 
 def legal_key(key: str) -> str:
@@ -72,7 +86,7 @@ def _flat_list(values: list[Any]) -> object:
     """A list of scalars as it is; any other as JSON text."""
     flat = []
     for value in values:
-        if type(value) in _AS_THEY_ARE:
+        if type(value) in AS_THEY_ARE:
             flat.append(value)
         elif isinstance(value, (dict, list)):
             return to_json(values).decode()

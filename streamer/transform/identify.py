@@ -29,32 +29,35 @@ def identify(call: Identify, rules: Rules) -> Transformed | Skipped:
     Its metrics come last. Never creates a company: traits of a user are no good source for one.
     """
     who = identified_user(call)
-    if who.is_anonymous:
+    external_id = who.external_id
+    if external_id is None and who.email is None:
         return Skipped(SkipReason.ANONYMOUS)
     traits = call.traits
     ruled = rules.identify
     company = company_of(call.context, traits)
     fields: JsonDict = {}
     custom: JsonDict = {}
-    metrics: Metrics | None = None if who.external_id is None else []
+    metrics: Metrics | None = None if external_id is None else []
     theirs = traits
     if ruled.touches_references and is_removal(traits.get("company")):
         # What is said of a company the user leaves is no property of theirs, whatever a rule makes of it.
         theirs = {name: value for name, value in traits.items() if name != "company"}
     apply_rules(ruled, theirs, fields, custom, metrics)
-    if "name" not in fields:
+    if "lastName" in fields and "name" not in fields:
         _put_full_name(fields)
     if ruled.keeps_others:
         told = _unruled(ruled, traits) if ruled.touches_references else traits
-        _put_unusable_email(custom, told.get("email"), ruled.flatten)
+        email = told.get("email")
+        if email is not None and email != who.email:
+            _put_unusable_email(custom, email, ruled.flatten)
         _put_other_references(custom, told, traits, who, company, ruled.flatten)
-    upsert = UpsertEnduser(who.external_id, who.email, company, fields, custom)
+    upsert = UpsertEnduser(external_id, who.email, company, fields, custom)
     operations: tuple[Operation, ...] = (upsert,)
     if "companies" in traits and rules.companies is Companies.ALL:
         others = companies_of(call.context, traits)[1:]
         operations += tuple(map(upsert.with_company, others))
-    if metrics and who.external_id is not None:
-        operations += metrics_of(MetricModel.ENDUSER, who.external_id, metrics, call)
+    if metrics and external_id is not None:
+        operations += metrics_of(MetricModel.ENDUSER, external_id, metrics, call)
     return Transformed(operations)
 
 
@@ -81,7 +84,7 @@ def _put_unusable_email(custom: JsonDict, value: object, flatten: Flatten) -> No
     As the plain field it would be a key, and merge everyone who is "n/a". Left out, somebody's typing
     error would vanish without a trace; in `custom` whoever looks the user up sees it, and can mend it.
     """
-    if value is not None and email_text(value) is None and not (isinstance(value, str) and not value.strip()):
+    if email_text(value) is None and not (isinstance(value, str) and not value.strip()):
         put_other(custom, "email", value, flatten)
 
 

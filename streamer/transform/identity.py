@@ -14,6 +14,10 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _LONGEST_EMAIL = 320
 
 
+_new = tuple.__new__
+"""Of a named tuple without a call of its own `__new__`, which is Python."""
+
+
 class Who(NamedTuple):
     """An enduser's keys; neither known means nobody Planhat could attach anything to."""
 
@@ -33,21 +37,33 @@ def identified_user(call: Identify) -> Who:
     """The user an identify call describes. Ids and e-mail may stand among the traits."""
     traits = call.traits
     external_id = call.user_id or id_text(traits.get("user_id")) or id_text(traits.get("id"))
-    email = email_text(traits.get("email")) or _context_email(call.context) or email_text(external_id)
-    return Who(external_id, email)
+    # Asked one after another, since a call of a function for what is not there costs as much as for what is.
+    email = traits.get("email")
+    if email is not None:
+        email = email_text(email)
+    if email is None and "traits" in call.context:
+        email = _context_email(call.context)
+    if email is None and external_id is not None and "@" in external_id:
+        email = email_text(external_id)
+    return _new(Who, (external_id, email))
 
 
 def acting_user(call: Track | Page | Screen) -> Who:
-    """The user who did something.
+    """The user who did something."""
+    return Who(call.user_id, acting_email(call))
+
+
+def acting_email(call: Track | Page | Screen) -> str | None:
+    """The address of the user who did something.
 
     `properties.email` counts only without a user id: it is often somebody else's (an invitation's).
     """
     traits = call.context.get("traits")
     email = email_text(traits.get("email")) if type(traits) is dict else None
-    if email is None:
-        user_id = call.user_id
-        email = email_text(call.properties.get("email")) if user_id is None else email_text(user_id)
-    return Who(call.user_id, email)
+    if email is not None:
+        return email
+    user_id = call.user_id
+    return email_text(call.properties.get("email")) if user_id is None else email_text(user_id)
 
 
 def grouped_user(call: Group) -> Who:
@@ -61,10 +77,12 @@ def company_of(context: JsonDict, traits: JsonDict) -> str | None:
     Among the traits: `company.id`, `companyId`, `company_id`, then the first of `companies`. A company that
     the user is said to leave (`remove`) is none of them, wherever else the call names it.
     """
-    described = traits.get("company")
-    # Apart, as few calls have either, and every call comes here.
-    if "companies" in traits or (type(described) is dict and "remove" in described):
-        return next(_companies(context, traits), None)
+    described = None
+    if traits:
+        described = traits.get("company")
+        # Apart, as few calls have either, and every call comes here.
+        if "companies" in traits or (type(described) is dict and "remove" in described):
+            return next(_companies(context, traits), None)
     group_id = context.get("groupId")
     if group_id is None:
         group_id = context.get("group_id")  # documented nowhere, but Segment's own library reads it
@@ -74,7 +92,10 @@ def company_of(context: JsonDict, traits: JsonDict) -> str | None:
         return None
     if type(described) is dict and (company := id_text(described.get("id"))) is not None:
         return company
-    return id_text(traits.get("companyId")) or id_text(traits.get("company_id"))
+    company_id, spelled_so = traits.get("companyId"), traits.get("company_id")
+    if company_id is None and spelled_so is None:
+        return None
+    return id_text(company_id) or id_text(spelled_so)
 
 
 def companies_of(context: JsonDict, traits: JsonDict) -> tuple[str, ...]:

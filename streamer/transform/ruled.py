@@ -6,7 +6,7 @@ Total: whatever a value is, it goes where its rule says, or where it would go wi
 from typing import Any, Final
 
 from streamer.transform.encoding import to_json
-from streamer.transform.fields import name_text, plain_text, put_custom
+from streamer.transform.fields import AS_THEY_ARE, LEGAL_KEYS, name_text, plain_text, put_custom
 from streamer.transform.planhat_fields import Kind
 from streamer.transform.retyping import UNREADABLE, number_of, retyped
 from streamer.transform.trait_rules import (
@@ -38,13 +38,21 @@ def apply_rules(  # noqa: C901, PLR0912 - every event comes through here, and ea
 
     No metrics: what the traits are of has no external id, without which Planhat takes none.
     """
-    steps, named = rules.steps, rules.named
+    named = rules.named
+    steps: tuple[Step, ...] = ()
     if rules.joins_others:
         for key, value in traits.items():
             if key not in named:
-                put_custom(others, key, value)
+                kind = type(value)
+                is_leaf = kind in AS_THEY_ARE or (kind is int and value.bit_length() < 64)
+                if is_leaf and key in LEGAL_KEYS:
+                    others[key] = value
+                else:
+                    put_custom(others, key, value)
             elif "." in key:
                 steps = rules.all_steps
+            elif not steps:
+                steps = rules.steps
     else:
         steps = _put_others(rules, traits, others)
     for step in steps:

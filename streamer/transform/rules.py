@@ -80,3 +80,10 @@ class Rules:
     page: ActivityRules = field(default=defaults.PAGE, repr=False)
     screen: ActivityRules = field(default=defaults.SCREEN, repr=False)
     deletion: Deletion = Deletion.SKIP
+
+    asks_each_call: bool = field(init=False, repr=False, compare=False)
+    """Whether a call may be held back that says nothing of destinations itself."""
+
+    def __post_init__(self) -> None:
+        asks = self.suppressed is not None or self.events is not None or bool(self.consent_categories)
+        object.__setattr__(self, "asks_each_call", asks)

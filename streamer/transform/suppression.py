@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from streamer.events.calls import Alias, Call, Identify, JsonDict, Page, Screen, Track
 from streamer.events.values import id_text
-from streamer.transform.identity import acting_user, email_text
+from streamer.transform.identity import acting_email, email_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def _emails(call: Call) -> Iterator[str]:
     if isinstance(call, Alias):
         values.append(call.previous_id)
     elif isinstance(call, Track | Page | Screen):
-        values.append(acting_user(call).email)
+        values.append(acting_email(call))
     yield from filter(None, map(email_text, values))
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from streamer.engine.ports import (
     DeadLetter,
     Decoded,
     Delivery,
+    Finished,
     Gauges,
     HoldReason,
     OperationFate,
@@ -269,6 +271,17 @@ class JsonDecoder:
             raise InvalidEvent(InvalidReason.BAD_JSON) from None
 
 
+@dataclass
+class Ended:
+    """`ports.Finished`."""
+
+    record: Record
+    call: CallType
+    fate: Fate
+    reason: str = ""
+    was_sent: bool = True
+
+
 class Told:
     """An observer that remembers."""
 
@@ -298,21 +311,13 @@ class Told:
         self.reasons["null_key"] += null_keys
         self.reasons["polled"] += records
 
-    def settled(
-        self,
-        record: Record,
-        call: CallType,
-        fate: Fate,
-        reason: str,
-        latency_seconds: float | None,
-        *,
-        was_sent: bool = True,
-    ) -> None:
-        self.calls[call] += 1
-        self.fates[fate] += 1
-        self.outcomes[record.partition, record.offset] = (fate, reason)
-        if reason:
-            self.reasons[reason] += 1
+    def settled(self, records: Sequence[Finished], time: float) -> None:
+        for ended in records:
+            self.calls[ended.call] += 1
+            self.fates[ended.fate] += 1
+            self.outcomes[ended.record.partition, ended.record.offset] = (ended.fate, ended.reason)
+            if ended.reason:
+                self.reasons[ended.reason] += 1
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:
         self.made[endpoint] += count

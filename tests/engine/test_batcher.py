@@ -55,8 +55,8 @@ def test_the_rest_of_a_user_waits_for_the_batch_that_carries_the_first() -> None
     pool, lanes, tickets = pool_of(Endpoint.ACTIVITIES, ["a", "a", "a"])
     assert numbers(pool.take(2, 1)) == [0, 1]
     assert pool.take(2, 2) == []
-    lanes.finish(tickets[0])
-    freed = lanes.finish(tickets[1])
+    lanes.finish(tickets[:1])
+    freed = lanes.finish(tickets[1:2])
     assert numbers(freed) == [2]
 
 
@@ -119,7 +119,7 @@ def test_activities_of_a_user_leave_in_arrival_order(
             continue
         for ticket in batch:
             delivered.append(ticket)
-            for freed in lanes.finish(ticket):
+            for freed in lanes.finish([ticket]):
                 pool.add(freed, 0.0)
     for user in set(users):
         mine = [t.number for t in delivered if f"ext:{user}" in t.operation.keys]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.engine import intake
+from streamer.engine import interpreted
 from streamer.engine.limits import Limits
 from streamer.engine.ports import Batch
 from streamer.events.calls import Call, Delete, JsonDict, Track
@@ -43,7 +43,7 @@ def told_here(call: Call, decoded: JsonDict, rules: Rules) -> Transformed | Skip
 @pytest.fixture(autouse=True)
 def deleting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls are read by `told_here`."""
-    monkeypatch.setattr(intake, "told_of", told_here)
+    monkeypatch.setattr(interpreted, "told_of", told_here)
 
 
 def delete(user: str = "u-1") -> dict[str, Any]:
@@ -240,7 +240,7 @@ def test_the_order_of_an_enduser_holds_whatever_comes_in_which_order(
 ) -> None:
     """Of one enduser, nothing later than a deletion is sent before its answer, and nothing earlier after."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intake, "told_of", told_here)
+        patch.setattr(interpreted, "told_of", told_here)
         bench = Bench(answer=None)
         for place, (kind, user) in enumerate(calls):
             mark: dict[str, Any] = {f"n{place}": place}

@@ -44,7 +44,7 @@ class Line:
 
     def finish(self, ticket: Ticket) -> None:
         self.free.discard(ticket.number)
-        self.free |= {freed.number for freed in self.lanes.finish(ticket)}
+        self.free |= {freed.number for freed in self.lanes.finish([ticket])}
 
     def withdraw(self, ticket: Ticket) -> None:
         self.free.discard(ticket.number)

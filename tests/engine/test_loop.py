@@ -239,7 +239,7 @@ def test_our_own_bug_makes_a_letter_not_a_crash(monkeypatch: pytest.MonkeyPatch)
     def broken(value: object) -> object:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("streamer.engine.intake.parse", broken)
+    monkeypatch.setattr("streamer.engine.interpreted.parse", broken)
     bench.source.feed(identify())
     bench.turn(4)
     assert bench.dead_letters.produced[0].reason == "internal"

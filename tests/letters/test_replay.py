@@ -14,6 +14,7 @@ from streamer.letters.standing import Standing
 from streamer.letters.told import Chosen, Unmended
 from streamer.outcomes import CallType, Fate
 from streamer.records import Record
+from tests.engine.fakes import Ended
 
 KEYS = ("ext:u-1", "mail:u-1@acme.example")
 
@@ -105,8 +106,7 @@ def settle(
     source: ReplaySource, records: Sequence[Record], fate: Fate = Fate.DELIVERED, *, was_sent: bool = True
 ) -> None:
     """The engine is finished with these."""
-    for record in records:
-        source.settled(record, CallType.TRACK, fate, "", None, was_sent=was_sent)
+    source.settled([Ended(record, CallType.TRACK, fate, was_sent=was_sent) for record in records])
 
 
 def taken(outside: Outside) -> list[int]:

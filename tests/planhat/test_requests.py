@@ -1,12 +1,12 @@
 """Laws of the requests: where each endpoint is, how an item is spelled, what is never shown."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from streamer.outcomes import Endpoint
-from streamer.planhat.requests import Addresses, encode_operation, request_for
+from streamer.planhat.requests import _ENCODERS, Addresses, encode_operation, request_for
 from streamer.transform.operations import DeleteEnduser, LogActivity, Operation, UpsertCompany, UpsertEnduser
 
 TOKEN = "3e3a5e42-9b7a-4f4e-8c53-1d6a7a1f0001"
@@ -119,3 +119,22 @@ def test_nothing_secret_is_shown(endpoint: Endpoint) -> None:
         assert TOKEN not in shown
         assert "a@b.co" not in shown
     assert request.shown_url.startswith("https://a")
+
+
+def test_every_operation_has_its_encoder() -> None:
+    """A table takes the place of a match that mypy would hold to all of them."""
+    assert set(_ENCODERS) == set(get_args(Operation))
+
+
+def test_an_activity_that_json_cannot_spell_is_written_all_the_same() -> None:
+    """Field by field as any other: only what cannot be is changed."""
+    told = LogActivity("u-\ud800", None, "acme", "", None, 0, {"exact": 2**70, "none": None, "deep": [2.5]})
+    assert json.loads(encode_operation(told)) == {
+        "externalId": "u-?",
+        "euExtId": "u-?",
+        "companyExternalId": "acme",
+        "action": "",
+        "weight": 0,
+        "info": {"exact": str(2**70), "none": None, "deep": [2.5]},
+        "source": "Segment",
+    }

@@ -7,12 +7,10 @@ retries take no time, production limits can stay as they are, and a run is the s
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from streamer.engine.ledger import Entry
 from streamer.engine.limits import Limits
 from streamer.engine.loop import Streamer
-from streamer.engine.ports import Batch, Delivery
+from streamer.engine.ports import Batch, Delivery, Finished
 from streamer.errors import PlanhatMisconfigured
 from streamer.outcomes import Fate
 from streamer.planhat.credentials import Credentials
@@ -59,19 +57,13 @@ class PatientSink:
         self._sink.refresh_credentials()
 
 
-class WatchedStreamer(Streamer):
-    """The engine, with each record's fate written down."""
+class Watching(Told):
+    """Sees that nothing is settled twice."""
 
-    def __init__(self, **parts: Any) -> None:
-        super().__init__(**parts)
-        self.fates: dict[tuple[int, int], tuple[Fate, str]] = {}
-
-    def settle(self, entry: Entry) -> None:
-        """Settle, and write it down; nothing is settled twice."""
-        place = entry.record.partition, entry.record.offset
-        assert place not in self.fates
-        self.fates[place] = entry.fate, entry.reason
-        super().settle(entry)
+    def settled(self, records: Sequence[Finished], time: float) -> None:
+        for ended in records:
+            assert (ended.record.partition, ended.record.offset) not in self.outcomes
+        super().settled(records, time)
 
 
 @dataclass
@@ -93,7 +85,7 @@ class Pipeline:
         self.api_token = sandbox.api_token
         self.source = FakeSource(clock)
         self.dead_letters = FakeDeadLetters()
-        self.told = Told()
+        self.told = Watching()
         self._edge = PlanhatSink(
             api_url=url,
             analytics_url=url,
@@ -102,7 +94,7 @@ class Pipeline:
             make_delivery=Delivery,
         )
         self.sink = PatientSink(self._edge)
-        self.streamer = WatchedStreamer(
+        self.streamer = Streamer(
             limits=LIMITS,
             rules=Rules(),
             source=self.source,
@@ -139,7 +131,7 @@ class Pipeline:
         self.sink.collect(0)
         self.streamer.check()
         ended.is_on_hold = self.streamer.hold.reason is not None
-        ended.fates = {self._steps[place]: fate for place, fate in self.streamer.fates.items()}
+        ended.fates = {self._steps[place]: fate for place, fate in self.told.outcomes.items()}
         return ended
 
     def unsettled_behind_commits(self) -> list[int]:
@@ -147,7 +139,7 @@ class Pipeline:
         return [
             step
             for (partition, offset), step in self._steps.items()
-            if (partition, offset) not in self.streamer.fates
+            if (partition, offset) not in self.told.outcomes
             and any(
                 source.partition == partition and offset < committed
                 for source, committed in self.source.committed.items()
@@ -159,7 +151,7 @@ class Pipeline:
         assert self._edge.close(10)
 
     def _is_done(self) -> bool:
-        if len(self.streamer.fates) < len(self._steps):
+        if len(self.told.outcomes) < len(self._steps):
             return False
         committed = self.source.committed
         return all(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamer.engine import intake
+from streamer.engine import interpreted
 from streamer.events.calls import Call, Delete, JsonDict, Track
 from streamer.outcomes import Fate, InvalidReason
 from streamer.standins.planhat.faults import Fault, FaultKind
@@ -38,14 +38,14 @@ def told_here(call: Call, decoded: JsonDict, rules: Rules) -> Transformed | Skip
 @pytest.fixture(autouse=True)
 def deleting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls are read by `told_here`."""
-    monkeypatch.setattr(intake, "told_of", told_here)
+    monkeypatch.setattr(interpreted, "told_of", told_here)
 
 
 @pytest.fixture
 def archiving(monkeypatch: pytest.MonkeyPatch) -> None:
     """Delete calls archive, by the real rules."""
     rules = Rules(deletion=Deletion.ARCHIVE)
-    monkeypatch.setattr(intake, "told_of", lambda call, decoded, _: told_of(call, decoded, rules))
+    monkeypatch.setattr(interpreted, "told_of", lambda call, decoded, _: told_of(call, decoded, rules))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from prometheus_client import generate_latest
@@ -11,16 +11,16 @@ from streamer.avro.decoder import Decoder
 from streamer.avro.schemas import load_schemas
 from streamer.engine.limits import Limits
 from streamer.engine.loop import Streamer
-from streamer.engine.ports import Batch, Delivery, HoldReason
+from streamer.engine.ports import Batch, Delivery, Finished, HoldReason
 from streamer.errors import StreamerError
 from streamer.kafka.dead_letters import Size, letter_headers
 from streamer.letters.letter import HEADER_PREFIX
 from streamer.logs import LogObserver, Observers
 from streamer.metrics import Metrics, registry_of
-from streamer.outcomes import Answer, CallType, Endpoint, Fate, Misconfigured, Transient
+from streamer.outcomes import Answer, Endpoint, Misconfigured, Transient
 from streamer.planhat.requests import encode_operation
 from streamer.planhat.responses import read_answer
-from streamer.records import MarkIgnored, Record
+from streamer.records import MarkIgnored
 from streamer.transform import Rules
 from tests.engine.fakes import FakeDeadLetters, FakeSink, FakeSource, ManualClock, Told
 from tests.security.marks import PERSONAL
@@ -66,18 +66,10 @@ class _Reached(Told):
         super().__init__()
         self._stage = stage
 
-    def settled(
-        self,
-        record: Record,
-        call: CallType,
-        fate: Fate,
-        reason: str,
-        latency_seconds: float | None,
-        *,
-        was_sent: bool = True,
-    ) -> None:
-        self._stage.reached.add(reason)
-        self._stage.tell(record, call, fate, reason)
+    def settled(self, records: Sequence[Finished], time: float) -> None:
+        for ended in records:
+            self._stage.reached.add(ended.reason)
+            self._stage.tell(ended.record, ended.call, ended.fate, ended.reason)
 
     def delivered(self, delivery: Delivery) -> None:
         self._stage.tell(delivery, delivery.answer)

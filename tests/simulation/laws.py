@@ -64,7 +64,7 @@ class Conservation(Law):
                 self._broken(f"{book} says {book.polled} polled, the source gave {len(reading.polled)}")
             if book.polled != len(reading.settled) + book.in_flight:
                 self._broken(f"{book}: {len(reading.settled)} told as settled, {book.in_flight} in flight")
-        waiting = sum(streamer.dispatch.waiting().values())
+        waiting = sum(streamer.dispatch.operations.waiting().values())
         if member.told.made != sum(member.told.done.values()) + waiting:
             self._broken(f"{member.told.made} made, {dict(member.told.done)} done, {waiting} waiting")
 

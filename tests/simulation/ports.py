@@ -14,11 +14,12 @@ from streamer.engine.ports import (
     DeadLetter,
     Decoded,
     Delivery,
+    Finished,
     Gauges,
     HoldReason,
     OperationFate,
 )
-from streamer.outcomes import CallType, Endpoint, Fate, Host, Transient, TransientReason
+from streamer.outcomes import Endpoint, Host, Transient, TransientReason
 from streamer.records import Mark, MarkIgnored, Record, TopicPartition
 from tests.simulation.events import FRAME
 from tests.simulation.planhat import Call
@@ -219,20 +220,12 @@ class SimulatedObserver:
         self.made = 0
         self.done: Counter[OperationFate] = Counter()
 
-    def settled(
-        self,
-        record: Record,
-        call: CallType,
-        fate: Fate,
-        reason: str,
-        latency_seconds: float | None,
-        *,
-        was_sent: bool = True,
-    ) -> None:
-        reading = self._member.readings.get(record.source)
-        if reading is not None:
-            reading.settled[record.offset] = fate
-        self._member.world.tell("settled", self._member, record, fate, reason)
+    def settled(self, records: Sequence[Finished], time: float) -> None:
+        for ended in records:
+            reading = self._member.readings.get(ended.record.source)
+            if reading is not None:
+                reading.settled[ended.record.offset] = ended.fate
+            self._member.world.tell("settled", self._member, ended.record, ended.fate, ended.reason)
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:
         self.made += count

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from streamer.transform.encoding import json_ready, to_json
-from streamer.transform.fields import legal_key, put_custom
+from streamer.transform.fields import LEGAL_KEYS, legal_key, put_custom
 from streamer.transform.ruled import apply_rules
 from streamer.transform.trait_rules import Place, Target, TraitRule, TraitRules
 
@@ -171,3 +171,15 @@ def test_what_json_has_no_word_for(value: Any, text: str) -> None:
     """Text that is no Unicode loses the offending characters; unknown things become null."""
     assert to_json(value).decode() == text
     assert to_json(json_ready(value)).decode() == text
+
+
+def test_keys_that_are_kept_as_legal_are_bounded_and_legal() -> None:
+    """Whoever makes up keys fills no memory with them; what is kept is looked at no more."""
+    for number in range(10_000):
+        custom(f"made up {number}", 1)
+        custom(f"made.up {number}", 1)
+    custom("k" * 1000, 1)
+    custom("", 1)
+    custom(" ", 1)
+    assert 0 < len(LEGAL_KEYS) <= 4096
+    assert all(key and legal_key(key) == key and len(key) < 100 for key in LEGAL_KEYS)

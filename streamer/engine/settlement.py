@@ -1,0 +1,78 @@
+"""Settlement: a record whose operations are all answered for leaves its book, or becomes a letter.
+
+What comes together is settled together: the answers of a bulk, or all that a read skips. The observer is
+told once for each such lot, before anything of it is committed.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
+from typing import Final
+
+from streamer.engine.duplicates import Duplicates
+from streamer.engine.ledger import Entry
+from streamer.engine.letters import Letters
+from streamer.engine.ports import Clock, Observer
+from streamer.outcomes import DEAD_LETTERED, RELEASED, SKIPPED, Fate
+
+_BOOK: Final = attrgetter("book")
+_READ_AT: Final = attrgetter("polled_at")
+
+
+class Settlement:
+    """Ends records, and the copies that wait for their outcome."""
+
+    def __init__(self, duplicates: Duplicates, letters: Letters, observer: Observer, clock: Clock) -> None:
+        self._duplicates = duplicates
+        self._letters = letters
+        self._observer = observer
+        self._clock = clock
+        self.now = clock.monotonic()
+        """When what is being settled came: asked once for all that comes together."""
+        self._untold: list[Entry] = []
+
+    def answered(self, entry: Entry) -> None:
+        """The last operation of a record is answered for."""
+        if entry.fate is DEAD_LETTERED and entry.book.is_draining:
+            entry.worsen(Fate.RELEASED, "")
+        answers = self._letters.guard.answers
+        if entry.fate is not RELEASED:
+            answers.judge(entry.polled_at, 1, is_bad=entry.fate is DEAD_LETTERED)
+        if entry.fate is DEAD_LETTERED:
+            entry.book.would_overwrite(entry)
+            self._letters.add(entry, answers)
+        else:
+            self.settle((entry,))
+
+    def delivered(self, entries: list[Entry]) -> None:
+        """`answered`, of many: the last operation of each was accepted, whatever became of its others."""
+        plain = [entry for entry in entries if entry.fate <= SKIPPED]
+        if len(plain) < len(entries):
+            # First what goes back to Kafka, or waits as a letter: it would be put over what others here say.
+            for entry in entries:
+                if entry.fate > SKIPPED:
+                    self.answered(entry)
+        for read_at, count in Counter(map(_READ_AT, plain)).items():
+            self._letters.guard.answers.judge(read_at, count, is_bad=False)
+        self.settle(plain)
+
+    def settle(self, entries: Iterable[Entry]) -> None:
+        """These records are finished with."""
+        for book, lot in groupby(entries, _BOOK):
+            settled = book.settle_all(lot)
+            self._untold += settled
+            for copy in self._duplicates.settled(settled, self.now):
+                self._settle_copy(copy)
+
+    def _settle_copy(self, copy: Entry) -> None:
+        if copy.fate is DEAD_LETTERED:
+            self.answered(copy)  # a letter of its own
+        else:
+            self.settle((copy,))
+
+    def tell(self) -> None:
+        """Tell the observer what was settled since the last time."""
+        if self._untold:
+            untold, self._untold = self._untold, []
+            self._observer.settled(untold, self._clock.time())
