@@ -1,6 +1,6 @@
 """What a record says: decode, parse and transform, a function of the record alone."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -33,6 +33,9 @@ class Interpreted(msgspec.Struct, frozen=True, gc=False):
     def __repr__(self) -> str:
         # Not the error's text, nor what comes of people: an operation shows its ids alone.
         return f"<Interpreted {self.call} {self.operations} {self.skipped or self.invalid or ''}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in ("call", "operations", "skipped", "invalid")]
 
 
 class _Failed(Interpreted, frozen=True, gc=True):

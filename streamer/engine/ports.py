@@ -115,6 +115,9 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
     def __repr__(self) -> str:
         return f"Decoded(schema_id={self.schema_id!r})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("schema_id", self.schema_id)]
+
 
 @dataclass(frozen=True, slots=True)
 class AwaitingSchema:
