@@ -287,8 +287,7 @@ class Gauges:
     oldest_unsettled_seconds: Mapping[TopicPartition, float]
     """Since the record was polled; 0 where nothing is in flight."""
     oldest_unsettled_written_at: Mapping[TopicPartition, float]
-    """The same record's timestamp, in seconds since 1970; without those that have none in flight, or no
-    timestamp."""
+    """The same record's timestamp, in seconds since 1970; not of those without one, or none in flight."""
     paused_partitions: int
     gates_closed_seconds: Mapping[Endpoint, float]
     """How long each gate stays closed from now; 0 is open."""
