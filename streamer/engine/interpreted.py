@@ -1,6 +1,6 @@
 """What a record says: decode, parse and transform, a function of the record alone."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -34,6 +34,17 @@ class Interpreted(msgspec.Struct, frozen=True, gc=False):
         # Not the error's text, nor what comes of people: an operation shows its ids alone.
         return f"<Interpreted {self.call} {self.operations} {self.skipped or self.invalid or ''}>"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in ("call", "operations", "skipped", "invalid")]
+
+
+class _Failed(Interpreted, frozen=True, gc=True):
+    """What our own code failed on.
+
+    The error's traceback knows the frames that wait for this, so whoever keeps it in one makes a ring:
+    untracked, it would keep the record, and all else that these frames know, for ever.
+    """
+
 
 def interpret(record: Record, decoder: Decoder, rules: Rules) -> Interpreted | AwaitingSchema:
     """What this record asks for. Total: a failure of our own code is an answer too."""
@@ -51,7 +62,7 @@ def interpret(record: Record, decoder: Decoder, rules: Rules) -> Interpreted | A
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - one record's bug must not stop the others
-        return Interpreted(*_heading(decoded), invalid=InvalidReason.INTERNAL, error=error)
+        return _Failed(*_heading(decoded), invalid=InvalidReason.INTERNAL, error=error)
     if isinstance(result, Skipped):
         return Interpreted(call.type, decoded.schema_id, skipped=result.reason)
     return Interpreted(call.type, decoded.schema_id, result.operations, None, None, "", call.message_id)

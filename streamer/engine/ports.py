@@ -115,6 +115,9 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
     def __repr__(self) -> str:
         return f"Decoded(schema_id={self.schema_id!r})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("schema_id", self.schema_id)]
+
 
 @dataclass(frozen=True, slots=True)
 class AwaitingSchema:
@@ -284,8 +287,7 @@ class Gauges:
     oldest_unsettled_seconds: Mapping[TopicPartition, float]
     """Since the record was polled; 0 where nothing is in flight."""
     oldest_unsettled_written_at: Mapping[TopicPartition, float]
-    """The same record's timestamp, in seconds since 1970; without those that have none in flight, or no
-    timestamp."""
+    """The same record's timestamp, in seconds since 1970; not of those without one, or none in flight."""
     paused_partitions: int
     gates_closed_seconds: Mapping[Endpoint, float]
     """How long each gate stays closed from now; 0 is open."""

@@ -107,7 +107,11 @@ def coordinator_question(configuration: Configuration, topic: str) -> "Callable[
 
 
 def _put(configuration: Configuration, topic: str, asked: "Future[Any]") -> None:
-    client = Consumer(configuration)
+    try:
+        client = Consumer(configuration)
+    except KafkaException as exception:  # of a certificate that is just being replaced, say
+        asked.set_exception(exception)
+        return
     try:
         # For offsets, not for members: those a coordinator tells of the older protocol only.
         asked.set_result(client.committed([KafkaPartition(topic, 0)], timeout=ANSWER_SECONDS))

@@ -1,6 +1,10 @@
 """What is held in memory of an event is counted, or not held."""
 
+import gc
+import weakref
+
 import msgspec
+import pytest
 
 from streamer.engine.dispatch import LARGE_BYTES
 from streamer.outcomes import Endpoint
@@ -62,3 +66,24 @@ def test_nothing_is_counted_once_it_is_settled() -> None:
     assert bench.streamer.ledger.size_bytes == 0
     assert bench.committed() == 2
     assert bench.streamer.ledger.book(partition()) is not None
+
+
+def test_a_record_that_our_code_failed_on_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its error's traceback knows whoever asked what the record says, who knows the error: a ring."""
+    bench, errors = Bench(), []
+
+    class Bug(Exception):
+        """As a builtin one, but that it can be watched."""
+
+    def broken(value: object) -> object:
+        error = Bug()
+        errors.append(weakref.ref(error))
+        raise error
+
+    monkeypatch.setattr("streamer.engine.interpreted.parse", broken)
+    bench.source.feed(identify())
+    bench.turn(4)
+    bench.told.errors.clear()
+    gc.collect()
+
+    assert [error() for error in errors] == [None]

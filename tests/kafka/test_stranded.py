@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from streamer.kafka.configuration import consumer_configuration
 from streamer.kafka.statistics import Statistics
-from streamer.kafka.stranded import Stranded, seconds_outside
+from streamer.kafka.stranded import Stranded, coordinator_question, seconds_outside
 
 STEADY = Statistics(is_steady=True)
 OUTSIDE = Statistics(is_idle_outside=True)
@@ -149,3 +150,11 @@ def test_one_after_another_is_given_up_ever_more_seldom_until_one_is_a_member() 
 def test_one_is_let_be_for_a_session_at_least(configuration: dict[str, Any], seconds: float) -> None:
     """So long it may come back as what it was; with the newer protocol the broker says how long."""
     assert seconds_outside(configuration) == seconds
+
+
+def test_a_question_that_cannot_be_put_is_not_waited_for() -> None:
+    """The certificate may be gone while it is replaced; a later question finds the new one."""
+    properties = {"security.protocol": "ssl", "ssl.ca.location": "/is/just/being/replaced"}
+    ask = coordinator_question(consumer_configuration("127.0.0.1:1", "g", properties), "events")
+
+    assert isinstance(ask().exception(10.0), KafkaException)

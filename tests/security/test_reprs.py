@@ -37,7 +37,6 @@ MAY_TELL: Final = {
     "streamer.transform.why": "names of fields, for the command on a file",
     "streamer.cli": "words of commands",
     "streamer.events.calls": "calls show their message id and user id, which tests/test_logs.py bounds",
-    "streamer.engine.intake.Interpreted.message_id": "an id that names the call and nobody",
 }
 """Rooms, classes and fields that are free to, and why."""
 
