@@ -54,7 +54,6 @@ class Handover:
         for book in books:
             book.is_draining = True
         self._give_back_unsent(books)
-        self._streamer.tell()
         is_committed = False
         if change != "lost":
             self._wait(books, deadline - 2 * self._limits.commit_floor_seconds)
