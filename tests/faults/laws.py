@@ -80,6 +80,8 @@ class Judged:
 
     again: list[Again] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
+    behind: list[str] = field(default_factory=list)
+    """What was settled behind a record in flight, one by one."""
     inversions: list[tuple[int, Asked]] = field(default_factory=list)
     """Slots, and the requests that brought them too late, of members that were late."""
     disorder: list[str] = field(default_factory=list)
@@ -182,6 +184,8 @@ class Judge:
             judged.again.append(each)
             if each.why is Why.UNEXPLAINED:
                 judged.unexplained.append(f"{self._names.of(slot)}: {self._told(each)}")
+            elif each.why is Why.BEHIND:
+                judged.behind.append(f"{self._names.of(slot)}: {self._told(each)}")
 
     def _named(self, slot: int, number: int) -> str:
         asked = self._asked[number]

@@ -32,6 +32,9 @@ def test_each_cause_of_a_kill_is_told_from_the_others() -> None:
     judged = scene.judge(KILL)
     assert whys(judged) == [Why.BEHIND, Why.SINCE_COMMIT, Why.UNANSWERED]
     assert (judged.unexplained, judged.disorder, judged.inversions) == ([], [], [])
+    (told,) = of_repetition({}, judged, Judged(), allows_behind=False)
+    assert "1 activities came again that were settled behind a record in flight: ext:u-123#2" in told
+    assert of_repetition({}, judged, Judged(), allows_behind=True) == []
 
 
 def test_what_a_member_did_cut_off_is_since_its_own_last_commit() -> None:

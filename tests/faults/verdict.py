@@ -145,9 +145,10 @@ def of_repetition(
         *_some("activities came out of order", of_activities.disorder),
         *_some("upserts came out of order", of_upserts.disorder),
     ]
-    behind = of_activities.counts()[Why.BEHIND]
-    if behind and not allows_behind:
-        broken.append(f"{behind} activities came again that were settled behind a record in flight")
+    if not allows_behind:
+        broken += _some(
+            "activities came again that were settled behind a record in flight", of_activities.behind
+        )
     for kind, row in rows.items():
         late = row.by_why[Why.LATE]
         if row.duplicates - late > row.bound.repeated:
