@@ -5,8 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from tests.faults.evidence import Arrivals, Asked, Careers, Commits, Ending, Places, Told
-from tests.faults.laws import SLACK_SECONDS, Again, Why, last_commit
+from tests.faults.evidence import Arrivals, Asked, Careers, Ending, Places, Told
+from tests.faults.knowledge import SLACK_SECONDS, Knowledge, had_to_know
+from tests.faults.laws import Again, Why
 from tests.faults.plant import SESSION_SECONDS
 from tests.faults.strikes import Struck
 
@@ -57,7 +58,7 @@ def bounds(
     arrivals: Arrivals,
     asked: Mapping[int, Asked],
     places: Places,
-    commits: Commits,
+    knowledge: Knowledge,
     careers: Careers,
 ) -> dict[int, Bound]:
     """By strike."""
@@ -76,7 +77,7 @@ def bounds(
         for ending in endings:
             left = list(_left(by_caller.get(caller, []), caller, ending, places, careers))
             at = windows.of(ending.at)
-            found[at] = found[at].plus(_bound_of(left, ending, places, commits))
+            found[at] = found[at].plus(_bound_of(left, ending, places, knowledge))
     return found
 
 
@@ -103,7 +104,7 @@ def _left(
     return (each for each in sent[start:stop] if places.partition[each.slot] in gone)
 
 
-def _bound_of(left: Iterable[Sent], ending: Ending, places: Places, commits: Commits) -> Bound:
+def _bound_of(left: Iterable[Sent], ending: Ending, places: Places, knowledge: Knowledge) -> Bound:
     last: dict[int, Told] = {}
     counts: Counter[Why] = Counter()
     for _, request, slot in left:
@@ -113,12 +114,12 @@ def _bound_of(left: Iterable[Sent], ending: Ending, places: Places, commits: Com
             continue  # counted where it was not answered
         partition = places.partition[slot]
         if partition not in last:
-            last[partition] = last_commit(commits, partition, ending)
+            last[partition] = knowledge.last_commit(partition, ending)
         if last[partition].has(places.offset[slot]):
             continue
         if request.at <= ending.at + SLACK_SECONDS and request.until > ending.at - SLACK_SECONDS:
             counts[Why.UNANSWERED] += 1
-        elif request.until <= last[partition].at:
+        elif had_to_know(last[partition], request.until):
             counts[Why.BEHIND] += 1
         elif not ending.is_orderly:
             counts[Why.SINCE_COMMIT] += 1

@@ -4,10 +4,10 @@ An event that arrives again must be one of these, or the law is broken:
 
 (a) the request that brought it before was not answered, or was under way when its member's way with
     the partition ended;
-(b) it was answered since that member's last acknowledged commit of the partition, which ended without a
-    hand-over in order;
-(c) it was answered before that commit, and its offset is not below it: settled behind a record in
-    flight, which the commit's metadata should have told. Allowed only where a run says so.
+(b) it was answered since that member's last acknowledged commit of the partition was made (see
+    `knowledge`), and that way ended without a hand-over in order;
+(c) it was answered before an answer that this commit tells of, and its offset is not below it: settled
+    behind a record in flight, which the commit's metadata should have told. Allowed only where a run says so.
 
 In every case the group's last commit did not tell that it was settled when it came again, neither by its
 offset nor by its metadata; and where another member brings it again, the one before had to end its way with
@@ -30,22 +30,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from tests.faults.evidence import (
-    COMMIT_ARRIVES_SECONDS,
-    Arrivals,
-    Asked,
-    Careers,
-    Commits,
-    Ending,
-    Places,
-    Told,
-)
+from tests.faults.evidence import Arrivals, Asked, Careers, Ending, Places
+from tests.faults.knowledge import SLACK_SECONDS, Knowledge, had_to_know
 from tests.faults.order import Order, Overtaken
-
-SLACK_SECONDS: Final = 0.05
-"""Clocks of one machine, logs of milliseconds."""
-ANSWER_SECONDS: Final = 0.5
-"""An answer given this shortly before a commit of every day may have been taken up only after it began."""
 
 
 class Why(StrEnum):
@@ -99,13 +86,14 @@ class Judge:
         self,
         places: Places,
         asked: Mapping[int, Asked],
-        commits: Commits,
+        knowledge: Knowledge,
         careers: Careers,
         names: "Names",
     ) -> None:
         self._places = places
         self._asked = asked
-        self._commits = commits
+        self._knowledge = knowledge
+        self._commits = knowledge.commits
         self._careers = careers
         self._names = names
 
@@ -168,7 +156,7 @@ class Judge:
         if before.until > ending.at - SLACK_SECONDS:
             return Again(slot, before, now, Why.UNANSWERED, ending)
         # Cut off, it learns of its loss when another reads already: what is committed then is the other's.
-        if before.until <= last_commit(self._commits, partition, blind or ending).at:
+        if had_to_know(self._knowledge.last_commit(partition, blind or ending), before.until):
             return Again(slot, before, now, Why.BEHIND, ending)
         # Who hands over in order commits last what was answered last: nothing is left since then.
         return Again(slot, before, now, Why.UNEXPLAINED if ending.is_orderly else Why.SINCE_COMMIT, ending)
@@ -220,17 +208,6 @@ class Judge:
 def was_sent(request: Asked, late: Ending) -> bool:
     """Whether it was under way when its member, cut off like this, had to send no more."""
     return request.at <= late.sends_until
-
-
-def last_commit(commits: Commits, partition: int, ending: Ending) -> Told:
-    """A member's last acknowledged commit before this ending of its way with the partition.
-
-    What was answered after its `at` may have been unknown to it.
-    """
-    # A member that hands over commits when the last answer is in; else one may be waiting to be taken up.
-    grace = COMMIT_ARRIVES_SECONDS if ending.is_blind else SLACK_SECONDS
-    told = commits.last(partition, ending.at + grace)
-    return told if ending.is_orderly else told._replace(at=told.at - ANSWER_SECONDS)
 
 
 class Names:

@@ -8,6 +8,7 @@ from streamer.standins.account_books import Expected, Slots
 from streamer.standins.expectations import Effect, Expectation
 from tests.faults.bounds import Bound, bounds
 from tests.faults.evidence import Arrivals, Asked, Careers, Commits, Ending, How, Places
+from tests.faults.knowledge import Knowledge
 from tests.faults.laws import Judge, Judged, Names, Why
 from tests.faults.schedule import Kind, Strike
 from tests.faults.strikes import Struck
@@ -61,14 +62,15 @@ class Scene:
             times[member] += more
         self.careers = Careers({member: {0: sorted(each)} for member, each in times.items()}, ended)
         places, names = Places(self.expected, self.slots), Names(self.slots.subjects, self.slots.first)
-        judge = Judge(places, self.asked, self.commits, self.careers, names)
+        self.knowledge = Knowledge(places, self.asked, self.commits, [self.arrivals])
+        judge = Judge(places, self.asked, self.knowledge, self.careers, names)
         return judge.judge(self.arrivals, asked_twice)
 
     def bounds(self, at: float) -> Bound:
         """How much a strike at this moment may have made come again."""
         struck = Struck(Strike(1, Kind.SIGKILL, 0.0, 0.0, 0.0), at, at + 8.0, ())
         places = Places(self.expected, self.slots)
-        return bounds([struck], self.arrivals, self.asked, places, self.commits, self.careers)[0]
+        return bounds([struck], self.arrivals, self.asked, places, self.knowledge, self.careers)[0]
 
 
 def whys(judged: Judged) -> list[Why]:

@@ -37,6 +37,25 @@ def test_each_cause_of_a_kill_is_told_from_the_others() -> None:
     assert of_repetition({}, judged, Judged(), allows_behind=True) == []
 
 
+def test_a_commit_that_was_long_under_way_tells_what_was_known_when_it_was_made() -> None:
+    """The broker restarts, and writes at 98 what a member sent at 95.6: the answer of 96.5 is not in that."""
+    scene = Scene([(98.0, 1)])
+    scene.bring("one", 95.0, 1)
+    scene.bring("one", 96.0, 2)
+    scene.bring("two", 110.0, 2)
+    scene.bring("two", 111.0, 3, 4, 5, 6)
+    assert whys(scene.judge(KILL)) == [Why.SINCE_COMMIT]
+    assert scene.bounds(100.0) == Bound(since_commit=1)
+
+
+def test_a_commit_that_tells_of_no_answer_need_not_tell_of_any() -> None:
+    """Made to prove that the member is in the group still, before the first answer was taken up."""
+    scene = Scene([(98.0, 0)])
+    scene.bring("one", 95.0, 1)
+    scene.bring("two", 110.0, 1, 2, 3, 4, 5, 6)
+    assert whys(scene.judge(KILL)) == [Why.SINCE_COMMIT]
+
+
 def test_what_a_member_did_cut_off_is_since_its_own_last_commit() -> None:
     """It learns of its loss when another reads the partition already, and commits."""
     scene = Scene([(98.0, 1), (106.02, 1)])

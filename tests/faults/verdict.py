@@ -10,6 +10,7 @@ from streamer.standins.account_findings import Audit, Fault
 from tests.faults.bounds import BETWEEN, Bound, Windows, bounds
 from tests.faults.evidence import COMMIT_ARRIVES_SECONDS, Asked, Careers, Commits, How, Places
 from tests.faults.gathering import Evidence
+from tests.faults.knowledge import Knowledge
 from tests.faults.laws import Judge, Judged, Names, Why
 from tests.faults.plant import ACTIVITY_WORKERS
 from tests.faults.schedule import MAY_INVERT, OF_KAFKA, Kind
@@ -70,12 +71,14 @@ def verdict(evidence: Evidence, *, allows_behind: bool) -> Verdict:
     slots = Slots(expected, {})
     places, names = Places(expected, slots), Names(slots.subjects, slots.first)
     commits = Commits(evidence.commits, evidence.topic_id)
-    judge = Judge(places, evidence.asked, commits, evidence.careers, names)
+    arrivals = (evidence.activities, evidence.upserts)
+    knowledge = Knowledge(places, evidence.asked, commits, arrivals)
+    judge = Judge(places, evidence.asked, knowledge, evidence.careers, names)
     of_activities = judge.judge(evidence.activities)
     of_upserts = judge.judge(evidence.upserts, evidence.unclear)
     windows = Windows(struck)
     rows = _rows(struck, windows, of_activities, of_upserts)
-    most = bounds(struck, evidence.activities, evidence.asked, places, commits, evidence.careers)
+    most = bounds(struck, evidence.activities, evidence.asked, places, knowledge, evidence.careers)
     for at, bound in most.items():
         row = rows[_kind(struck, at)]
         row.bound = row.bound.plus(bound)
