@@ -5,6 +5,7 @@ later one (for which our marks, bearing this id, count for nothing).
 """
 
 from collections.abc import Collection, Mapping
+from concurrent.futures import Future
 from time import monotonic
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ class LastCommits:
         """Prepare to ask through `admin`, which connects at the first question."""
         self._admin = admin
         self._topic = topic
+        self._has_ids = False
+        """Somebody is there to describe topics: known from the first answer on."""
 
     def look_up(
         self, consumer: Consumer, partitions: Collection[TopicPartition]
@@ -38,30 +41,48 @@ class LastCommits:
         if not partitions:
             return {}
         until = monotonic() + LOOKUP_SECONDS
+        # Asked together with what is committed: a broker that just came back is slow to answer, and has no
+        # more time for two questions than for one. Logs' ends are asked after that: a commit may tell of all
+        # that the log held when it was made.
+        described = self._ask_topic_id(until)
         try:
             answers = consumer.committed(kafka_partitions(partitions), timeout=LOOKUP_SECONDS)
         except KafkaException as exception:
             logger.warning("kafka: what was committed last is not known: %s", text_of(exception))
             return dict.fromkeys(partitions)
         marks = {_place(each): _mark(each) for each in answers if each.error is None}
-        topic_id = self._topic_id(until)
         ends = self._ends([each for each, mark in marks.items() if mark and mark.metadata], until)
+        topic_id = self._topic_id(described, until)
         return {
             each: Found(marks[each], ends.get(each), topic_id) if each in marks else None
             for each in partitions
         }
 
-    def _topic_id(self, until: float) -> str:
+    def _ask_topic_id(self, until: float) -> Future[Any] | None:
+        """Ask for it; None where there is nobody to ask, or who there is was not told in time."""
+        try:
+            if not self._has_ids:
+                cluster = self._admin.list_topics(self._topic, timeout=_left(until))
+                if cluster.controller_id not in cluster.brokers:
+                    return None  # librdkafka's mock: nobody there to describe a topic, and no id
+                self._has_ids = True
+            topics = TopicCollection([self._topic])
+            (asked,) = self._admin.describe_topics(topics, request_timeout=LOOKUP_SECONDS).values()
+        except KafkaException as exception:
+            self._has_no_id(text_of(exception))
+            return None
+        return asked
+
+    def _topic_id(self, asked: Future[Any] | None, until: float) -> str:
         """Kafka's id of the topic; "" from a cluster that has none, or is slow to tell."""
         try:
-            cluster = self._admin.list_topics(self._topic, timeout=_left(until))
-            if cluster.controller_id not in cluster.brokers:
-                return ""  # librdkafka's mock: nobody there to describe a topic, and no id
-            (asked,) = self._admin.describe_topics(TopicCollection([self._topic])).values()
-            return id_of(asked.result(_left(until)))
+            return id_of(asked.result(_left(until))) if asked is not None else ""
         except (KafkaException, TimeoutError) as error:
-            logger.warning("kafka: the id of topic %s is not known: %s", self._topic, _words(error))
+            self._has_no_id(_words(error))
             return ""
+
+    def _has_no_id(self, why: str) -> None:
+        logger.warning("kafka: the id of topic %s is not known: %s", self._topic, why)
 
     def _ends(self, partitions: list[TopicPartition], until: float) -> dict[TopicPartition, int]:
         """Where these logs end, as far as it is told in time."""

@@ -26,11 +26,13 @@ class Bound(NamedTuple):
     behind: int = 0
     late: int = 0
     """Under way when others could take the partitions over: may arrive after they began."""
+    unheard: int = 0
+    """What a commit told of and the next reader did not hear: as many as came again, each by that reason."""
 
     @property
     def repeated(self) -> int:
         """All that its reader might have brought again."""
-        return self.unanswered + self.since_commit + self.behind
+        return self.unanswered + self.since_commit + self.behind + self.unheard
 
     def plus(self, other: "Bound") -> "Bound":
         """Both together."""

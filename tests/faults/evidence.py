@@ -218,6 +218,8 @@ class Careers:
     """By member and partition, in order."""
     ended: Mapping[str, Sequence[Ending]]
     """By member, in order."""
+    unheard: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """By member, when it said that Kafka did not tell it in time what was settled before."""
 
     def ending_between(self, member: str, partition: int, after: float, before: float) -> Ending | None:
         """The first ending of its way with the partition between two moments."""
@@ -235,6 +237,10 @@ class Careers:
         begun = self.begun.get(member, {}).get(partition, ())
         place = bisect_right(begun, at)
         return begun[place - 1] if place else 0.0
+
+    def did_not_hear(self, member: str, after: float, before: float) -> bool:
+        """Whether it said so between two moments."""
+        return any(after <= at <= before for at in self.unheard.get(member, ()))
 
     def _ended(self, member: str, partition: int) -> Iterator[Ending]:
         return (each for each in self.ended.get(member, ()) if partition in each.partitions)

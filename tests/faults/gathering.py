@@ -82,6 +82,7 @@ def careers_of(plant: Plant, struck: Sequence[Struck]) -> Careers:
     """From the members' own logs, and from what was done to them."""
     begun: dict[str, dict[int, list[float]]] = {}
     ended: dict[str, list[Ending]] = {}
+    unheard: dict[str, list[float]] = {}
     for life in plant.lives:
         assigned = life.changes("partitions_assigned")
         mine = begun.setdefault(life.name, {})
@@ -96,7 +97,8 @@ def careers_of(plant: Plant, struck: Sequence[Struck]) -> Careers:
         cuts = [cut for each in struck for cut in each.cuts if cut.member == life.name]
         blind = [Ending(cut.at, How.BLIND, _held(cut.at, assigned, told), cut.sends_until) for cut in cuts]
         ended[life.name] = sorted(told + blind, key=lambda ending: ending.at)
-    return Careers(begun, ended)
+        unheard[life.name] = life.unheard()
+    return Careers(begun, ended, unheard)
 
 
 def _held(at: float, assigned: Sequence[Change], told: Sequence[Ending]) -> frozenset[int]:

@@ -9,6 +9,9 @@ An event that arrives again must be one of these, or the law is broken:
 (c) it was answered before an answer that this commit tells of, and its offset is not below it: settled
     behind a record in flight, which the commit's metadata should have told. Allowed only where a run says so.
 
+(d) that commit told of it, and its next reader was not told so in time, which it said; what it committed
+    then does not tell of it either.
+
 In every case the group's last commit did not tell that it was settled when it came again, neither by its
 offset nor by its metadata; and where another member brings it again, the one before had to end its way with
 the partition.
@@ -34,6 +37,9 @@ from tests.faults.evidence import Arrivals, Asked, Careers, Ending, Places
 from tests.faults.knowledge import SLACK_SECONDS, Knowledge, had_to_know
 from tests.faults.order import Order, Overtaken
 
+SILENT_SECONDS: Final = 10.0
+"""A member says a thing once in so long."""
+
 
 class Why(StrEnum):
     """Why something came again."""
@@ -41,12 +47,21 @@ class Why(StrEnum):
     UNANSWERED = "a"
     SINCE_COMMIT = "b"
     BEHIND = "c"
+    UNHEARD = "unheard"
+    """A commit told of it, and its next reader said that it was not told that in time."""
     LATE = "late"
     """Sent by a member that others had taken the partition from: under way when it was stopped."""
     UNEXPLAINED = "unexplained"
 
 
-_REASONS: Final = (Why.UNANSWERED, Why.SINCE_COMMIT, Why.LATE, Why.BEHIND, Why.UNEXPLAINED)
+_REASONS: Final = (
+    Why.UNANSWERED,
+    Why.SINCE_COMMIT,
+    Why.LATE,
+    Why.UNHEARD,
+    Why.BEHIND,
+    Why.UNEXPLAINED,
+)
 """The best first."""
 
 
@@ -153,13 +168,22 @@ class Judge:
             return Again(slot, before, now, Why.UNEXPLAINED, ending)
         if is_open or ending is None:
             return Again(slot, before, now, Why.UNANSWERED, ending)
+        why = self._why_answered(slot, before, now, ending, blind or ending)
+        return Again(slot, before, now, why, ending)
+
+    def _why_answered(self, slot: int, before: Asked, now: Asked, ending: Ending, since: Ending) -> Why:
+        """Of what was answered, and of which the group's last commit does not tell when it comes again."""
         if before.until > ending.at - SLACK_SECONDS:
-            return Again(slot, before, now, Why.UNANSWERED, ending)
+            return Why.UNANSWERED
         # Cut off, it learns of its loss when another reads already: what is committed then is the other's.
-        if had_to_know(self._knowledge.last_commit(partition, blind or ending), before.until):
-            return Again(slot, before, now, Why.BEHIND, ending)
+        last = self._knowledge.last_commit(self._places.partition[slot], since)
+        was_told = last.has(self._places.offset[slot])
+        if was_told and self._careers.did_not_hear(now.caller, ending.at - SILENT_SECONDS, now.at):
+            return Why.UNHEARD
+        if had_to_know(last, before.until):
+            return Why.BEHIND
         # Who hands over in order commits last what was answered last: nothing is left since then.
-        return Again(slot, before, now, Why.UNEXPLAINED if ending.is_orderly else Why.SINCE_COMMIT, ending)
+        return Why.UNEXPLAINED if ending.is_orderly else Why.SINCE_COMMIT
 
     def _note(self, judged: Judged, slot: int, again: list[Again]) -> None:
         # A copy is a record of its own: one arrival for each needs no reason. Which of them that was

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaException
 
+from streamer.records import MarkIgnored
 from streamer.standins.planhat.child import SandboxProcess
 from streamer.standins.planhat.faults import Fault, FaultKind, ItemMatch
 from tests.real_kafka.cluster import RealKafka, free_ports
@@ -82,6 +83,11 @@ class Life(NamedTuple):
             for line in self.member.lines(event)
             if line["numbers"]
         ]
+
+    def unheard(self) -> list[float]:
+        """When its log says that Kafka did not tell in time what was settled before."""
+        lines = self.member.lines("metadata_ignored")
+        return [_time_of(line) for line in lines if line["reason"] == MarkIgnored.UNKNOWN]
 
 
 class Plant:

@@ -9,7 +9,7 @@ from tests.faults.verdict import Row, Verdict
 
 _HEADS: Final = (
     "strikes", "events", "resent", "duplicates", "a", "bound a", "b", "bound b", "behind", "bound",
-    "late", "bound", "inversions",
+    "late", "bound", "unheard", "inversions",
 )  # fmt: skip
 
 
@@ -35,8 +35,8 @@ def table(found: Verdict) -> str:
 _LEGEND: Final = (
     "resent: activities and upserts that came again; duplicates: the activities among them, which were",
     "(a) unanswered, (b) answered since the member's last acknowledged commit of the partition, settled",
-    "behind a record in flight, or sent late by a member that did not know yet that it was out of the group;",
-    "each bound: how many could have been",
+    "behind a record in flight, sent late by a member that did not know yet that it was out of the group, or",
+    "told of by a commit that the next reader did not hear of in time; each bound: how many could have been",
 )
 
 
@@ -46,7 +46,7 @@ def _line(kind: str, row: Row) -> str:
         row.by_why[Why.UNANSWERED], row.bound.unanswered,
         row.by_why[Why.SINCE_COMMIT], row.bound.since_commit,
         row.by_why[Why.BEHIND], row.bound.behind,
-        row.by_why[Why.LATE], row.bound.late, row.inversions,
+        row.by_why[Why.LATE], row.bound.late, row.by_why[Why.UNHEARD], row.inversions,
     )  # fmt: skip
     return f"{kind:<21}" + "".join(f"{figure:>11}" for figure in figures)
 

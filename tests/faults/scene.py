@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from streamer.engine.settled import Settled, encode
 from streamer.outcomes import CallType, Fate
 from streamer.standins.account_books import Expected, Slots
 from streamer.standins.expectations import Effect, Expectation
@@ -16,6 +17,7 @@ from tests.real_kafka.commits import Commit
 
 EVENTS: Final = 6
 ALL: Final = frozenset({0})
+TOPIC_ID: Final = "acme"
 KILL: Final = {"one": [Ending(100.0, How.BLIND, ALL, 101.0)]}
 
 
@@ -29,7 +31,7 @@ class Scene:
         for offset, sequence in enumerate(copies, EVENTS):
             self._produce(sequence, offset)
         self.slots = Slots(self.expected, {})
-        self.commits = Commits([Commit(at, 0, offset, "") for at, offset in commits])
+        self._told = [Commit(at, 0, offset, "") for at, offset in commits]
         self.arrivals = Arrivals()
         self.asked: dict[int, Asked] = {}
 
@@ -48,19 +50,27 @@ class Scene:
         for sequence in sequences:
             self.arrivals.add(sequence - 1, number)
 
+    def tell_ahead(self, at: float, settled: Settled) -> None:
+        """A commit with metadata."""
+        text = encode(settled, f"{TOPIC_ID}:0", 4_096).text
+        self._told.append(Commit(at, 0, settled.base, text))
+
     def judge(
         self,
         ended: Mapping[str, Sequence[Ending]],
         begun: Mapping[str, Sequence[float]] | None = None,
         asked_twice: frozenset[int] = frozenset(),
+        unheard: Mapping[str, Sequence[float]] | None = None,
     ) -> Judged:
         """What the laws say. A member was given the partition just before its first request, and `begun`."""
+        self.commits = Commits(self._told, TOPIC_ID)
         times: dict[str, list[float]] = {}
         for each in self.asked.values():
             times.setdefault(each.caller, [each.at - 0.1])
         for member, more in (begun or {}).items():
             times[member] += more
-        self.careers = Careers({member: {0: sorted(each)} for member, each in times.items()}, ended)
+        begun_at = {member: {0: sorted(each)} for member, each in times.items()}
+        self.careers = Careers(begun_at, ended, unheard or {})
         places, names = Places(self.expected, self.slots), Names(self.slots.subjects, self.slots.first)
         self.knowledge = Knowledge(places, self.asked, self.commits, [self.arrivals])
         judge = Judge(places, self.asked, self.knowledge, self.careers, names)

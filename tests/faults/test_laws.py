@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from streamer.engine.settled import Settled
 from streamer.standins.planhat.rows import EntryRow, WriteRow
 from tests.faults.bounds import Bound, Windows
 from tests.faults.evidence import Careers, Commits, Ending, How, upserts_of
@@ -54,6 +55,18 @@ def test_a_commit_that_tells_of_no_answer_need_not_tell_of_any() -> None:
     scene.bring("one", 95.0, 1)
     scene.bring("two", 110.0, 1, 2, 3, 4, 5, 6)
     assert whys(scene.judge(KILL)) == [Why.SINCE_COMMIT]
+
+
+def test_what_the_next_reader_did_not_hear_of_in_time_is_excused_where_it_said_so() -> None:
+    """The third was told of beside the second in flight; who reads next commits without it, and sends it."""
+    scene = Scene()
+    scene.tell_ahead(98.0, Settled(1, [1], 3))
+    scene.tell_ahead(109.0, Settled(1, [], 1))
+    scene.bring("one", 95.0, 1, 3)
+    scene.bring("two", 110.0, 2, 3, 4, 5, 6)
+    assert whys(scene.judge(KILL, unheard={"two": [108.9]})) == [Why.UNHEARD]
+    assert whys(scene.judge(KILL, unheard={"two": [80.0]})) == [Why.BEHIND]
+    assert whys(scene.judge(KILL, unheard={"one": [108.9]})) == [Why.BEHIND]
 
 
 def test_what_a_member_did_cut_off_is_since_its_own_last_commit() -> None:

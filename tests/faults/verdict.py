@@ -82,6 +82,8 @@ def verdict(evidence: Evidence, *, allows_behind: bool) -> Verdict:
     for at, bound in most.items():
         row = rows[_kind(struck, at)]
         row.bound = row.bound.plus(bound)
+    for row in rows.values():
+        row.bound = row.bound.plus(Bound(unheard=row.by_why[Why.UNHEARD]))
     account = evidence.account
     late = _late_requests(windows, of_activities, of_upserts)
     overwritten = {names.subject_of(slot) for slot, _ in of_upserts.inversions}
