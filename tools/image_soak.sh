@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 certificates=${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}
 
 echo "image soak: a base of Debian's packages ($suite)"
-debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates "$suite" "$work/base" >"$work/log" 2>&1 ||
+debootstrap --variant=minbase --include=python3,python3-dev,python3-venv,python3-pip,ca-certificates "$suite" "$work/base" >"$work/log" 2>&1 ||
     { tail -5 "$work/log" >&2; exit 1; }
 ln -s ../../bin/python3 "$work/base/usr/local/bin/python"
 rm -f "$work"/base/usr/lib/python3*/EXTERNALLY-MANAGED
