@@ -51,8 +51,8 @@ def install(wheel: Path, environment: Path) -> Path:
         RuntimeError: what was installed is not compiled.
     """
     venv.create(environment, clear=True)
-    command = [sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "install"]
-    command += ["--quiet", "--no-deps", "--no-index", wheel]
+    command = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "install"]
+    command += ["--quiet", "--no-deps", "--no-index", str(wheel)]
     subprocess.run(command, check=True)
     (site,) = (environment / "lib").glob("python*/site-packages")
     (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
