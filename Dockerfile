@@ -2,8 +2,8 @@
 # `demo` adds the stand-ins for `streamer sandbox`.
 # PYTHON_IMAGE: any image with Python 3.11 or newer under /usr/local, for those who mirror their bases.
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
-# COMPILED: `true` makes machine code of the engine, which saves a third of the CPU; it takes gcc, of the base or of
-# Debian's packages. `false` leaves it Python. What cannot be compiled fails the build.
+# COMPILED: `true` makes machine code of the engine, which saves a quarter of the CPU and more; it takes gcc, of the
+# base or of Debian's packages. `false` leaves it Python. What cannot be compiled fails the build.
 ARG COMPILED=true
 
 FROM ${PYTHON_IMAGE} AS pip

@@ -59,7 +59,7 @@ class Place:
             text = text.replace(path, f"{self.folder}{path}")
         ended = subprocess.run(
             ["/bin/sh", "-c", text], cwd=cwd or self.folder, capture_output=True, text=True, check=False,
-            env={"PATH": str(self.doubles), "COMPILED": compiled},
+            env={"PATH": str(self.doubles), "COMPILED": compiled, "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
         called = self.folder / "called"
         return Ended(
