@@ -50,7 +50,7 @@ demo: $(INSTALLED) ## watch events go from an embedded broker into a sandbox of 
 test: $(INSTALLED) ## run every test; those against a real Kafka where there is one to be had
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-compiled: $(INSTALLED) ## compile engine and core, and run their tests and SEEDS=2000 of the simulator on that (needs a C compiler)
+test-compiled: $(INSTALLED) ## compile engine and core; their tests, SEEDS=2000 of the simulator and a real Kafka on that (needs a C compiler)
 	$(BIN)/python -m tests.compiled --seeds $(SEEDS) --first $(FIRST)
 
 simulate: $(INSTALLED) ## the engine under chance, SEEDS=100000 from FIRST=0 on; or one SCRIPT=<file>

@@ -113,7 +113,7 @@ def differences(
 
 def main() -> int:
     """Each rival in turn; 1 where one differs."""
-    rivals = [name for name in SYSTEMS if name != "streamer"]
+    rivals = [name for name, system in SYSTEMS.items() if system.module != "streamer"]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -21,6 +21,7 @@ from benchmarks.processes import cpu_seconds, peak_mib, tree
 from benchmarks.rivals.told import Told
 from streamer.standins.demo_pipeline import free_port
 from tests.real_kafka.cluster import RealKafka
+from tools import compiled_program
 
 ROOT = Path(__file__).resolve().parent.parent
 RIVALS = ROOT / "benchmarks" / "rivals"
@@ -38,10 +39,13 @@ class System(NamedTuple):
     is_foreign: bool = False
     """Whether it runs in the rivals' own environment."""
     is_go: bool = False
+    is_compiled: bool = False
+    """Whether it is the compiled wheel's, installed."""
 
 
 SYSTEMS = {
     "streamer": System("streamer"),
+    "compiled": System("streamer", is_compiled=True),
     "careful": System("benchmarks.rivals.careful"),
     "aiokafka": System("benchmarks.rivals.aiokafka_loop", is_foreign=True),
     "quix": System("benchmarks.rivals.quix", is_foreign=True),
@@ -76,12 +80,14 @@ def command(system: System) -> list[str]:
     """Its command line."""
     if system.is_go:
         return [built(system.module), "run", str(RIVALS / system.module / "config.yaml")]
+    if system.is_compiled:
+        return [str(compiled_program.installed()), "run"]
     python = rivals_python() if system.is_foreign else sys.executable
     return [python, "-m", system.module, *(["run"] if system.module == "streamer" else [])]
 
 
-def variables(told: Told, calls_per_minute: int) -> dict[str, str]:
-    """For `streamer` and rivals alike."""
+def variables(system: System, told: Told, calls_per_minute: int) -> dict[str, str]:
+    """For `streamer` and rivals alike; an installation is not led to the checkout."""
     ours = {
         "KAFKA_BOOTSTRAP_SERVERS": told.bootstrap,
         "KAFKA_TOPIC": told.topic,
@@ -97,7 +103,9 @@ def variables(told: Told, calls_per_minute: int) -> dict[str, str]:
         "HTTP_PORT": str(free_port()),
         "LOG_LEVEL": "warning",
     }
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "HOME": os.devnull}
+    environment = {"PATH": os.defpath, "PYTHONUTF8": "1", "HOME": os.devnull}
+    if not system.is_compiled:
+        environment["PYTHONPATH"] = str(ROOT)
     environment["RIVAL_SCHEMAS"] = str(ROOT / "schemas")
     return environment | told.as_variables() | {f"STREAMER_{name}": value for name, value in ours.items()}
 
@@ -135,7 +143,7 @@ class Running:
         with self._log.open("ab") as lines:
             self._child = subprocess.Popen(
                 self._command,
-                env=variables(self._told, self._calls_per_minute),
+                env=variables(SYSTEMS[self._name], self._told, self._calls_per_minute),
                 cwd=self._folder,
                 stdout=lines,
                 stderr=lines,

@@ -4,7 +4,8 @@
 
 What can be compiled is no promise that it does the same: mypyc has compiled code that fails when it runs (see
 decision 0038). The wheel is built as `make wheel-compiled` builds it, and unpacked beside a copy of the
-tests, so that both are found there and not in the checkout. Exit code 0: everything held.
+tests, so that both are found there and not in the checkout. Then it is installed, and members of that
+installation are judged against a real Kafka where there is one. Exit code 0: everything held.
 """
 
 import argparse
@@ -15,20 +16,21 @@ import sys
 import zipfile
 from pathlib import Path
 
+from tests import program
+from tools import compiled_program
 from tools.compiling import modules
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".cache" / "compiled"
 TESTS = ("tests/engine", "tests/events")
+OF_MEMBERS = tuple(f"tests/real_kafka/test_{name}.py" for name in ("end_to_end", "settled_ahead", "endings"))
+"""Run from the checkout: what judges is Python, and what is judged the installed program."""
 
 
 def build(home: Path) -> Path:
     """Build the wheel and unpack it into `home`, with the tests beside it; the wheel's path."""
     shutil.rmtree(home, ignore_errors=True)
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(home / "wheel")]
-    variables = {**os.environ, "HATCH_BUILD_HOOK_ENABLE_CUSTOM": "true"}
-    subprocess.run(command, cwd=ROOT, env=variables, check=True)
-    (wheel,) = (home / "wheel").glob("*.whl")
+    wheel = compiled_program.build(home / "wheel")
     with zipfile.ZipFile(wheel) as packed:
         packed.extractall(home)
     for name in ("schemas", "tests", "tools"):
@@ -37,20 +39,20 @@ def build(home: Path) -> Path:
     return wheel
 
 
-def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run Python where the compiled package is, and nothing else of the checkout."""
+def run(*arguments: str, root: Path = HOME, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run Python where the compiled package is, and nothing else of the checkout; or in another root."""
     return subprocess.run(
         [sys.executable, *arguments],
-        cwd=HOME,
-        env={**os.environ, "PYTHONPATH": str(HOME)},
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), **variables},
         stdout=subprocess.PIPE,
         text=True,
         check=False,
     )
 
 
-def faults(seeds: int, first: int) -> list[str]:
-    """What does not hold of the wheel in `HOME`; empty when all is well."""
+def faults(wheel: Path, seeds: int, first: int) -> list[str]:
+    """What does not hold of the wheel, which is unpacked in `HOME`; empty when all is well."""
     found = []
     told = run("-m", "streamer", "--version").stdout.strip()
     if not told.endswith("(compiled)"):
@@ -60,14 +62,16 @@ def faults(seeds: int, first: int) -> list[str]:
         place = run("-c", f"import {name}; print({name}.__file__)").stdout.strip()
         if not (place.startswith(str(HOME)) and place.endswith(".so")):
             found.append(f"{name} is {place or 'not to be imported alone'}")
-    for what, arguments in (
-        ("the tests", ("-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS)),
-        ("the simulator", ("-m", "tests.simulation", "--seeds", str(seeds), "--first", str(first))),
+    pytest = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+    installed = {program.VARIABLE: str(compiled_program.install(wheel, HOME / "environment"))}
+    for what, ended in (
+        ("the tests", run(*pytest, *TESTS)),
+        ("the simulator", run("-m", "tests.simulation", "--seeds", str(seeds), "--first", str(first))),
+        ("members in a real Kafka", run(*pytest, *OF_MEMBERS, root=ROOT, **installed)),
     ):
-        ended = run(*arguments)
         sys.stdout.write(ended.stdout)
         if ended.returncode:
-            found.append(f"{what} ended with {ended.returncode}")
+            found.append(f"{what}: ended with {ended.returncode}")
     return found
 
 
@@ -79,8 +83,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=300)
     parser.add_argument("--first", type=int, default=0)
     arguments = parser.parse_args()
-    sys.stdout.write(f"built {build(HOME).name}\n")
-    found = faults(arguments.seeds, arguments.first)
+    wheel = build(HOME)
+    sys.stdout.write(f"built {wheel.name}\n")
+    found = faults(wheel, arguments.seeds, arguments.first)
     for fault in found:
         sys.stdout.write(f"FAILED: {fault}\n")
     return 1 if found else 0

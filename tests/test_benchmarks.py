@@ -1,7 +1,9 @@
 """What a benchmark asserts it also refuses."""
 
 import json
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +12,9 @@ from benchmarks.figures import Look
 from benchmarks.identity import events_of
 from benchmarks.quota import Figures, Row, report
 from benchmarks.rivals.mapping import Mapping, Unreadable
+from benchmarks.rivals.told import Told
 from benchmarks.sink import Counting
-from benchmarks.systems import SYSTEMS
+from benchmarks.systems import SYSTEMS, command, variables
 from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
@@ -22,6 +25,7 @@ from streamer.outcomes import CallType
 from streamer.planhat.requests import encode_operation
 from streamer.standins.generator import Generator
 from streamer.transform import Rules, Skipped, transform
+from tools import compiled_program
 
 GOOD = Figures(Row(3, 16), 97, 31_100.0, 0.973, 0.999, 0.0, 0.0)
 
@@ -108,6 +112,33 @@ def test_what_is_measured_beside_the_backlog_has_a_table_of_its_own() -> None:
 def test_each_system_has_a_name_on_the_page() -> None:
     """A new one without would fail after the measuring."""
     assert performance_page.SHOWN.keys() == SYSTEMS.keys()
+
+
+def test_the_compiled_streamer_is_an_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own script runs, and nothing leads it to the checkout, which would be measured instead."""
+    monkeypatch.setattr(compiled_program, "installed", lambda: Path("there/bin/streamer"))
+    told = Told("localhost:9092", "events", "letters", "group", "http://127.0.0.1:1")
+    python, compiled = SYSTEMS["streamer"], SYSTEMS["compiled"]
+
+    assert command(compiled) == ["there/bin/streamer", "run"]
+    assert command(python) == [sys.executable, "-m", "streamer", "run"]
+    assert variables(python, told, 100).keys() - variables(compiled, told, 100).keys() == {"PYTHONPATH"}
+
+
+def test_the_compiled_streamer_is_built_anew_where_a_source_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module, a schema, the pins: each changes the state; what Python itself leaves behind does not."""
+    monkeypatch.setattr(compiled_program, "ROOT", tmp_path)
+    states = [compiled_program.state()]
+    for name in ("streamer/engine/loop.py", "schemas/track.avsc", "requirements-compile.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1", encoding="utf-8")
+        states.append(compiled_program.state())
+    (tmp_path / "streamer" / "loop.pyc").write_text("1", encoding="utf-8")
+
+    assert len(set(states)) == 4
+    assert compiled_program.state() == states[-1]
 
 
 def test_a_quantile_is_a_value_that_was_measured() -> None:

@@ -35,6 +35,7 @@ DASHBOARDS = sorted((ROOT / "k8s" / "dashboards").glob("*.json"))
 NOT_SETTINGS = dict.fromkeys(
     [
         "STREAMER_TEST_BOOTSTRAP",
+        "STREAMER_TEST_PROGRAM",
         *(f"STREAMER_TEST_PLANHAT_{name}" for name in ("API_TOKEN", "TENANT_TOKEN", "API_URL")),
     ],
     "of the tests",

@@ -1,6 +1,8 @@
 """Signals that come at the worst moment."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -79,3 +81,26 @@ def test_the_second_signal_ends_at_once() -> None:
     finally:
         child.kill()
         child.stdout.close()
+
+
+def test_a_crash_tells_where_each_thread_stands_and_no_value() -> None:
+    """Machine code that fails ends the process by a signal: files, lines and functions come out, no trait."""
+    event = {"type": "track", "event": "Paid", "userId": "u-123", "properties": {"card": "hunter2"}}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "streamer", "transform", "--json", "-"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        child.stdin.write(json.dumps(event) + "\n")
+        child.stdin.flush()
+        assert "hunter2" in child.stdout.readline()
+        child.send_signal(signal.SIGSEGV)
+        said = child.communicate(timeout=20)[1]
+    finally:
+        child.kill()
+    assert child.returncode == -signal.SIGSEGV
+    assert "Fatal Python error: Segmentation fault" in said
+    assert re.search(r'File ".*streamer/cli/program\.py", line \d+ in main', said)
+    assert "hunter2" not in said

@@ -61,7 +61,9 @@ def compile_in(copy: Path, root: Path) -> list[Path]:
         check=False,
     )
     if ended.returncode:
-        what = "streamer could not be compiled; `make wheel` needs no compiler"
+        what = (
+            "streamer could not be compiled; `make wheel`, and an image with COMPILED=false, need no compiler"
+        )
         raise RuntimeError(f"{what}. mypyc and the compiler said:\n{ended.stdout}")
     # One library holds all of it, and lies beside the package; the others only point into it.
     made = [*copy.glob("*.so"), *copy.glob("streamer/*/*.so")]

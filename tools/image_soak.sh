@@ -2,10 +2,11 @@
 # Builds the image without a container engine, by buildah, and runs it as a pod would: not root, on a root
 # file system that is read-only. Takes minutes and wants root; not part of `make test`. The base image is
 # made of Debian's packages, since none is fetched from anywhere: what is proved is the Dockerfile, not its
-# base. Where pip trusts another file of authorities than the system's, name it as PIP_CERT.
+# base, which has Python's headers as python's own images do. Where pip trusts another file of authorities
+# than the system's, name it as PIP_CERT.
 set -eu
 cd "$(dirname "$0")/.."
-suite=${SUITE:-bookworm}
+suite=${SUITE:-trixie}
 for each in buildah podman runc debootstrap; do
     command -v "$each" >/dev/null || { echo "image soak: there is no $each (Debian: apt-get install $each)" >&2; exit 1; }
 done
@@ -14,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 certificates=${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}
 
 echo "image soak: a base of Debian's packages ($suite)"
-debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates "$suite" "$work/base" >"$work/log" 2>&1 ||
+debootstrap --variant=minbase --include=python3,python3-dev,python3-venv,python3-pip,ca-certificates "$suite" "$work/base" >"$work/log" 2>&1 ||
     { tail -5 "$work/log" >&2; exit 1; }
 ln -s ../../bin/python3 "$work/base/usr/local/bin/python"
 rm -f "$work"/base/usr/lib/python3*/EXTERNALLY-MANAGED
@@ -37,7 +38,12 @@ run() {
     podman run --rm --no-healthcheck --runtime "$(command -v runc)" --network=host --read-only --cap-drop=ALL \
         --security-opt=no-new-privileges --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 "$@"
 }
-run localhost/streamer-runtime --version
+# Compiled, by a compiler that is in no image.
+run localhost/streamer-runtime --version | grep -F "(compiled)"
+if run --entrypoint sh localhost/streamer-runtime -c "command -v gcc || command -v cc"; then
+    echo "image soak: the runtime image has a compiler" >&2
+    exit 1
+fi
 run --entrypoint python localhost/streamer-runtime -c 'import os; assert os.getuid() == 10001, os.getuid()'
 run localhost/streamer-runtime settings >/dev/null
 run localhost/streamer-demo sandbox --help >/dev/null

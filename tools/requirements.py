@@ -74,6 +74,7 @@ FILES = (
     RequirementsFile("requirements-demo.txt", "`streamer demo` and `streamer sandbox`", extras=("demo",)),
     RequirementsFile("requirements-tracing.txt", "`streamer run` with STREAMER_TRACING", extras=("tracing",)),
     RequirementsFile("requirements-build.txt", "what builds the wheel", project=False, group="build"),
+    RequirementsFile("requirements-compile.txt", "what builds it compiled", project=False, group="compile"),
     RequirementsFile(
         "requirements-policy.txt", "what judges the manifests", project=False, group="policy", alone=True
     ),

@@ -2,11 +2,9 @@
 
 import argparse
 import importlib
-from importlib.machinery import ExtensionFileLoader
-from importlib.util import find_spec
 from typing import Any
 
-from streamer import __version__
+from streamer import __version__, is_compiled
 from streamer.cli import dead_letters, explain, mapping, schemas, transform, words
 from streamer.cli.commands import EXECUTE, STAND_INS
 
@@ -25,12 +23,6 @@ class _Parser(argparse.ArgumentParser):
         if module is not None:
             importlib.import_module(module).add_arguments(self)
         return super().parse_known_args(args, namespace)
-
-
-def is_compiled() -> bool:
-    """Whether the engine that would run is machine code (`make wheel-compiled`)."""
-    spec = find_spec("streamer.engine.ledger")
-    return spec is not None and isinstance(spec.loader, ExtensionFileLoader)
 
 
 def build_parser() -> argparse.ArgumentParser:

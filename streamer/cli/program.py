@@ -1,5 +1,6 @@
 """From a command line to an exit code: parse, run one command, and say what went wrong in words."""
 
+import faulthandler
 import os
 import signal
 import sys
@@ -18,6 +19,10 @@ EXIT_PIPE_CLOSED = 128 + signal.SIGPIPE
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code; nothing is raised."""
+    if argv is None and sys.__stderr__ is not None:
+        # The process is ours. A crash of machine code, that of a library or our own, then tells where each
+        # thread stands: files, lines and names of functions, never a value.
+        faulthandler.enable(sys.__stderr__)
     line = sys.argv[1:] if argv is None else argv
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # JSON is, whatever the locale says

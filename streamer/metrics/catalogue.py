@@ -292,7 +292,12 @@ LAST_COMMIT = _gauge(
 )
 LAST_POLL = _gauge("streamer_last_poll_timestamp_seconds", "When we last polled, in seconds since 1970.")
 BUILD = _gauge(
-    "streamer_build_info", "1, with what is running as labels.", version=_OPEN, python=_OPEN, mode=_OPEN
+    "streamer_build_info",
+    "1, with what is running as labels.",
+    version=_OPEN,
+    python=_OPEN,
+    mode=_OPEN,
+    compiled=("true", "false"),
 )
 
 CATALOGUE: tuple[Metric, ...] = tuple(value for value in list(vars().values()) if isinstance(value, Metric))

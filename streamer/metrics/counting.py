@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streamer import __version__
+from streamer import __version__, is_compiled
 from streamer.metrics import catalogue as names
 from streamer.metrics.catalogue import Metric
 from streamer.metrics.last_minute import LastMinute
@@ -70,7 +70,7 @@ class Metrics:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._time = time
-        self._build = (__version__, platform.python_version(), mode)
+        self._build = (__version__, platform.python_version(), mode, str(is_compiled()).lower())
         self._kafka: Callable[[], KafkaReport] = KafkaReport
         self._awaited: Awaited = dict
         self._last_poll: Callable[[], float | None] = _never

@@ -125,6 +125,7 @@ class Facts:
     version: str
     python: str
     mode: str
+    is_compiled: bool
     topic: str
     group: str
     started_at: float

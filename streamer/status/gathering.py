@@ -23,13 +23,14 @@ _PASSTHROUGH: Final = "passthrough"
 
 def facts_of(reading: Reading, fixed: Fixed, now: float) -> Facts:
     """Put them together."""
-    ((version, python, mode),) = reading.by_labels(names.BUILD)
+    ((version, python, mode, compiled),) = reading.by_labels(names.BUILD)
     backpressure = reading.labels_at_one(names.BACKPRESSURE)
     return Facts(
         now=now,
         version=version,
         python=python,
         mode=mode,
+        is_compiled=compiled == "true",
         topic=fixed.topic,
         group=fixed.group,
         started_at=fixed.started_at,

@@ -44,6 +44,7 @@ def _header(first: Verdict, others: Sequence[Verdict]) -> Element:
 
 
 def _about(facts: Facts, *, refreshes: bool) -> Element:
+    kind = "compiled, Python" if facts.is_compiled else "Python"
     runs = f"Running for {span(facts.now - facts.started_at)}, since "
     poll = f"last poll {_ago(facts, facts.last_poll_at)}, last commit {_ago(facts, facts.last_commit_at)}. "
     every, query, switch = (
@@ -53,7 +54,7 @@ def _about(facts: Facts, *, refreshes: bool) -> Element:
     )
     return element(
         "p",
-        f"streamer {facts.version} (Python {facts.python}) in {facts.mode} mode reads {facts.topic} as "
+        f"streamer {facts.version} ({kind} {facts.python}) in {facts.mode} mode reads {facts.topic} as "
         f"{facts.group}. {runs}",
         _time(facts.started_at),
         ". As of ",

@@ -4,10 +4,8 @@ Time is divided by `FACTOR`, in the rules and in the settings that they speak of
 """
 
 import json
-import os
 import re
 import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +21,7 @@ from confluent_kafka import Producer
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
 from streamer.standins.planhat.child import SandboxProcess
+from tests import program
 from tests.monitoring.runbooks import commands, filled, placeholders
 from tests.monitoring.scaling import scaled
 from tests.monitoring.servers import Alertmanager, Prometheus, Receiver
@@ -32,7 +31,6 @@ from tests.real_kafka.pipeline import Pipeline
 from tests.real_kafka.relay import Relay
 from tools import alerts
 
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
 FACTOR: Final = 60
 USERS: Final = 40
 PER_SECOND: Final = 40.0
@@ -192,8 +190,8 @@ class Plant:
     def run_streamer(self, *words: str) -> str:
         """Run a command of the program as whoever is called would; it must end well."""
         ended = subprocess.run(
-            [sys.executable, "-m", "streamer", *words],
-            env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **self._environ()},
+            program.command(*words),
+            env={**program.variables(), **self._environ()},
             capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False,
         )  # fmt: skip
         assert ended.returncode == 0, f"{words}: {ended.stdout}{ended.stderr}"

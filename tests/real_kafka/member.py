@@ -1,19 +1,17 @@
 """One `streamer run` process under test: its life, its log lines and what it serves."""
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, NamedTuple, Self
 
-import streamer
 from streamer.standins.demo_metrics import Scrape
+from tests import program
 
 LOOK_AGAIN_SECONDS: Final = 0.1
 READY_SECONDS: Final = 60.0
@@ -48,11 +46,10 @@ class Member:
         self.name = name
         self.log = log
         self._port: int | None = None
-        root = Path(streamer.__file__).parent.parent
         with log.open("wb") as lines:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "streamer", "run"],
-                env={"PATH": os.defpath, "PYTHONPATH": str(root), "PYTHONUTF8": "1", **settings},
+                program.command("run"),
+                env={**program.variables(), **settings},
                 stdin=subprocess.DEVNULL,
                 stdout=lines,
                 stderr=subprocess.STDOUT,

@@ -1,13 +1,10 @@
 """Passthrough from end to end: every call arrives, a user's in their order, and again only after a crash."""
 
-import os
 import re
 import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -18,12 +15,12 @@ from streamer.standins.expectations import Expectation
 from streamer.standins.planhat.child import SandboxProcess
 from streamer.standins.planhat.client import SandboxClient
 from streamer.standins.planhat.faults import Fault, FaultKind
+from tests import program
 from tests.real_kafka.member import wait_until
 from tests.real_kafka.pipeline import Pipeline
 
 pytestmark = pytest.mark.real_kafka
 
-ROOT: Final = Path(__file__).parents[2]
 USERS: Final = 40
 CALLS: Final = 60
 """Of each user."""
@@ -139,9 +136,9 @@ def test_check_says_what_it_verified(piped: Callable[..., Pipeline], sandbox: Sa
         "planhat_calls_per_minute": "10",
     }
     pipeline = piped(planhat_segment_url=sandbox.url, **changes)
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **pipeline.settings()}
+    environment = {**program.variables(), **pipeline.settings()}
     checked = subprocess.run(
-        [sys.executable, "-m", "streamer", "check"],
+        program.command("check"),
         env=environment, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     said = re.sub(" +", " ", checked.stdout)

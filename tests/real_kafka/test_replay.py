@@ -1,20 +1,16 @@
 """Dead letters replayed through a real Kafka: each once or named, none over newer state."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from confluent_kafka import TopicPartition
 
-import streamer
 from streamer.app.replay_letters import AT_ONCE
 from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
@@ -33,6 +29,7 @@ from streamer.standins.planhat.child import SandboxProcess
 from streamer.standins.planhat.faults import Fault, FaultKind
 from streamer.standins.planhat.sandbox import DEFAULT_API_TOKEN, DEFAULT_TENANT_TOKEN
 from streamer.transform import Rules, Transformed, transform
+from tests import program
 from tests.real_kafka.member import wait_until
 from tests.real_kafka.pipeline import Pipeline
 
@@ -46,7 +43,6 @@ NEWER = 100_000
 """Levels from here on are those of later identifies."""
 PARTITIONS = 3
 SECONDS = 120.0
-ROOT = Path(streamer.__file__).parent.parent
 
 
 class Replayed(NamedTuple):
@@ -140,8 +136,8 @@ class Scene:
         changes = {"kafka_dead_letter_topic": self.letter_topic, "log_level": "info", **self._changes}
         settings = self.pipeline.settings("replay", **changes)
         return subprocess.Popen(
-            [sys.executable, "-m", "streamer", "dead-letters", *words],
-            env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **settings},
+            program.command("dead-letters", *words),
+            env={**program.variables(), **settings},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 

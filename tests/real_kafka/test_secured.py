@@ -4,11 +4,9 @@ The settings are those of docs/secured-kafka.md, with this test's files and pass
 """
 
 import json
-import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
@@ -17,7 +15,6 @@ from typing import Final, NamedTuple
 
 import pytest
 
-import streamer
 from streamer.errors import SourceError
 from streamer.kafka.access import check_access
 from streamer.kafka.letter_journal import LetterJournal
@@ -29,6 +26,7 @@ from streamer.standins.composer import MadeEvent
 from streamer.standins.demo_pipeline import free_port
 from streamer.standins.generator import Generator
 from streamer.standins.planhat.child import SandboxProcess
+from tests import program
 from tests.real_kafka.cluster import RealKafka, fetch_jars, kafka_tool
 from tests.real_kafka.member import plain, wait_until
 from tests.real_kafka.pipeline import KAFKA_PROPERTIES, SANDBOX_SWITCHES, Pipeline
@@ -36,7 +34,7 @@ from tests.real_kafka.secured import Certificates, Grant, SecuredKafka
 
 pytestmark = pytest.mark.real_kafka
 
-ROOT: Final = Path(streamer.__file__).parent.parent
+ROOT: Final = Path(__file__).parents[2]
 USER: Final = "planhat-streamer"
 PASSWORD: Final = "marked-password-of-the-user"
 KEY_PASSWORD: Final = "marked-password-of-the-key"
@@ -140,8 +138,8 @@ def _grants(pipeline: Pipeline, user: str = USER) -> list[Grant]:
 def _start(command: str, settings: Mapping[str, str]) -> subprocess.Popen[str]:
     """One command of the program, with nothing but these settings."""
     return subprocess.Popen(
-        [sys.executable, "-m", "streamer", *command.split()],
-        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **settings},
+        program.command(*command.split()),
+        env={**program.variables(), **settings},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 

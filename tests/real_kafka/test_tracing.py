@@ -1,9 +1,7 @@
 """From a producer's span to ours: real records, a real Kafka, a real collector's protocol."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -17,6 +15,7 @@ from streamer.avro.schemas import load_schemas
 from streamer.kafka.topic_reader import Stretch, TopicReader
 from streamer.standins.planhat.child import SandboxProcess
 from streamer.standins.planhat.sandbox import DEFAULT_API_TOKEN, DEFAULT_TENANT_TOKEN
+from tests import program
 from tests.real_kafka.member import Member, wait_until
 from tests.real_kafka.pipeline import Pipeline
 from tests.real_kafka.test_replay import Scene
@@ -74,8 +73,8 @@ def _environment(pipeline: Pipeline, collector: Collector) -> dict[str, str]:
 
 def _command(environment: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "streamer", *words],
-        env={"PATH": os.defpath, **environment}, capture_output=True, text=True, timeout=60, check=False,
+        program.command(*words),
+        env={**program.variables(), **environment}, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from streamer.app.running import fixed_of
 from streamer.avro.registry_http import ADVICE
@@ -356,3 +356,17 @@ def test_the_page_can_be_kept_still() -> None:
     still = healthy().html("refresh=off")
     assert "http-equiv" not in still
     assert 'href="?"' in still
+
+
+@pytest.mark.parametrize(("compiled", "words"), [(True, "(compiled, Python 3."), (False, "(Python 3.")])
+def test_it_is_told_whether_the_engine_is_compiled(
+    compiled: bool, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the page, for programs, and as a label: whoever looks into a fault sees which of both ran."""
+    monkeypatch.setattr("streamer.metrics.counting.is_compiled", lambda: compiled)
+    scene = healthy()
+    lines = generate_latest(registry_of(scene.metrics)).decode()
+
+    assert words in Read(scene.page.html("")[1].decode()).text
+    assert json.loads(scene.page.json("")[1])["is_compiled"] is compiled
+    assert f'compiled="{str(compiled).lower()}"' in lines
