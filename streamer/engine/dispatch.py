@@ -32,8 +32,8 @@ PARENTS = {
 }
 """Where that goes which operations of an endpoint wait for."""
 LARGE_BYTES = 2_048
-"""Of an operation encoded: so large, what it says is not kept beside that, or is counted once more where it
-must be. The many that are smaller are bounded by their number."""
+"""Of an upsert encoded: so large, what it says, which is kept beside that, is counted once more. The many that
+are smaller are bounded by their number."""
 BACKLOG_SECONDS = 0.5
 """How long a full poll of a backlog says that more comes: Kafka's answers may be that far apart."""
 
@@ -82,19 +82,19 @@ class Dispatch:
                 if self.unchanged.holds(operation, keys, encoded, entry.book, now):
                     continue
                 host = self._open_to(operation, keys, len(encoded))
-            size, kept = len(encoded), operation
-            if size > LARGE_BYTES:
-                kept = outline(operation)
-                size *= 2 if kept is operation else 1
+            # What it says is not kept beside its bytes, but of upserts: others may be told with them.
+            size, kept = len(encoded), outline(operation)
+            if kept is operation and size > LARGE_BYTES:
+                size *= 2
             entry.book.grow(entry, size)
             self.operations.made[endpoint] += 1
             if host is None:
                 ticket = Ticket(next(self._arrivals), kept, encoded, entry, keys)
-                entry.parts.append(ticket.parts[0])
+                entry.parts += (ticket.parts[0],)
                 if self.lanes.add(ticket):
                     self.outboxes[endpoint].pool.add(ticket, now)
             else:
-                entry.parts.append(self.lanes.join(host, operation, encoded, entry))
+                entry.parts += (self.lanes.join(host, operation, encoded, entry),)
                 if host.place is Place.READY:
                     self.outboxes[endpoint].pool.resized(len(encoded))
         return bool(entry.parts)
@@ -113,8 +113,8 @@ class Dispatch:
     def say_differently(self, ticket: Ticket, *, is_named: bool = False, company: str | None = None) -> None:
         """Say it with a name, or of another company, next time: same object, same place in line."""
         before = len(self._encode(ticket.operation))
-        ticket.is_named = ticket.is_named or is_named
-        ticket.company_instead = company or ticket.company_instead
+        ticket.note.is_named = ticket.was.is_named or is_named
+        ticket.note.company_instead = company or ticket.was.company_instead
         ticket.size_bytes += len(self._encode(ticket.operation)) - before
 
     # --- out --------------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ class Dispatch:
             if entry.book.is_closed:
                 fenced += 1
             else:
-                entry.parts.remove(part)
+                entry.done_with(part)
         self.operations.done(endpoint, fate, len(parts) - fenced, fenced)
 
     def take_apart(self, ticket: Ticket, now: float, *, is_suspect: bool = False) -> None:
@@ -340,7 +340,7 @@ class Dispatch:
                 empty.append(ticket)
             elif is_ready:
                 pool.resized(ticket.size_bytes - before)
-            part.entry.parts.remove(part)
+            part.entry.done_with(part)
             self.operations.done(ticket.endpoint, fate, 1)
         self._free(self.lanes.withdraw(empty), now)
         self.operations.tell()
@@ -351,7 +351,7 @@ class Dispatch:
         It stays in its lanes until the answer (or the time-out) comes, so that a later operation of
         the same object, read in a newer epoch, cannot overtake it.
         """
-        part.entry.parts.remove(part)
+        part.entry.done_with(part)
         self.operations.fence(part.ticket.endpoint)
         self.operations.tell()
 
