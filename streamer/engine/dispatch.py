@@ -32,8 +32,8 @@ PARENTS = {
 }
 """Where that goes which operations of an endpoint wait for."""
 LARGE_BYTES = 2_048
-"""Of an upsert encoded: so large, what it says, which is kept beside that, is counted once more. The many that
-are smaller are bounded by their number."""
+"""Of an upsert encoded: so large, what it says, which is kept beside that, is counted once more. The many
+that are smaller are bounded by their number."""
 BACKLOG_SECONDS = 0.5
 """How long a full poll of a backlog says that more comes: Kafka's answers may be that far apart."""
 
@@ -127,14 +127,14 @@ class Dispatch:
             for endpoint in self._turns.order(now, self._fills(now)):
                 sent = self._send_one(self.outboxes[endpoint], now) or sent
 
-    def polled(self, records: Sequence[Record], now: float, time: float) -> None:
-        """What a poll returned; `time`: seconds since 1970.
+    def polled(self, records: Sequence[Record], now: float, time: float, most: int) -> None:
+        """What a poll for at most so many returned; `time`: seconds since 1970.
 
         As much as was asked for, written longer ago than to linger for company takes, is a backlog: more is
         to come. Full polls of what was written just now are a steady pace: lingering alone would be late.
         """
         self.loads.polled(len(records))
-        is_full = len(records) == self._limits.poll_records
+        is_full = len(records) == most
         if is_full and time - records[-1].timestamp_ms / 1000 > self._limits.backlog_linger_seconds:
             self._backlog_seen_at = now
 

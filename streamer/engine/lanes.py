@@ -75,8 +75,8 @@ class Tries:
 
     __slots__ = (
         "accepted_mark", "acquitted_mark", "answered_mark", "answered_then", "company_instead", "duplicates",
-        "failed_mark", "failures", "first_duplicate_at", "group_limit", "has_failed_alone", "is_named", "looks",
-        "refusals", "refused_at", "refused_mark", "refused_mark_anywhere", "too_large",
+        "failed_mark", "failures", "first_duplicate_at", "group_limit", "has_failed_alone", "is_named",
+        "looks", "refusals", "refused_at", "refused_mark", "refused_mark_anywhere", "too_large",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ class Ticket:
         self.endpoint: Endpoint = operation.endpoint
         self.keys = operation.keys if keys is None else keys
         self.parents = operation.parents if self.endpoint.is_upsert else ()
-        """Of an upsert, which others may be told with; what the others wait for is asked once, by `Lanes.add`."""
+        """Of an upsert, which others may be told with: what else waits for is asked once, by `Lanes.add`."""
         self.size_bytes = len(encoded)
         """Of what would be sent, at most: merged, parts are never longer than their sum."""
         self.under: Kept | None = None
