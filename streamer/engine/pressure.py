@@ -1,14 +1,13 @@
 """Back-pressure: bounds memory, not time.
 
-Towards high water fewer are read at once, as many as there is room for. Above it, first nothing is polled at all (librdkafka's own queue fills and stops fetching);
-after `still_seconds` partitions are paused and polling goes on, so that the group keeps us. Pausing
-drops prefetched records, which is why it comes second.
+Towards high water fewer are read at once, as many as there is room for. Above it, first nothing is polled
+at all (librdkafka's own queue fills and stops fetching); after `still_seconds` partitions are paused and
+polling goes on, so that the group keeps us. Pausing drops prefetched records, which is why it comes second.
 """
 
 from enum import StrEnum
 
 from streamer.engine.limits import Limits
-
 
 LEAST_RECORDS = 20
 """Read at once, however little room is left: what is read in ones costs a turn each."""
@@ -33,8 +32,9 @@ class Pressure:
         self.stage = Stage.FLOWING
 
     def room(self, records: int, size_bytes: int) -> int:
-        """How many to read at once, so much being in flight: of that size, what there is room for below high
-        water. Otherwise one poll of large ones would be a quarter of high water beyond it.
+        """How many to read at once, so much being in flight: of that size, what there is room for.
+
+        Otherwise one poll of large ones would be a quarter of high water beyond it.
         """
         limits = self._limits
         if not records:
