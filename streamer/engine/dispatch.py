@@ -18,7 +18,7 @@ from streamer.engine.turns import Turns
 from streamer.engine.unchanged import Unchanged
 from streamer.outcomes import Endpoint
 from streamer.records import Record
-from streamer.transform.operations import Operation, calls_of, outline
+from streamer.transform.operations import Operation, calls_of, kept_bytes, outline
 
 TAKEN_APART = "taken_apart"
 """Why operations are tried again, beside the words of the answers."""
@@ -31,9 +31,6 @@ PARENTS = {
     Endpoint.SEGMENT: (),
 }
 """Where that goes which operations of an endpoint wait for."""
-LARGE_BYTES = 2_048
-"""Of an upsert encoded: so large, what it says, which is kept beside that, is counted once more. The many
-that are smaller are bounded by their number."""
 BACKLOG_SECONDS = 0.5
 """How long a full poll of a backlog says that more comes: Kafka's answers may be that far apart."""
 
@@ -83,10 +80,8 @@ class Dispatch:
                     continue
                 host = self._open_to(operation, keys, len(encoded))
             # What it says is not kept beside its bytes, but of upserts: others may be told with them.
-            size, kept = len(encoded), outline(operation)
-            if kept is operation and size > LARGE_BYTES:
-                size *= 2
-            entry.book.grow(entry, size)
+            kept, size = outline(operation), len(encoded)
+            entry.book.grow(entry, size + kept_bytes(kept, size))
             self.operations.made[endpoint] += 1
             if host is None:
                 ticket = Ticket(next(self._arrivals), kept, encoded, entry, keys)

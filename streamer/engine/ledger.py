@@ -340,7 +340,7 @@ class Ledger:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes in flight over all partitions: original, encoded, and what large upserts say besides."""
+        """Bytes in flight over all partitions: original, encoded, and what upserts say besides."""
         return sum(book.size_bytes for book in self._books.values())
 
     def open_book(self, source: TopicPartition, before: Settled = NOTHING, topic_id: str = "") -> Book:
