@@ -201,7 +201,7 @@ class Settings(BaseModel):
     )
     high_water_bytes: values.Bytes = setting(
         128 * MIB,
-        "Bytes in flight (original, encoded, what upserts say, and 1.5 KiB for each record) above which no more "
+        "Bytes in flight (original, encoded, what upserts say, 1.5 KiB for each record) above which no more "
         "are read.",
         low=MIB,
         high=64 * 2**30,

@@ -39,9 +39,9 @@ class Limits:
     high_water_records: int = 60_000
     high_water_bytes: int = 128 << 20
     record_bytes: int = 1_536
-    """What Python's objects take for a record in flight, besides its bytes, encoded ones and what upserts say:
-    counted with these towards high water. Measured: 1.3 KB; the rest is for what an allocator loses. A test
-    holds it to what is measured (0044)."""
+    """What Python's objects take for a record in flight, besides its bytes, encoded ones and what upserts
+    say: counted with these towards high water. Measured: 1.3 KB; the rest is for what an allocator loses. A
+    test holds it to what is measured (0044)."""
     low_water_ratio: float = 0.7
     still_seconds: float = 5.0
     """Back-pressure by not polling at all, before partitions are paused (which drops prefetched records)."""
