@@ -68,9 +68,9 @@ class Bulk:
 
     def __iter__(self) -> Iterator[bytes]:
         opening, gathered, size = b"[", list[bytes](), 0
-        for item in self.items:
-            gathered.append(item)
-            size += len(item)
+        for each in self.items:
+            gathered.append(each)
+            size += len(each)
             if size >= PIECE_BYTES:
                 yield opening + b",".join(gathered)
                 opening, gathered, size = b",", [], 0
