@@ -201,7 +201,8 @@ class Settings(BaseModel):
     )
     high_water_bytes: values.Bytes = setting(
         128 * MIB,
-        "Bytes in flight (original, encoded, and 2 KiB for each record) above which no more are read.",
+        "Bytes in flight (original, encoded, what upserts say, 1.5 KiB for each record) above which no more "
+        "are read.",
         low=MIB,
         high=64 * 2**30,
     )
@@ -308,7 +309,7 @@ class Settings(BaseModel):
     )
     unchanged_endusers: int = setting(
         100_000,
-        "Endusers of whom is remembered what Planhat accepted; about 0.7 KB each at most.",
+        "Endusers of whom is remembered what Planhat accepted; about 0.6 KB each at most.",
         low=0,
         high=10_000_000,
     )

@@ -215,7 +215,7 @@ class Answers:
             outbox.size.too_much(sent)
         if flight.kind is Kind.LOOK and reason in SUSPICIOUS:
             for ticket in flight.tickets:
-                ticket.group_limit = max(1, sent // 2)
+                ticket.note.group_limit = max(1, sent // 2)
 
     def _suspicious(
         self,
@@ -287,20 +287,20 @@ class Answers:
 
     def _duplicated(self, outbox: Outbox, ticket: Ticket, now: float) -> None:
         """Another replica's bulk was at the same object: again in later bulks, for a while."""
-        if not ticket.duplicates:
-            ticket.first_duplicate_at = now
-        ticket.duplicates += 1
-        span = now - ticket.first_duplicate_at
-        if ticket.duplicates > self._limits.duplicated_tries and span >= self._limits.duplicated_seconds:
+        if not ticket.was.duplicates:
+            ticket.note.first_duplicate_at = now
+        ticket.note.duplicates += 1
+        span = now - ticket.was.first_duplicate_at
+        if ticket.was.duplicates > self._limits.duplicated_tries and span >= self._limits.duplicated_seconds:
             self._endings.refuse(ticket, InvalidReason.DUPLICATED, now)
             return
         # Soon at first (the other bulk takes seconds), then ever more rarely, to the end of the time.
-        pause = min(2.0**ticket.duplicates, self._limits.duplicated_seconds / 2)
+        pause = min(2.0**ticket.was.duplicates, self._limits.duplicated_seconds / 2)
         self._again(outbox, ticket, now + pause * (0.5 + self._dice()), Kind.BULK, Verdict.DUPLICATED)
 
     def _name_missing(self, outbox: Outbox, ticket: Ticket, now: float) -> None:
         """Only now a name may be made up: the reply proves there is none to overwrite."""
-        if ticket.is_named or not ticket.endpoint.is_upsert:
+        if ticket.was.is_named or not ticket.endpoint.is_upsert:
             self._endings.refuse(ticket, InvalidReason.REFUSED, now)
             return
         self._dispatch.say_differently(ticket, is_named=True)
@@ -311,9 +311,9 @@ class Answers:
     ) -> None:
         """Not saved, or perhaps not: once more among fewer. An enduser who stays missing has no company."""
         verdict = Verdict.MISSING if is_missing else Verdict.UNCLEAR
-        ticket.looks += 1
-        ticket.group_limit = sent if ticket.looks == 1 else max(1, sent // 2)
-        if ticket.looks == 1 or (not is_missing and ticket.looks <= self._limits.second_looks):
+        ticket.note.looks += 1
+        ticket.note.group_limit = sent if ticket.was.looks == 1 else max(1, sent // 2)
+        if ticket.was.looks == 1 or (not is_missing and ticket.was.looks <= self._limits.second_looks):
             due = now + self._limits.second_look_seconds * (0.5 + self._dice())
             self._again(outbox, ticket, due, Kind.LOOK, verdict)
         elif not is_missing or ticket.endpoint is not Endpoint.ENDUSERS:
@@ -329,7 +329,7 @@ class Answers:
 
         First where its call says for that case, then into the holding company.
         """
-        tried, said = ticket.company_instead, ticket.operation
+        tried, said = ticket.was.company_instead, ticket.operation
         if not isinstance(said, UpsertEnduser):
             return None
         fallback, holding = said.fallback_company, self._limits.unassigned_company

@@ -18,7 +18,7 @@ from streamer.engine.turns import Turns
 from streamer.engine.unchanged import Unchanged
 from streamer.outcomes import Endpoint
 from streamer.records import Record
-from streamer.transform.operations import Operation, calls_of, outline
+from streamer.transform.operations import Operation, calls_of, kept_bytes, outline
 
 TAKEN_APART = "taken_apart"
 """Why operations are tried again, beside the words of the answers."""
@@ -31,9 +31,6 @@ PARENTS = {
     Endpoint.SEGMENT: (),
 }
 """Where that goes which operations of an endpoint wait for."""
-LARGE_BYTES = 2_048
-"""Of an operation encoded: so large, what it says is not kept beside that, or is counted once more where it
-must be. The many that are smaller are bounded by their number."""
 BACKLOG_SECONDS = 0.5
 """How long a full poll of a backlog says that more comes: Kafka's answers may be that far apart."""
 
@@ -82,19 +79,17 @@ class Dispatch:
                 if self.unchanged.holds(operation, keys, encoded, entry.book, now):
                     continue
                 host = self._open_to(operation, keys, len(encoded))
-            size, kept = len(encoded), operation
-            if size > LARGE_BYTES:
-                kept = outline(operation)
-                size *= 2 if kept is operation else 1
-            entry.book.grow(entry, size)
+            # What it says is not kept beside its bytes, but of upserts: others may be told with them.
+            kept, size = outline(operation), len(encoded)
+            entry.book.grow(entry, size + kept_bytes(kept, size))
             self.operations.made[endpoint] += 1
             if host is None:
                 ticket = Ticket(next(self._arrivals), kept, encoded, entry, keys)
-                entry.parts.append(ticket.parts[0])
+                entry.parts += (ticket.parts[0],)
                 if self.lanes.add(ticket):
                     self.outboxes[endpoint].pool.add(ticket, now)
             else:
-                entry.parts.append(self.lanes.join(host, operation, encoded, entry))
+                entry.parts += (self.lanes.join(host, operation, encoded, entry),)
                 if host.place is Place.READY:
                     self.outboxes[endpoint].pool.resized(len(encoded))
         return bool(entry.parts)
@@ -113,8 +108,8 @@ class Dispatch:
     def say_differently(self, ticket: Ticket, *, is_named: bool = False, company: str | None = None) -> None:
         """Say it with a name, or of another company, next time: same object, same place in line."""
         before = len(self._encode(ticket.operation))
-        ticket.is_named = ticket.is_named or is_named
-        ticket.company_instead = company or ticket.company_instead
+        ticket.note.is_named = ticket.was.is_named or is_named
+        ticket.note.company_instead = company or ticket.was.company_instead
         ticket.size_bytes += len(self._encode(ticket.operation)) - before
 
     # --- out --------------------------------------------------------------------------------------
@@ -127,14 +122,14 @@ class Dispatch:
             for endpoint in self._turns.order(now, self._fills(now)):
                 sent = self._send_one(self.outboxes[endpoint], now) or sent
 
-    def polled(self, records: Sequence[Record], now: float, time: float) -> None:
-        """What a poll returned; `time`: seconds since 1970.
+    def polled(self, records: Sequence[Record], now: float, time: float, most: int) -> None:
+        """What a poll for at most so many returned; `time`: seconds since 1970.
 
         As much as was asked for, written longer ago than to linger for company takes, is a backlog: more is
         to come. Full polls of what was written just now are a steady pace: lingering alone would be late.
         """
         self.loads.polled(len(records))
-        is_full = len(records) == self._limits.poll_records
+        is_full = len(records) == most
         if is_full and time - records[-1].timestamp_ms / 1000 > self._limits.backlog_linger_seconds:
             self._backlog_seen_at = now
 
@@ -306,7 +301,7 @@ class Dispatch:
             if entry.book.is_closed:
                 fenced += 1
             else:
-                entry.parts.remove(part)
+                entry.done_with(part)
         self.operations.done(endpoint, fate, len(parts) - fenced, fenced)
 
     def take_apart(self, ticket: Ticket, now: float, *, is_suspect: bool = False) -> None:
@@ -340,7 +335,7 @@ class Dispatch:
                 empty.append(ticket)
             elif is_ready:
                 pool.resized(ticket.size_bytes - before)
-            part.entry.parts.remove(part)
+            part.entry.done_with(part)
             self.operations.done(ticket.endpoint, fate, 1)
         self._free(self.lanes.withdraw(empty), now)
         self.operations.tell()
@@ -351,7 +346,7 @@ class Dispatch:
         It stays in its lanes until the answer (or the time-out) comes, so that a later operation of
         the same object, read in a newer epoch, cannot overtake it.
         """
-        part.entry.parts.remove(part)
+        part.entry.done_with(part)
         self.operations.fence(part.ticket.endpoint)
         self.operations.tell()
 

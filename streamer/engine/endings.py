@@ -94,7 +94,7 @@ class Endings:
         if ticket.is_merged and not is_true_of_each:
             self._dispatch.take_apart(ticket, now)
             return
-        if reason is SkipReason.NO_COMPANY and ticket.company_instead is None:
+        if reason is SkipReason.NO_COMPANY and ticket.was.company_instead is None:
             self._dispatch.revived.keep(ticket)
         if reason is SkipReason.NO_COMPANY:
             self._dispatch.withdraw(_orphans(ticket), now, OperationFate.UNSAVED)

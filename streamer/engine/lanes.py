@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamer.engine.coalescing import merged
 from streamer.engine.kept import Kept
+from streamer.engine.tries import NO_TRIES, Tries
 from streamer.outcomes import Endpoint
 from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser, parents_of
 
@@ -80,11 +81,8 @@ class Ticket:
     """
 
     __slots__ = (
-        "accepted_mark", "acquitted_mark", "answered_mark", "answered_then", "company_instead", "duplicates",
-        "endpoint", "failed_mark", "failures", "first_duplicate_at", "flight", "followers", "group_limit",
-        "has_failed_alone", "is_apart", "is_named", "is_suspect", "keys", "looks", "number", "parents",
-        "parking", "parts", "place", "ready_at", "refusals", "refused_at", "refused_mark",
-        "refused_mark_anywhere", "said", "size_bytes", "too_large", "tries", "under", "waits_for",
+        "endpoint", "flight", "followers", "is_apart", "is_suspect", "keys", "number", "parents", "parking",
+        "parts", "place", "ready_at", "said", "size_bytes", "tries", "under", "waits_for", "was",
     )  # fmt: skip
 
     def __init__(
@@ -100,7 +98,8 @@ class Ticket:
         """In arrival order."""
         self.endpoint: Endpoint = operation.endpoint
         self.keys = operation.keys if keys is None else keys
-        self.parents = parents_of(operation, self.keys)
+        self.parents = operation.parents if self.endpoint.is_upsert else ()
+        """Of an upsert, which others may be told with: what else waits for is asked once, by `Lanes.add`."""
         self.size_bytes = len(encoded)
         """Of what would be sent, at most: merged, parts are never longer than their sum."""
         self.under: Kept | None = None
@@ -109,52 +108,37 @@ class Ticket:
         self.is_suspect = False
         """Its parts were found at fault together: each is sent alone."""
         self.place = _WAITING
-        self.waits_for: list[Ticket] = []
-        self.followers: dict[Ticket, None] = {}
+        self.waits_for: tuple[Ticket, ...] = ()
+        self.followers: dict[Ticket, None] | tuple[()] = ()
         """Who waits for this one, in arrival order (a dict for cheap removal: there may be thousands)."""
         self.parking = self.tries = 0
         """Times it was set aside (an older queue entry is no longer meant), and sent, if origins are told."""
         self.flight = 0
         """Number of the batch it was last taken into; 0 before the first."""
         self.ready_at = 0.0
-        self._begin()
-
-    def _begin(self) -> None:
-        """No tries yet of what is told now."""
         self.said: Operation | None = None
         """What its last request told, where that is not as it came."""
-        self.failures = 0
-        self.accepted_mark = 0
-        """What the host had accepted when this ticket first failed."""
-        self.too_large = 0
-        """Times that its request was too large."""
-        self.refusals = 0
-        self.refused_at = 0.0
-        self.refused_mark = 0
-        """What the endpoint had accepted when it was first refused alone."""
-        self.refused_mark_anywhere = 0
-        self.has_failed_alone = False
-        """Failed alone as an outage makes operations fail, not only refused by an answer."""
-        self.answered_mark = 0
-        self.failed_mark = 0
-        """Requests that the endpoint had answered, and failed, when it first failed, or was refused alone."""
-        self.acquitted_mark = 0
-        """Operations that had failed alone there, and passed after all, when it was first refused alone."""
-        self.answered_then = 0
-        """Those it had answered at its last try alone."""
-        self.duplicates = 0
-        self.first_duplicate_at = 0.0
-        self.looks = 0
-        self.group_limit = 0
-        self.is_named = False
-        """A create needs a name and has none: its id is its name."""
-        self.company_instead: str | None = None
-        """The holding company it is put into."""
+        self.was = NO_TRIES
+        """To be read; `note` is to be written."""
+
+    @property
+    def note(self) -> Tries:
+        """What became of its tries, its own: tens of thousands wait in line, and of few there is any."""
+        if self.was is NO_TRIES:
+            self.was = Tries()
+        return self.was
 
     def park(self) -> None:
         """Set aside, until somebody sends it or frees it."""
         self.place = Place.PARKED
         self.parking += 1
+
+    def followed_by(self, ticket: "Ticket") -> None:
+        """A later one waits for this one."""
+        if self.followers:
+            self.followers[ticket] = None
+        else:
+            self.followers = {ticket: None}
 
     # --- parts ------------------------------------------------------------------------------------
 
@@ -184,8 +168,10 @@ class Ticket:
         self._begin_again()
 
     def _begin_again(self) -> None:
+        """No tries yet of what is told now."""
         self.size_bytes = sum([len(part.encoded) for part in self.told])
-        self._begin()
+        self.said = None
+        self.was = NO_TRIES
 
     @property
     def is_merged(self) -> bool:
@@ -195,7 +181,7 @@ class Ticket:
     @property
     def is_first_look(self) -> bool:
         """Set aside for a second look, it is at its first: nothing else has become of it so far."""
-        return self.looks == 1 and not self.failures and not self.is_apart
+        return self.was.looks == 1 and not self.was.failures and not self.is_apart
 
     @property
     def told(self) -> list[Part]:
@@ -207,10 +193,11 @@ class Ticket:
         """What Planhat is told."""
         told = [part.operation for part in self.told]
         operation = merged(told if self.under is None else [self.under.operation, *told])
-        if self.is_named and isinstance(operation, UpsertEnduser | UpsertCompany):
+        if self.was.is_named and isinstance(operation, UpsertEnduser | UpsertCompany):
             operation = operation.named_by_id()
-        if self.company_instead is not None and isinstance(operation, UpsertEnduser):
-            operation = operation.with_company(self.company_instead)
+        company = self.was.company_instead
+        if company is not None and isinstance(operation, UpsertEnduser):
+            operation = operation.with_company(company)
         return operation
 
     @property
@@ -219,8 +206,7 @@ class Ticket:
         return (
             (len(self.parts) == 1 or self.is_apart)
             and self.under is None
-            and not self.is_named
-            and self.company_instead is None
+            and (self.was is NO_TRIES or (not self.was.is_named and self.was.company_instead is None))
         )
 
     def __repr__(self) -> str:
@@ -248,27 +234,32 @@ class Lanes:
         self.size += len(ticket.parts)
         endpoint, changes = ticket.endpoint, self._changes
         tails = changes if endpoint.changes_objects else self._others[endpoint]
-        before: list[Ticket] = []
+        before: tuple[Ticket, ...] = ()
         for key in ticket.keys:
             tail = tails.get(key)
             if tail is not None and tail not in before:
-                before.append(tail)
+                before += (tail,)
+                if tail.keys == ticket.keys:
+                    ticket.keys = tail.keys  # the same texts, once for all that wait in line of one object
             tails[key] = ticket
-        for key in ticket.parents:
+        parents = ticket.parents
+        if not endpoint.is_upsert:
+            parents = parents_of(ticket.parts[0].operation, ticket.keys)
+        for key in parents:
             tail = changes.get(key)
             if tail is not None and tail not in before:
-                before.append(tail)
+                before += (tail,)
         if endpoint is _DELETIONS:
             before += self._said_of(ticket.keys)
         for earlier in before:
-            earlier.followers[ticket] = None
+            earlier.followed_by(ticket)
         ticket.waits_for = before
         return not before
 
-    def _said_of(self, keys: Iterable[str]) -> list[Ticket]:
+    def _said_of(self, keys: Iterable[str]) -> tuple[Ticket, ...]:
         """The last of each kind that would be said of nobody, or bring them back, after a deletion."""
         found = [tails[key] for key in keys for tails in self._others.values() if key in tails]
-        return list(dict.fromkeys(found))
+        return tuple(dict.fromkeys(found))
 
     def open_to(self, operation: Operation, keys: tuple[str, ...]) -> Ticket | None:
         """The upsert, waiting and never sent, that this one may be told with; None when there is none.
@@ -331,10 +322,11 @@ class Lanes:
             if not ticket.followers:
                 continue
             for follower in ticket.followers:
-                follower.waits_for.remove(ticket)
+                waited = follower.waits_for
+                follower.waits_for = () if len(waited) == 1 else tuple([t for t in waited if t is not ticket])
                 if not follower.waits_for and follower.place is _WAITING:
                     freed.append(follower)
-            ticket.followers = {}
+            ticket.followers = ()
         return freed
 
     def withdraw(self, tickets: Iterable[Ticket]) -> list[Ticket]:
@@ -345,25 +337,26 @@ class Lanes:
         overwrites C.
         """
         leaving = sorted(tickets, key=lambda ticket: ticket.number)
-        heirs: dict[Ticket, list[Ticket]] = {}
+        heirs: dict[Ticket, tuple[Ticket, ...]] = {}
         for ticket in leaving:  # earlier ones first: whatever it waited for is resolved already
             heirs[ticket] = _resolved(ticket.waits_for, heirs)
             for before in ticket.waits_for:
-                before.followers.pop(ticket, None)
+                if before.followers:
+                    before.followers.pop(ticket, None)
         bereaved: dict[Ticket, None] = {}
         for ticket in leaving:
             self._leave_tails(ticket, heirs[ticket])
             bereaved |= {follower: None for follower in ticket.followers if follower not in heirs}
             ticket.place = _DONE
-            ticket.waits_for, ticket.followers = [], {}
+            ticket.waits_for, ticket.followers = (), ()
         self.size -= sum(len(ticket.parts) for ticket in leaving)
         for follower in bereaved:
             follower.waits_for = _resolved(follower.waits_for, heirs)
             for before in follower.waits_for:
-                before.followers[follower] = None
+                before.followed_by(follower)
         return [t for t in bereaved if not t.waits_for and t.place is Place.WAITING]
 
-    def _leave_tails(self, ticket: Ticket, heirs: list[Ticket]) -> None:
+    def _leave_tails(self, ticket: Ticket, heirs: tuple[Ticket, ...]) -> None:
         tails = self._tails(ticket)
         for key in ticket.keys:
             if tails.get(key) is ticket:
@@ -375,10 +368,10 @@ class Lanes:
                     del tails[key]
 
 
-def _resolved(waits_for: list[Ticket], heirs: dict[Ticket, list[Ticket]]) -> list[Ticket]:
+def _resolved(waits_for: tuple[Ticket, ...], heirs: dict[Ticket, tuple[Ticket, ...]]) -> tuple[Ticket, ...]:
     """What remains to be waited for when those with heirs are gone; each once."""
     remaining: dict[Ticket, None] = {}
     for before in waits_for:
-        for ticket in heirs.get(before, [before]):
+        for ticket in heirs.get(before, (before,)):
             remaining[ticket] = None
-    return list(remaining)
+    return tuple(remaining)

@@ -47,7 +47,7 @@ class Entry:
         self.size_bytes = record.size_bytes
         self.call = _UNKNOWN
         self.schema_id: str | None = None
-        self.parts: list[Part] = []
+        self.parts: tuple[Part, ...] = ()
         """Its operations that are not finished with."""
         self.fate = DELIVERED
         self.reason = ""
@@ -71,6 +71,11 @@ class Entry:
         if fate > self.fate:
             self.fate = fate
             self.reason = reason
+
+    def done_with(self, part: "Part") -> None:
+        """One of its operations is finished with."""
+        parts = self.parts
+        self.parts = () if len(parts) == 1 else tuple([each for each in parts if each is not part])
 
     @property
     def invalid_reason(self) -> InvalidReason:
@@ -335,7 +340,7 @@ class Ledger:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes in flight over all partitions: original, encoded, and what large upserts say besides."""
+        """Bytes in flight over all partitions: original, encoded, and what upserts say besides."""
         return sum(book.size_bytes for book in self._books.values())
 
     def open_book(self, source: TopicPartition, before: Settled = NOTHING, topic_id: str = "") -> Book:

@@ -269,10 +269,12 @@ class Streamer:
             return ()
         is_busy = bool(self.dispatch.flights) or (self._has_work and not self.membership.is_proved(now))
         timeout = BUSY_POLL_SECONDS if is_busy else self._limits.poll_seconds
-        most = self._trickle.records if is_trickle else self._limits.poll_records
+        room = self._pressure.room(self.ledger.in_flight, self.ledger.size_bytes)
+        most = self._trickle.records if is_trickle else room
         records = self._source.poll(most, timeout)
         self.last_poll_at = self._clock.monotonic()
-        self.dispatch.polled(records, self.last_poll_at, self._clock.time())
+        asked = self._limits.poll_records if is_trickle else room
+        self.dispatch.polled(records, self.last_poll_at, self._clock.time(), asked)
         if is_trickle and records:
             self._trickle.has_read(records, self.last_poll_at)
         return records

@@ -96,7 +96,7 @@ class Outbox:
         self._tried_again = [
             ticket
             for ticket in self._tried_again
-            if ticket.duplicates and ticket.place in {Place.READY, Place.SENT}
+            if ticket.was.duplicates and ticket.place in {Place.READY, Place.SENT}
         ]
         return self._tried_again
 
@@ -219,7 +219,7 @@ class Outbox:
             if not all(before in group for before in ticket.waits_for):
                 behind.append(looks.popleft())
                 continue
-            most = min(limit, group[0].group_limit if group else ticket.group_limit)
+            most = min(limit, group[0].was.group_limit if group else ticket.was.group_limit)
             if group and (len(group) >= most or ticket.size_bytes >= room):
                 break
             room -= ticket.size_bytes + 1

@@ -1,13 +1,16 @@
 """Back-pressure: bounds memory, not time.
 
-Above high water, first nothing is polled at all (librdkafka's own queue fills and stops fetching);
-after `still_seconds` partitions are paused and polling goes on, so that the group keeps us. Pausing
-drops prefetched records, which is why it comes second.
+Towards high water fewer are read at once, as many as there is room for. Above it, first nothing is polled
+at all (librdkafka's own queue fills and stops fetching); after `still_seconds` partitions are paused and
+polling goes on, so that the group keeps us. Pausing drops prefetched records, which is why it comes second.
 """
 
 from enum import StrEnum
 
 from streamer.engine.limits import Limits
+
+LEAST_RECORDS = 20
+"""Read at once, however little room is left: what is read in ones costs a turn each."""
 
 
 class Stage(StrEnum):
@@ -27,6 +30,18 @@ class Pressure:
         self._limits = limits
         self._since = 0.0
         self.stage = Stage.FLOWING
+
+    def room(self, records: int, size_bytes: int) -> int:
+        """How many to read at once, so much being in flight: of that size, what there is room for.
+
+        Otherwise one poll of large ones would be a quarter of high water beyond it.
+        """
+        limits = self._limits
+        if not records:
+            return limits.poll_records
+        held_bytes = limits.held_bytes(records, size_bytes)
+        left = max(0, limits.high_water_bytes - held_bytes) * records // held_bytes
+        return min(limits.poll_records, max(LEAST_RECORDS, left))
 
     def step(self, now: float, records: int, size_bytes: int) -> Stage:
         """The stage for this turn."""

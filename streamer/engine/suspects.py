@@ -49,8 +49,8 @@ class Standing:
 
         `own`: requests among those that failed meanwhile in which it was itself.
         """
-        answered = self.answered - ticket.answered_mark
-        failed = max(0, self.failed - ticket.failed_mark - own)
+        answered = self.answered - ticket.was.answered_mark
+        failed = max(0, self.failed - ticket.was.failed_mark - own)
         return (failed + 1) / (answered + failed + 2)
 
 
@@ -84,7 +84,7 @@ class Suspects:
 
     def acquitted(self, ticket: Ticket) -> None:
         """It was accepted. Had it failed alone before, then by chance."""
-        if ticket.has_failed_alone:
+        if ticket.was.has_failed_alone:
             self._standings[ticket.endpoint].acquitted += 1
 
     def down(self, endpoint: Endpoint) -> None:
@@ -103,23 +103,23 @@ class Suspects:
         """
         accepted, standing = self._accepted[endpoint], self._standings[endpoint]
         for ticket in tickets:
-            if not ticket.failures:
-                ticket.accepted_mark = accepted
-                ticket.answered_mark, ticket.failed_mark = standing.answered, standing.failed
-            ticket.failures += 1
+            if not ticket.was.failures:
+                ticket.note.accepted_mark = accepted
+                ticket.note.answered_mark, ticket.note.failed_mark = standing.answered, standing.failed
+            ticket.note.failures += 1
         limits = self._limits
         return any(
-            t.failures >= limits.suspect_failures
-            and accepted > t.accepted_mark
-            and standing.chance(t, own=t.failures - 1) ** t.failures <= limits.suspect_chance
+            t.was.failures >= limits.suspect_failures
+            and accepted > t.was.accepted_mark
+            and standing.chance(t, own=t.was.failures - 1) ** t.was.failures <= limits.suspect_chance
             for t in tickets
         )
 
     def too_large(self, tickets: list[Ticket]) -> bool:
         """Their request was too large; True when it was for one of them three times: it may be that one."""
         for ticket in tickets:
-            ticket.too_large += 1
-        return any(ticket.too_large >= self._limits.suspect_failures for ticket in tickets)
+            ticket.note.too_large += 1
+        return any(ticket.was.too_large >= self._limits.suspect_failures for ticket in tickets)
 
     # --- hunts ------------------------------------------------------------------------------------
 
@@ -191,38 +191,38 @@ class Suspects:
         many, for a while is no evidence against the one that happened to be asked then.
         """
         standing = self._standings[ticket.endpoint]
-        if not ticket.refusals:
-            ticket.refused_at = now
-            ticket.refused_mark = self._accepted[ticket.endpoint]
-            ticket.refused_mark_anywhere = self._accepted.total()
-            ticket.answered_mark, ticket.failed_mark = standing.answered, standing.failed
-            ticket.acquitted_mark = standing.acquitted
-            ticket.refusals = 1
+        if not ticket.was.refusals:
+            ticket.note.refused_at = now
+            ticket.note.refused_mark = self._accepted[ticket.endpoint]
+            ticket.note.refused_mark_anywhere = self._accepted.total()
+            ticket.note.answered_mark, ticket.note.failed_mark = standing.answered, standing.failed
+            ticket.note.acquitted_mark = standing.acquitted
+            ticket.note.refusals = 1
         elif (
             is_refusal
             or not self._limits.alone_others
-            or (standing.is_up and standing.answered > ticket.answered_then)
+            or (standing.is_up and standing.answered > ticket.was.answered_then)
         ):
-            ticket.refusals += 1
-        ticket.answered_then = standing.answered
-        ticket.has_failed_alone = ticket.has_failed_alone or not is_refusal
+            ticket.note.refusals += 1
+        ticket.note.answered_then = standing.answered
+        ticket.note.has_failed_alone = ticket.was.has_failed_alone or not is_refusal
 
     def _is_at_fault(self, ticket: Ticket, now: float) -> bool:
         limits = self._limits
-        if ticket.refusals < limits.alone_refusals or now - ticket.refused_at < limits.alone_seconds:
+        if ticket.was.refusals < limits.alone_refusals or now - ticket.was.refused_at < limits.alone_seconds:
             return False
         if not limits.alone_others:
             return True
-        if not ticket.has_failed_alone:
-            return self._accepted.total() - ticket.refused_mark_anywhere >= limits.alone_others
-        others = self._accepted[ticket.endpoint] - ticket.refused_mark
+        if not ticket.was.has_failed_alone:
+            return self._accepted.total() - ticket.was.refused_mark_anywhere >= limits.alone_others
+        others = self._accepted[ticket.endpoint] - ticket.was.refused_mark
         standing = self._standings[ticket.endpoint]
         chance = standing.chance(ticket)
-        if standing.acquitted == ticket.acquitted_mark:
+        if standing.acquitted == ticket.was.acquitted_mark:
             # What failed was to blame for it, then. Else a steady trickle of bad ones would be its own alibi.
             chance = min(chance, MOST_LIKELY)
         # The first counts for nothing: of all that were asked, it was chosen because it failed.
-        return others >= limits.alone_others and chance ** (ticket.refusals - 1) <= limits.alone_chance
+        return others >= limits.alone_others and chance ** (ticket.was.refusals - 1) <= limits.alone_chance
 
     def _try_later(self, outbox: Outbox, ticket: Ticket, kind: Kind, now: float) -> None:
         # A little more than an even share, so that the last try comes after the end of the time.
@@ -230,7 +230,7 @@ class Suspects:
         gaps = max(1, limits.alone_refusals - 1)
         pause = max(SHORTEST_PAUSE_SECONDS, limits.alone_seconds / gaps * (1.0 + 0.1 * self._dice()))
         self._endings.retry(outbox, ticket, now + pause, kind)
-        if ticket.has_failed_alone:
+        if ticket.was.has_failed_alone:
             return  # an outage is no refusal: it is waited for
         refused = self._standings[outbox.endpoint].on_trial()
         refused.setdefault(ticket, now)
@@ -259,7 +259,7 @@ class Suspects:
         if self._is_at_fault(ticket, now):
             self._endings.refuse(ticket, InvalidReason.REFUSED, now)
         else:
-            ticket.group_limit = sent
+            ticket.note.group_limit = sent
             self._try_later(outbox, ticket, Kind.LOOK, now)
 
     def _is_dry(self, endpoint: Endpoint, now: float) -> bool:

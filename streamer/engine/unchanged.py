@@ -7,7 +7,7 @@ calls of the partition, and of the assignment, in which it was learned.
 """
 
 from array import array
-from collections import OrderedDict
+from collections import deque
 from typing import Any
 
 from streamer.engine.lanes import Lanes, Ticket
@@ -17,6 +17,8 @@ from streamer.transform.encoding import to_json
 from streamer.transform.operations import Operation, UpsertEnduser
 
 MOST_SHAPES = 10_000
+LAZY_ENDUSERS = 1_024
+"""So many more than are known may stand in order; they are let go of all together."""
 
 Name = str | tuple[str, ...]
 """Of a value: a field of Planhat's own is a tuple, a custom one a text."""
@@ -32,13 +34,15 @@ class Remembered:
     has its own.
     """
 
-    __slots__ = ("book", "digests", "keys", "names", "until", "whole")
+    __slots__ = ("book", "digests", "is_known", "keys", "names", "until", "whole")
 
     def __init__(self, keys: tuple[str, ...], book: Book, until: float, whole: int = 0) -> None:
         self.keys = keys
         self.book = book
         self.until = until
         self.whole = whole
+        self.is_known = True
+        """Until it is forgotten, or something newer is known in its place."""
         self.names: tuple[Name, ...] | None = None
         self.digests: array[int] | None = None
         """Of the values, in the order of their names."""
@@ -56,13 +60,15 @@ class Unchanged:
         self._most = limits.unchanged_endusers
         self._lanes = lanes
         self._by_key: dict[str, Remembered] = {}
-        self._order: OrderedDict[int, Remembered] = OrderedDict()
+        self._order: deque[Remembered] = deque()
+        """As learned; what is forgotten leaves it now and then."""
+        self._known = 0
         self._shapes: dict[tuple[Name, ...], tuple[Name, ...]] = {}
         """Names of fields, which most endusers share."""
         self._stranger_until = float("-inf")
 
     def __len__(self) -> int:
-        return len(self._order)
+        return self._known
 
     def holds(
         self, operation: Operation, keys: tuple[str, ...], encoded: bytes, book: Book, now: float
@@ -159,12 +165,19 @@ class Unchanged:
     def _remember(self, learned: Remembered) -> None:
         for key in learned.keys:
             self._by_key[key] = learned
-        self._order[id(learned)] = learned
-        if len(self._order) > self._most:
-            self._drop(next(iter(self._order.values())))
+        order = self._order
+        order.append(learned)
+        self._known += 1
+        while self._known > self._most:
+            self._drop(order.popleft())
+        if len(order) > 2 * self._known + LAZY_ENDUSERS:
+            self._order = deque([each for each in order if each.is_known])
 
     def _drop(self, remembered: Remembered) -> None:
-        self._order.pop(id(remembered), None)
+        if not remembered.is_known:
+            return
+        remembered.is_known = False
+        self._known -= 1
         for key in remembered.keys:
             if self._by_key.get(key) is remembered:
                 del self._by_key[key]

@@ -115,7 +115,7 @@ EVENT_LATENCY = _histogram(
 )
 IN_FLIGHT_RECORDS = _gauge("streamer_in_flight_records", "Records read and not finished with.")
 IN_FLIGHT_BYTES = _gauge(
-    "streamer_in_flight_bytes", "Bytes held for records in flight, original and encoded."
+    "streamer_in_flight_bytes", "Bytes held for records in flight: original, encoded, and what upserts say."
 )
 OLDEST_UNSETTLED = _gauge(
     "streamer_oldest_unsettled_seconds",

@@ -19,7 +19,7 @@ from streamer import __version__
 from streamer.errors import PlanhatMisconfigured, SettingsError
 from streamer.outcomes import TransientReason
 from streamer.planhat.deadline import Line
-from streamer.planhat.requests import Request
+from streamer.planhat.requests import Bulk, Request
 
 LONGEST_REPLY_BYTES = 8 << 20
 CONNECT_SECONDS = 10.0
@@ -123,10 +123,13 @@ class Client:
         self._line.drop()
 
     def _exchange(self, request: Request, headers: Mapping[str, str]) -> Reply | Failure:
+        content = request.content
+        if isinstance(content, Bulk):  # else it would go in chunks, which no bulk ever did
+            headers = {**headers, "Content-Length": str(len(content))}
         with self._http.stream(
             request.method,
             request.url,
-            content=request.body,
+            content=content,
             headers=headers,
             extensions={"trace": self._line.trace},
         ) as response:

@@ -4,7 +4,7 @@ Pure. Field names: Planhat's enduser and company pages for the main API; for act
 text together with what current clients send.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -49,6 +49,35 @@ class Addresses:
     """Where Segment's own destination sends to."""
 
 
+PIECE_BYTES = 128 << 10
+"""Of a bulk, about: so much is put together at once while it is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """A body that is the JSON list of items, put together piece by piece as it is sent.
+
+    The items are in memory as long as the request is under way; a second copy of all of them, and what a
+    socket leaves over of that, would be megabytes more for each worker.
+    """
+
+    items: Sequence[bytes] = field(repr=False)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.items)) + max(2, len(self.items) + 1)
+
+    def __iter__(self) -> Iterator[bytes]:
+        opening, gathered, size = b"[", list[bytes](), 0
+        for each in self.items:
+            gathered.append(each)
+            size += len(each)
+            if size >= PIECE_BYTES:
+                yield opening + b",".join(gathered)
+                opening, gathered, size = b",", [], 0
+        is_empty = not gathered and bool(self.items)
+        yield b"]" if is_empty else opening + b",".join(gathered) + b"]"
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request, ready to send but for the main API's credentials.
@@ -58,9 +87,14 @@ class Request:
 
     method: str
     url: str = field(repr=False)
-    body: bytes = field(repr=False)
+    content: bytes | Bulk = field(repr=False)
     shown_url: str
     """The URL with the tenant token masked: the only form for logs and errors."""
+
+    @property
+    def body(self) -> bytes:
+        """The content as one."""
+        return self.content if isinstance(self.content, bytes) else b"".join(self.content)
 
 
 def encode_operation(operation: Operation) -> bytes:
@@ -78,7 +112,7 @@ def request_for(endpoint: Endpoint, items: Sequence[bytes], addresses: Addresses
     if endpoint is Endpoint.SEGMENT:
         url = f"{addresses.segment_url.rstrip('/')}/dock/segment"
         return Request("POST", url, items[0], url)
-    body = b"[" + b",".join(items) + b"]"
+    body = Bulk(items)
     if endpoint.host is Host.ANALYTICS:
         url = f"{addresses.analytics_url.rstrip('/')}/{_ANALYTICS_PATHS[endpoint]}/"
         return Request("POST", url + quote(addresses.tenant_token, safe=""), body, url + _MASK)

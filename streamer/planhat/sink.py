@@ -225,6 +225,8 @@ class _Crew:
             # In this order whoever has collected a delivery finds its worker free.
             self._idle.release()
             self._finished.put(result)
+            # Not held until the next one comes: of every idle worker that would be a bulk, megabytes.
+            del batch, result
         client.close()
 
     def _outcome_of(self, client: Client, batch: "Batch") -> "Delivery | StreamerError":

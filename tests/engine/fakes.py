@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from streamer.engine.limits import Limits
 from streamer.engine.loop import Streamer
@@ -26,6 +27,7 @@ from streamer.errors import InvalidEvent
 from streamer.outcomes import Answer, Answered, CallType, Endpoint, Fate, InvalidReason, Verdict
 from streamer.planhat.requests import encode_operation
 from streamer.records import Found, Mark, MarkIgnored, Record, TopicPartition
+from streamer.transform.operations import ForwardCall, LogActivity, Operation
 from streamer.transform.rules import Rules
 
 TOPIC = "segment.events"
@@ -179,6 +181,21 @@ def accept(batch: Batch) -> Answer:
     return Answered((Verdict.ACCEPTED,) * len(batch.operations))
 
 
+def as_sent(batch: Batch) -> list[Any]:
+    """Its operations as they are sent: of what is only ever sent as encoded, the engine keeps an outline."""
+    return [_sent(each, item) for each, item in zip(batch.operations, batch.items, strict=True)]
+
+
+def _sent(operation: Operation, item: bytes) -> Operation:
+    if isinstance(operation, LogActivity):
+        said = msgspec.json.decode(item)
+        date, weight = said.get("date"), said["weight"]
+        return replace(operation, action=said["action"], date=date, weight=weight, info=said["info"])
+    if isinstance(operation, ForwardCall):
+        return replace(operation, call=msgspec.json.decode(item))
+    return operation
+
+
 class FakeSink:
     """Takes batches and answers when asked to, by a function of the batch; without one, by hand."""
 
@@ -218,9 +235,7 @@ class FakeSink:
 
     def operations(self, endpoint: Endpoint) -> list[Any]:
         """Everything sent to one endpoint, in order."""
-        return [
-            operation for batch in self.sent if batch.endpoint is endpoint for operation in batch.operations
-        ]
+        return [each for batch in self.sent if batch.endpoint is endpoint for each in as_sent(batch)]
 
 
 class FakeDeadLetters:

@@ -23,7 +23,7 @@ from streamer.outcomes import (
 )
 from streamer.transform import Rules, Skipped, Transformed, told_of
 from streamer.transform.operations import DeleteEnduser, MetricModel, PushMetric
-from tests.engine.fakes import Bench, accept, identify, partition, track
+from tests.engine.fakes import Bench, accept, as_sent, identify, partition, track
 
 
 def told_here(call: Call, decoded: JsonDict, rules: Rules) -> Transformed | Skipped:
@@ -257,7 +257,7 @@ def test_the_order_of_an_enduser_holds_whatever_comes_in_which_order(
                 batch = waiting[next(choices, 0) % len(waiting)]
                 fails = next(choices, 1) == 0
                 if not fails:
-                    for operation in batch.operations:
+                    for operation in as_sent(batch):
                         reached[str(operation.external_id)] += _places(operation, calls, reached)
                 answer = Transient(TransientReason.CONNECTION) if fails else accept(batch)
                 bench.sink.reply(batch, answer)

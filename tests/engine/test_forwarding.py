@@ -22,7 +22,7 @@ from streamer.outcomes import (
 )
 from streamer.transform import Rules
 from streamer.transform.operations import ForwardCall, overwrites
-from tests.engine.fakes import Bench, accept, group, identify, track
+from tests.engine.fakes import Bench, accept, as_sent, group, identify, track
 
 FORWARDING = Rules(forwards=True)
 
@@ -93,7 +93,7 @@ def test_a_refused_call_becomes_a_letter_and_its_user_goes_on() -> None:
     """After five refusals over ten minutes, while a hundred others were received."""
 
     def answer(batch: Batch) -> Answer:
-        is_bad = getattr(batch.operations[0], "call", {}).get("event") == "bad"
+        is_bad = any(each.call.get("event") == "bad" for each in as_sent(batch))
         return RefusedWhole(400) if is_bad else accept(batch)
 
     bench = bench_of(answer=answer)
@@ -168,9 +168,9 @@ def test_order_holds_whatever_is_answered_and_whenever_partitions_leave(
         waiting = bench.sink.under_way
         if waiting:
             batch = waiting[choice % len(waiting)]
-            operation = batch.operations[0]
+            (operation,) = as_sent(batch)
             if not fails:
-                received.setdefault(str(operation.external_id), []).append(int(operation.call["event"]))  # type: ignore[union-attr]
+                received.setdefault(str(operation.external_id), []).append(int(operation.call["event"]))
             bench.sink.reply(batch, Transient(TransientReason.CONNECTION) if fails else accept(batch))
         if step == leaves_after:
             bench.source.revoke(0)

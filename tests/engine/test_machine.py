@@ -25,7 +25,7 @@ from streamer.outcomes import (
 )
 from streamer.records import Record, TopicPartition
 from streamer.transform.operations import Operation
-from tests.engine.fakes import Bench, group, identify, partition, track
+from tests.engine.fakes import Bench, as_sent, group, identify, partition, track
 
 BULKS = {
     Endpoint.COMPANIES: BulkLimits(3, 4_096, 0.1, 1),
@@ -80,11 +80,11 @@ class Planhat:
             return Transient(TransientReason.TOO_LARGE)
         if self._dice.random() < self.trouble[batch.endpoint]:
             return self._fail(batch)
-        bad = [bool(self._poison & set(numbers_of(operation))) for operation in batch.operations]
+        bad = [bool(self._poison & set(numbers_of(operation))) for operation in as_sent(batch)]
         if batch.endpoint is Endpoint.ACTIVITIES:
             if any(bad):
                 return RefusedWhole(400)
-            self._apply(batch.operations)
+            self._apply(as_sent(batch))
             return Answered((Verdict.ACCEPTED,) * len(bad))
         if any(bad) and self._dice.random() < 0.3:
             return RefusedWhole(400)
@@ -93,7 +93,7 @@ class Planhat:
             for operation, is_bad in zip(batch.operations, bad, strict=True)
         ]
         saved = {Verdict.ACCEPTED, Verdict.UNCLEAR}  # unclear ones were saved: the reply did not say so
-        self._apply([op for op, verdict in zip(batch.operations, verdicts, strict=True) if verdict in saved])
+        self._apply([op for op, verdict in zip(as_sent(batch), verdicts, strict=True) if verdict in saved])
         return Answered(tuple(verdicts))
 
     def _verdict(self, number: int) -> Verdict:
@@ -107,7 +107,7 @@ class Planhat:
 
     def _fail(self, batch: Batch) -> Answer:
         if self._dice.random() < 0.3:  # applied, and the reply lost
-            self._apply(batch.operations)
+            self._apply(as_sent(batch))
         return self._dice.choice(
             [
                 Transient(TransientReason.SERVER_ERROR),
@@ -201,7 +201,7 @@ class Story:
     def _check_not_settled_before(self, batch: Batch) -> None:
         """What the last commit before this epoch called settled is not sent again."""
         copied = {number for number, _ in self.copies}
-        for number in (each for operation in batch.operations for each in numbers_of(operation)):
+        for number in (each for operation in as_sent(batch) for each in numbers_of(operation)):
             offset, event = self.made[number]
             (where,) = partition_of(event)
             if number not in copied:  # a copy has a place of its own

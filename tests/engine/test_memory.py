@@ -6,13 +6,12 @@ import weakref
 import msgspec
 import pytest
 
-from streamer.engine.dispatch import LARGE_BYTES
 from streamer.outcomes import Endpoint
-from streamer.transform.operations import ForwardCall, LogActivity
+from streamer.transform.operations import VALUE_BYTES, ForwardCall, LogActivity
 from streamer.transform.rules import Rules
 from tests.engine.fakes import Bench, identify, partition, track
 
-LONG = "x" * 10 * LARGE_BYTES
+LONG = "x" * 20_000
 
 
 def _size_in_flight(event: dict[str, object], **choices: object) -> tuple[Bench, int]:
@@ -48,11 +47,11 @@ def test_a_large_call_is_forwarded_whole_and_held_once() -> None:
     assert counted == len(batch.items[0])
 
 
-def test_what_a_large_upsert_says_is_counted_twice() -> None:
+def test_what_an_upsert_says_is_counted_twice() -> None:
     """It is held as values as well: a later one may be told with it."""
-    bench, counted = _size_in_flight(identify("u-1", company=None, note=LONG))
+    bench, counted = _size_in_flight(identify("u-1", company=None, note=LONG, plan="pro"))
 
-    assert counted == 2 * len(bench.sink.sent[0].items[0])
+    assert counted == 2 * len(bench.sink.sent[0].items[0]) + 2 * VALUE_BYTES
 
 
 def test_nothing_is_counted_once_it_is_settled() -> None:

@@ -10,7 +10,7 @@ from streamer.engine.gate import BulkSize, Gate, Permit
 from streamer.engine.hold import Hold
 from streamer.engine.limits import Limits
 from streamer.engine.ports import CommitResult, HoldReason
-from streamer.engine.pressure import Pressure, Stage
+from streamer.engine.pressure import LEAST_RECORDS, Pressure, Stage
 from streamer.outcomes import Endpoint
 from streamer.records import Mark, TopicPartition
 
@@ -115,8 +115,8 @@ def test_bytes_press_like_records() -> None:
 def test_what_records_take_besides_their_bytes_presses_too() -> None:
     """Events of 1 KB, in flight with their encoded form, fill memory long before there are 60,000 of them."""
     pressure = Pressure(LIMITS)
-    assert pressure.step(0.0, 36_000, 36_000 * 1_600) is Stage.FLOWING
-    assert pressure.step(1.0, 37_000, 37_000 * 1_600) is Stage.STILL
+    assert pressure.step(0.0, 42_000, 42_000 * 1_600) is Stage.FLOWING
+    assert pressure.step(1.0, 43_000, 43_000 * 1_600) is Stage.STILL
 
 
 # --- commit ---
@@ -378,3 +378,16 @@ def test_hold_ends_the_process_only_when_told_to(patience: float | None, ends: b
     hold.enter(HoldReason.PERMISSION, Endpoint.COMPANIES, 0.0)
     assert not hold.is_over_patience(899.0)
     assert hold.is_over_patience(900.0) is ends
+
+
+@given(records=st.integers(0, 70_000), size_bytes=st.integers(0, 256 << 20))
+def test_a_poll_asks_for_what_there_is_room_for(records: int, size_bytes: int) -> None:
+    """Of records as large as those in flight, no more than high water takes; a few in any case."""
+    limits = Limits()
+    most = Pressure(limits).room(records, size_bytes)
+    assert min(LEAST_RECORDS, limits.poll_records) <= most <= limits.poll_records
+    if records and most > LEAST_RECORDS:
+        held_bytes = limits.held_bytes(records, size_bytes)
+        assert held_bytes + most * held_bytes / records <= limits.high_water_bytes
+    elif not records:
+        assert most == limits.poll_records

@@ -29,7 +29,7 @@ from streamer.outcomes import (
 )
 from streamer.records import Record
 from streamer.transform.operations import LogActivity, UpsertEnduser
-from tests.engine.fakes import Bench, accept, group, identify, partition, track, with_one_uncommitted
+from tests.engine.fakes import Bench, accept, as_sent, group, identify, partition, track, with_one_uncommitted
 
 DOWN = Transient(TransientReason.SERVER_ERROR)
 NO_TOKEN = Misconfigured(MisconfiguredReason.CREDENTIALS, 401)
@@ -313,7 +313,7 @@ HOT = Limits(
 
 def first_event_fails(batch: Batch) -> Answer:
     """A Planhat that fails, as in an outage, wherever one activity is."""
-    names = [each.action for each in batch.operations if isinstance(each, LogActivity)]
+    names = [each.action for each in as_sent(batch) if isinstance(each, LogActivity)]
     return DOWN if "Event 0" in names else accept(batch)
 
 
@@ -709,7 +709,7 @@ def test_a_ticket_set_aside_anew_is_sent_once() -> None:
     bench.streamer.dispatch.landed(batch.number)
     outbox.park(ticket, bench.clock.now, Kind.LOOK)
     outbox.park(ticket, bench.clock.now, Kind.LOOK)
-    ticket.group_limit = 10
+    ticket.note.group_limit = 10
     bench.turn(2)
     assert [len(sent.items) for sent in bench.sink.sent] == [1, 1]
 

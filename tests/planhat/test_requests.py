@@ -6,7 +6,14 @@ from typing import Any, get_args
 import pytest
 
 from streamer.outcomes import Endpoint
-from streamer.planhat.requests import _ENCODERS, Addresses, encode_operation, request_for
+from streamer.planhat.requests import (
+    _ENCODERS,
+    PIECE_BYTES,
+    Addresses,
+    Bulk,
+    encode_operation,
+    request_for,
+)
 from streamer.transform.operations import DeleteEnduser, LogActivity, Operation, UpsertCompany, UpsertEnduser
 
 TOKEN = "3e3a5e42-9b7a-4f4e-8c53-1d6a7a1f0001"
@@ -102,6 +109,19 @@ def test_each_endpoint_has_its_address(endpoint: Endpoint, method: str, url: str
 def test_the_body_is_the_items_in_order(items: list[bytes], body: bytes) -> None:
     """A bulk is a JSON array of the items as they were encoded."""
     assert request_for(Endpoint.ENDUSERS, items, ADDRESSES).body == body
+
+
+@pytest.mark.parametrize("size", [1, 1_000, PIECE_BYTES - 1, PIECE_BYTES, 3 * PIECE_BYTES])
+def test_a_bulk_is_sent_in_pieces_that_come_to_its_list(size: int) -> None:
+    """None is much larger than a piece, or than the item in it; its length is known before."""
+    for count in (0, 1, 2, 700):
+        items = [bytes([number % 256]) * size for number in range(min(count, 40 * PIECE_BYTES // size))]
+        bulk = Bulk(items)
+        pieces = list(bulk)
+        assert b"".join(pieces) == b"[" + b",".join(items) + b"]"
+        assert len(bulk) == sum(map(len, pieces))
+        # A comma to each item, and a bracket.
+        assert max(map(len, pieces)) <= PIECE_BYTES + size + PIECE_BYTES // size + 2
 
 
 def test_a_token_cannot_reach_another_path() -> None:

@@ -2,7 +2,9 @@
 
 import json
 import socket
+import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,7 +23,7 @@ from streamer.outcomes import (
     Verdict,
 )
 from streamer.planhat.credentials import Credentials
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.requests import PIECE_BYTES, encode_operation
 from streamer.planhat.sink import API_WORKERS, PlanhatSink
 from streamer.transform.operations import (
     DeleteEnduser,
@@ -128,6 +130,25 @@ def test_a_batch_becomes_one_request_and_one_delivery(
     (seen,) = server.seen
     assert (seen.line, seen.headers.get("authorization")) == (line, authorization)
     assert seen.body == (body % batch.items[0] if body else b"")
+
+
+def test_a_worker_lets_go_of_what_it_has_sent() -> None:
+    """Else each idle one would hold its last bulk, megabytes, until the next came. A long one comes whole."""
+    item = b'"' + b"x" * 3 * PIECE_BYTES + b'"'
+    before = sys.getrefcount(item)
+    with serving(reply(200, SAVED)) as server, sink_at(server) as sink:
+        operations = batch_of(Endpoint.ENDUSERS).operations
+        assert sink.submit(Batch(1, Endpoint.ENDUSERS, operations, (item,)))
+        assert len(sink.collect(10)) == 1
+        deadline = time.monotonic() + 10
+        while sys.getrefcount(item) > before and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert sys.getrefcount(item) == before
+
+    (seen,) = server.seen
+    assert "transfer-encoding" not in seen.headers
+    assert seen.headers["content-length"] == str(len(item) + 2)
+    assert seen.body == b"[" + item + b"]"
 
 
 def test_a_batch_is_refused_when_every_worker_of_its_endpoint_is_busy() -> None:

@@ -127,7 +127,7 @@ def test_what_is_told_in_confidence_is_not_printed(place: str) -> None:
 
 def test_those_that_must_not_tell_are_found() -> None:
     """The search finds what it is for."""
-    known = {"records.Record.value", "engine.ports.Batch.items", "planhat.requests.Request.body",
+    known = {"records.Record.value", "engine.ports.Batch.items", "planhat.requests.Request.content",
              "planhat.credentials.Credentials.api_token", "transform.operations.UpsertEnduser.email",
              "letters.subjects.Subject.names", "planhat.client.Reply.body"}  # fmt: skip
     assert {f"streamer.{each}" for each in known} <= TELLING.keys()

@@ -78,7 +78,7 @@ class Merges(Law):
         for operation, ticket in zip(call.batch.operations, member.tickets_of(call.batch), strict=True):
             objects, parents = objects_of(operation), parents_of(operation)
             for part in ticket.told:
-                is_moved = ticket.company_instead is not None
+                is_moved = ticket.was.company_instead is not None
                 if not objects_of(part.operation) <= objects:
                     self._broken(f"{part.operation!r} is told as of {sorted(objects)}")
                 if not (parents_of(part.operation) <= parents or is_moved):

@@ -17,6 +17,7 @@ from streamer.errors import StreamerError
 from streamer.outcomes import Endpoint, Fate
 from streamer.planhat.requests import encode_operation
 from streamer.records import TopicPartition
+from streamer.transform.operations import ForwardCall, LogActivity, Operation
 from tests.simulation.ports import (
     SESSION_SECONDS,
     SimulatedDecoder,
@@ -136,13 +137,15 @@ class Member:
         self.sink = SimulatedSink(self)
         self.letters = SimulatedLetters(self)
         self.told = SimulatedObserver(self)
+        self._heard: dict[bytes, Operation] = {}
+        """What was encoded, by what came of it."""
         self.limits = world.limits
         self.streamer = Streamer(
             limits=self.limits,
             rules=world.terms.rules,
             source=self.source,
             decoder=SimulatedDecoder(self),
-            encode=encode_operation,
+            encode=self._encode,
             sink=self.sink,
             dead_letters=self.letters,
             observer=self.told,
@@ -151,6 +154,20 @@ class Member:
             topic_partitions=lambda: len(world.broker.sources),
         )
         self.source.subscribe(self.streamer)
+
+    def _encode(self, operation: Operation) -> bytes:
+        encoded = encode_operation(operation)
+        self._heard.setdefault(encoded, operation)
+        return encoded
+
+    def whole(self, kept: Operation, encoded: bytes) -> Operation:
+        """What the engine was asked for, of which it may keep an outline, of the same objects."""
+        if not isinstance(kept, LogActivity | ForwardCall):
+            return kept
+        heard = self._heard.get(encoded)
+        if heard is None or type(heard) is not type(kept) or heard.keys != kept.keys:
+            self.world.broken("bulks", f"{kept!r} stands for what nobody asked for")
+        return heard
 
     def touch(self) -> None:
         """The engine calls a port: here a process may die."""

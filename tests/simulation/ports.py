@@ -141,7 +141,7 @@ class SimulatedSink:
         told = [ticket.told for ticket in member.tickets_of(batch)]
         # By the engine's own books: not every upsert bears the mark of its event.
         sequences = [tuple([world.sequence_of(part.entry.record) for part in parts]) for parts in told]
-        operations = [tuple([part.operation for part in parts]) for parts in told]
+        operations = [tuple([member.whole(part.operation, part.encoded) for part in parts]) for parts in told]
         call = Call(member.slot, batch, sequences, operations, {}, world.clock.now, self._back.append)
         for sequence in {each for some in call.sequences for each in some}:
             reading = member.readings.get(world.source_of(sequence))

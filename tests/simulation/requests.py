@@ -7,7 +7,7 @@ from streamer.engine.trickle import TIMES
 from streamer.outcomes import Host
 from streamer.planhat.requests import encode_operation
 from streamer.records import Record
-from streamer.transform.operations import Operation
+from streamer.transform.operations import VALUE_BYTES, Operation, UpsertCompany, UpsertEnduser
 from tests.simulation.facts import Facts
 from tests.simulation.law import Law, objects_of
 from tests.simulation.member import Member, Reading
@@ -32,7 +32,8 @@ class Bulks(Law):
         ]
         if len(mine) >= limits.flights:
             self._broken(f"{len(mine) + 1} requests to {batch.endpoint.value} under way")
-        encoded = tuple([encode_operation(operation) for operation in batch.operations])
+        said = [member.whole(*each) for each in zip(batch.operations, batch.items, strict=True)]
+        encoded = tuple([encode_operation(operation) for operation in said])
         size_bytes = sum(map(len, encoded))
         if batch.items != encoded or batch.size_bytes != size_bytes:
             self._broken(f"{batch.size_bytes} bytes sent of operations that come to {size_bytes}")
@@ -51,8 +52,8 @@ class Memory(Law):
 
     And what is read little by little above it: as much as a trickle may, no more at once and no more in all.
 
-    Its bytes are those of the records as the source gave them, and of their operations as encoded here:
-    those that were sent in this reading, and those that are not finished with.
+    Its bytes are those of the records as the source gave them, and of their operations as encoded here, of
+    upserts of what they say as well: those that were sent in this reading, and those not finished with.
     """
 
     name = "memory"
@@ -82,7 +83,7 @@ class Memory(Law):
             for operation, sequence in zip(operations, sequences, strict=True):
                 mine = self._sent[call.readings[sequence], sequence]
                 if id(operation) not in mine:
-                    mine[id(operation)] = operation, len(encode_operation(operation))
+                    mine[id(operation)] = operation, _held_bytes(operation)
 
     def turned(self, member: Member) -> None:
         if member.is_dead:
@@ -108,8 +109,17 @@ class Memory(Law):
             if offset in reading.settled or fed is None:
                 continue
             sent = self._sent.get((reading.number, fed.sequence), {})
-            unsent = [part.operation for part in waiting.get(offset, ()) if id(part.operation) not in sent]
+            open_ones = [member.whole(part.operation, part.encoded) for part in waiting.get(offset, ())]
+            unsent = [operation for operation in open_ones if id(operation) not in sent]
             found += len(fed.key or b"") + len(fed.value or b"")
             found += sum(size for _, size in sent.values())
-            found += sum(len(encode_operation(operation)) for operation in unsent)
+            found += sum(map(_held_bytes, unsent))
         return found
+
+
+def _held_bytes(operation: Operation) -> int:
+    """Encoded; upserts are kept as values as well, each of the same length again, and a head."""
+    size_bytes = len(encode_operation(operation))
+    if isinstance(operation, UpsertCompany | UpsertEnduser):
+        return 2 * size_bytes + VALUE_BYTES * len([*operation.fields, *operation.custom])
+    return size_bytes
