@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests import program
 from tests.faults.campaign import tell
 from tests.faults.plant import Broken
 from tests.real_kafka.cluster import unavailable_reason
@@ -79,7 +80,12 @@ def main(arguments: list[str] | None = None) -> int:
     low, high = EVERY_SECONDS
     every = args.every or min(high, max(low, seconds / 20))
     console = Console(width=None if sys.stdout.isatty() else 140)
-    facts = {"seed": args.seed, "python": platform.python_version(), "cores": os.cpu_count()}
+    facts = {
+        "seed": args.seed,
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "is_compiled": program.is_compiled(),
+    }
     found: Findings | passthrough.Findings
     try:
         if args.mode == "passthrough":

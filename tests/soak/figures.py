@@ -39,8 +39,8 @@ def soak_part(results: Results) -> str:
     lines = [
         (
             f"{_time(results['seconds'])} at {results['per_second']:g} events a second, on "
-            f"{results['cores']} cores with Python {results['python']}: {laws['produced']:,} records of "
-            f"{results['record_bytes']:,} bytes in the mean, {len(strikes)} "
+            f"{results['cores']} cores with Python {results['python']}{_compiled(results)}: "
+            f"{laws['produced']:,} records of {results['record_bytes']:,} bytes in the mean, {len(strikes)} "
             f"strikes ({', '.join(f'{count} `{kind}`' for kind, count in sorted(kinds.items()))})."
         ),
         "",
@@ -74,6 +74,10 @@ def soak_part(results: Results) -> str:
     lines += _stepped(results)
     lines += [f"\nGrows: {words}." for words in results["growing"]]
     return "\n".join(lines) + f"\n\n![Memory of each member]({Path(PLOT).name})\n"
+
+
+def _compiled(results: Results) -> str:
+    return ", compiled" if results.get("is_compiled") else ""
 
 
 def _stepped(results: Results) -> list[str]:
