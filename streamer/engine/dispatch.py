@@ -18,7 +18,7 @@ from streamer.engine.turns import Turns
 from streamer.engine.unchanged import Unchanged
 from streamer.outcomes import Endpoint
 from streamer.records import Record
-from streamer.transform.operations import Operation, calls_of, kept_bytes, outline
+from streamer.transform.operations import UPSERTS, Operation, calls_of, kept_bytes, outline
 
 TAKEN_APART = "taken_apart"
 """Why operations are tried again, beside the words of the answers."""
@@ -74,14 +74,17 @@ class Dispatch:
         """Give each operation its place in line, in order; False when Planhat has all of it already."""
         for operation in operations:
             encoded, keys = self._encode(operation), operation.keys
-            endpoint, host = operation.endpoint, None
-            if endpoint.is_upsert:
+            endpoint, host, size = operation.endpoint, None, len(encoded)
+            if isinstance(operation, UPSERTS):
                 if self.unchanged.holds(operation, keys, encoded, entry.book, now):
                     continue
-                host = self._open_to(operation, keys, len(encoded))
-            # What it says is not kept beside its bytes, but of upserts: others may be told with them.
-            kept, size = outline(operation), len(encoded)
-            entry.book.grow(entry, size + kept_bytes(kept, size))
+                host = self._open_to(operation, keys, size)
+                # Others may be told with it: what it says is kept beside its bytes.
+                entry.book.grow(entry, size + kept_bytes(operation, size))
+                kept: Operation = operation
+            else:
+                entry.book.grow(entry, size)
+                kept = outline(operation)
             self.operations.made[endpoint] += 1
             if host is None:
                 ticket = Ticket(next(self._arrivals), kept, encoded, entry, keys)

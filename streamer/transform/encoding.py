@@ -13,29 +13,19 @@ import msgspec
 _DEEPEST = 100
 _INTEGER_BITS = 63
 
-_encode_into: Final = msgspec.json.Encoder().encode_into
-_spare: Final[list[bytearray]] = []
-"""What to encode into: one for each thread that does so at once, so that none needs a lock."""
+_encode: Final = msgspec.json.Encoder().encode
+_EXACT_FROM: Final = 512
+"""Bytes. What `encode` returns has room for up to half as many again behind it, which nobody sees: a longer
+one is copied, into just so many."""
 
 
 def to_json(value: object) -> bytes:
     """UTF-8 JSON of a value; what JSON has no word for becomes text or null."""
     try:
-        return _encoded(value)
+        encoded = _encode(value)
     except (TypeError, ValueError, RecursionError, OverflowError):
-        return _encoded(json_ready(_spelled(value) if isinstance(value, msgspec.Struct) else value))
-
-
-def _encoded(value: object) -> bytes:
-    """In just so many bytes: what msgspec's `encode` returns has room for half as many again behind it."""
-    try:
-        buffer = _spare.pop()
-    except IndexError:
-        buffer = bytearray()
-    _encode_into(value, buffer)
-    encoded = bytes(buffer)
-    _spare.append(buffer)
-    return encoded
+        encoded = _encode(json_ready(_spelled(value) if isinstance(value, msgspec.Struct) else value))
+    return encoded if len(encoded) < _EXACT_FROM else bytes(memoryview(encoded))
 
 
 def _spelled(value: msgspec.Struct) -> dict[str, object]:

@@ -243,16 +243,16 @@ def outline(operation: Operation) -> Operation:
     return operation
 
 
-def kept_bytes(operation: Operation, encoded_bytes: int) -> int:
-    """What it takes of memory to keep what it says, beside its encoded form, about and at most.
+def kept_bytes(operation: UpsertEnduser | UpsertCompany, encoded_bytes: int) -> int:
+    """What it takes of memory to keep what an upsert says, beside its encoded form, about and at most.
 
-    An upsert's values have the length that they have encoded, and a head and a place each.
+    Its values have the length that they have encoded, and a head and a place each.
     """
-    if isinstance(operation, UpsertEnduser | UpsertCompany):
-        return encoded_bytes + VALUE_BYTES * (len(operation.fields) + len(operation.custom))
-    return 0
+    return encoded_bytes + VALUE_BYTES * (len(operation.fields) + len(operation.custom))
 
 
+UPSERTS: Final = (UpsertEnduser, UpsertCompany)
+"""What can be told as one: what is of an endpoint that `is_upsert`."""
 VALUE_BYTES: Final = 96
 """Of Python's, for one value in a dict besides its text. Measured: 80 to 90; names are shared."""
 _NOTHING: Final[JsonObject] = {}
