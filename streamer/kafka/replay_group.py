@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 from streamer.errors import SourceError
 from streamer.kafka.configuration import admin_configuration, consumer_configuration
 from streamer.kafka.faults import error_of, never_works, source_error, text_of, unreachable
+from streamer.kafka.refusals import is_for_want_of_a_token
 from streamer.kafka.start import ANSWER_SECONDS
 
 SESSION_SECONDS: Final = 10
@@ -153,5 +154,7 @@ class ReplayGroup:
         consumer.incremental_unassign(partitions)
 
     def _on_error(self, error: KafkaError) -> None:
+        if self._is_in and is_for_want_of_a_token(error):
+            return  # it is asked for again, and what we have may serve until then
         if error.fatal() or never_works(error):
             self._carried = self._carried or error
