@@ -53,7 +53,8 @@ class ReplayGroup:
         self._held: set[int] = set()
         self._is_in = False
         self._carried: KafkaError | None = None
-        self._admin = AdminClient(admin_configuration(bootstrap_servers, properties))
+        self._asking = admin_configuration(bootstrap_servers, properties)
+        self._admin = AdminClient(self._asking)
         configuration = consumer_configuration(bootstrap_servers, group_id, properties)
         if "partition.assignment.strategy" in configuration:  # the classic protocol's, set by the client
             configuration["session.timeout.ms"] = SESSION_SECONDS * 1000
@@ -115,9 +116,13 @@ class ReplayGroup:
 
     def _members(self) -> int:
         try:
-            (answer,) = self._admin.describe_consumer_groups([self._group_id]).values()
-            return len(answer.result(ANSWER_SECONDS).members)
+            asked = self._admin.describe_consumer_groups([self._group_id], request_timeout=ANSWER_SECONDS)
+            (answer,) = asked.values()
+            return len(answer.result().members)
         except KafkaException as exception:
+            # The one that asked must not be there when a coordinator comes back after that: librdkafka 2.16
+            # may end the process then (docs/decisions/0028).
+            self._admin = AdminClient(self._asking)
             error = error_of(exception)
             if error is not None and error.code() in _NOBODY_TOLD:
                 return 0
