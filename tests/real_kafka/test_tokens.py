@@ -19,6 +19,7 @@ from streamer.kafka.configuration import consumer_configuration
 from streamer.kafka.letter_journal import LetterJournal
 from streamer.kafka.permissions import Resource, needs_of
 from streamer.kafka.replay_group import ReplayGroup
+from streamer.kafka.start import check_topics
 from streamer.kafka.stranded import coordinator_question
 from streamer.standins.generator import Generator
 from streamer.standins.planhat.child import SandboxProcess
@@ -131,7 +132,7 @@ def test_a_member_and_all_commands_are_let_in_for_as_long_as_they_like(
 
 
 def _ask_all(pipeline: Pipeline, kafka: SecuredKafka, events: Path) -> list[str]:
-    """Every command that asks Kafka something, at once; returns what they said."""
+    """What every command that asks Kafka says, and one with a wrong secret: all of them at once."""
     kafka.create_topic_named("published")
     settings = pipeline.settings(log_level="info")
     commands = (
@@ -141,12 +142,17 @@ def _ask_all(pipeline: Pipeline, kafka: SecuredKafka, events: Path) -> list[str]
         "dead-letters list --json",
         f"publish --topic published {events}",
     )
+    properties = settings["STREAMER_KAFKA_PROPERTIES"].replace(SECRET, "marked-wrong")
+    stranger = start("check", pipeline.settings(kafka_properties=properties))
     with kafka.allowing([Grant(USER, "Write", "topic", "published")]):
         running = {command: start(command, settings) for command in commands}
         ended = {command: end(child) for command, child in running.items()}
     assert {command: each.code for command, each in ended.items()} == dict.fromkeys(commands, 0), ended
     assert sum(kafka.end_offsets("published").values()) == 1
-    return [each.said for each in ended.values()]
+    refused = end(stranger)
+    assert refused.code == 3, refused.said
+    assert "the token endpoint gives us no token" in refused.said
+    return [each.said for each in (*ended.values(), refused)]
 
 
 def test_who_only_asks_is_let_in_too(
@@ -167,20 +173,15 @@ def test_who_only_asks_is_let_in_too(
         alone.join(lambda _: None, lambda: None)
 
 
-def test_who_is_not_let_in_is_told_why(pipeline: Pipeline, provider: IdentityProvider) -> None:
-    """A secret that is wrong, and a token that the broker does not take: exit 3, what to mend, no secret."""
-    settings = pipeline.settings()
-    properties = settings["STREAMER_KAFKA_PROPERTIES"].replace(SECRET, "marked-wrong")
+def test_a_token_that_the_broker_does_not_take_is_told_to_be_that(
+    properties: Mapping[str, str], provider: IdentityProvider, locked: SecuredKafka
+) -> None:
+    """One for somebody else: not user and password, nor client and secret."""
     provider.audience = "somebody else"
     try:
-        unknown = start("check", pipeline.settings(kafka_properties=properties))
-        ended = {
-            "the broker does not accept our token": end(start("check", settings)),
-            "the token endpoint gives us no token": end(unknown),
-        }
+        with pytest.raises(SourceError, match="lets us in: the broker does not accept our token") as refused:
+            check_topics(locked.token_bootstrap, ["events"], properties, 2.0)
     finally:
         provider.audience = AUDIENCE
-    for words, (code, said) in ended.items():
-        assert code == 3, said
-        assert words in said
-        assert not any(secret in said for secret in SECRETS)
+    assert "issuer and audience" in str(refused.value)
+    assert not any(secret in str(refused.value) for secret in SECRETS)
