@@ -16,7 +16,7 @@ ANSWER_SECONDS: Final = 15.0
 """How long a broker may take to answer at start."""
 
 _UNSAID: Final = "User:NAME"
-"""A certificate's user is what the broker makes of its subject: not ours to guess."""
+"""A certificate's user, or a token's, is what the broker makes of its subject: not ours to guess."""
 
 
 def check_access(
@@ -53,6 +53,8 @@ def missing_needs(
     with Probe(bootstrap_servers, group_id, properties) as probe:
         if not probe.has_controller(names["topic"][0], timeout_seconds):
             return []  # librdkafka would wait for one: librdkafka's own stand-in never has it
+    # Gone on return, so before a coordinator that was away comes back: librdkafka 2.16 may end the process
+    # where one that answers after its time still finds who asked (docs/decisions/0028).
     admin = AdminClient(admin_configuration(bootstrap_servers, properties))
     answers: dict[tuple[str, str], Future[Any]] = {}
     asking: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": timeout_seconds}

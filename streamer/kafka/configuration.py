@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaException, Producer
 
 from streamer.config import is_secret_property
 from streamer.errors import MASK
+from streamer.kafka.tokens import asking_nobody, token_problem
 
 PROPERTIES_VARIABLE: Final = "STREAMER_KAFKA_PROPERTIES"
 
@@ -61,6 +62,7 @@ _FILES: Final = frozenset({
     "ssl.certificate.location",
     "ssl.key.location",
     "ssl.keystore.location",
+    "https.ca.location",
 })  # fmt: skip
 """Properties that name a file (or a directory, or `probe`), read when a client is made."""
 
@@ -95,7 +97,7 @@ def property_problems(properties: Mapping[str, str]) -> list[str]:
         else:
             problems.append(f"{PROPERTIES_VARIABLE}: {problem}")
     if not problems and accepted:
-        problem = _joint_problem(accepted)
+        problem = token_problem(accepted) or _joint_problem(accepted)
         if problem is not None:
             problems.append(f"{PROPERTIES_VARIABLE}: {problem}")
     return problems
@@ -197,9 +199,9 @@ def _single_problem(name: str, value: str) -> str | None:
         if "No such configuration property" in text:
             return f"librdkafka has no property {name!r}"
         if "Invalid value" in text or "onfiguration property" in text:
-            return f"{name}: {_masked(text, [name], {name: value})}"
+            return f"{name}: {masked(text, [name], {name: value})}"
     except (TypeError, ValueError) as error:
-        return f"{name}: {_masked(str(error), [name], {name: value})}"
+        return f"{name}: {masked(str(error), [name], {name: value})}"
     return None
 
 
@@ -216,14 +218,15 @@ def _unreadable_file(name: str, value: str) -> str | None:
 
 
 def _joint_problem(properties: Mapping[str, str]) -> str | None:
-    wanted_consumer = consumer_configuration("127.0.0.1:1", "check", properties)
-    wanted_producer = producer_configuration("127.0.0.1:1", properties)
+    tried = asking_nobody(properties)
+    wanted_consumer = consumer_configuration("127.0.0.1:1", "check", tried)
+    wanted_producer = producer_configuration("127.0.0.1:1", tried)
     try:
         Consumer({**wanted_consumer, "logger": _silent})
         Producer({**wanted_producer, "logger": _silent})
     except (KafkaException, TypeError, ValueError) as error:
         text = _text(error) if isinstance(error, KafkaException) else str(error)
-        return _masked(text, properties, properties)
+        return masked(text, properties, properties)
     return None
 
 
@@ -231,7 +234,8 @@ def _text(error: KafkaException) -> str:
     return str(error.args[0].str()).strip()
 
 
-def _masked(text: str, names: Iterable[str], properties: Mapping[str, str]) -> str:
+def masked(text: str, names: Iterable[str], properties: Mapping[str, str]) -> str:
+    """The text without the values of those of these properties that are secret."""
     for name in names:
         if is_secret_property(name) and properties[name]:
             text = text.replace(properties[name], MASK)

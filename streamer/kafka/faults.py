@@ -23,6 +23,8 @@ FENCED: Final = frozenset({
     KafkaError._FENCED,  # noqa: SLF001
 })  # fmt: skip
 
+_LOG_IN: Final = "correct user and password, or client and secret, in STREAMER_KAFKA_PROPERTIES"
+
 # A person has to change something on the cluster: waiting does not help.
 _REFUSED: Final = {
     # These three do not say which operation was refused; who called knows, and names it (`Need`).
@@ -43,8 +45,8 @@ _REFUSED: Final = {
         "this broker is too old for STREAMER_KAFKA_GROUP_PROTOCOL=consumer, or for the settings in "
         "STREAMER_KAFKA_PROPERTIES"
     ),
-    KafkaError.SASL_AUTHENTICATION_FAILED: "correct user and password in STREAMER_KAFKA_PROPERTIES",
-    KafkaError._AUTHENTICATION: "correct user and password in STREAMER_KAFKA_PROPERTIES",  # noqa: SLF001
+    KafkaError.SASL_AUTHENTICATION_FAILED: _LOG_IN,
+    KafkaError._AUTHENTICATION: _LOG_IN,  # noqa: SLF001
     KafkaError.FENCED_INSTANCE_ID: (
         "another process bears the same STREAMER_KAFKA_GROUP_INSTANCE_ID; give each its own"
     ),

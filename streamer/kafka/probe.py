@@ -9,14 +9,17 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from streamer.errors import NoTopic, SourceError
 from streamer.kafka.configuration import consumer_configuration
 from streamer.kafka.faults import error_of, let_in, never_works, source_error, text_of, unreachable
+from streamer.kafka.leaving import Leaving
 from streamer.kafka.permissions import Need
-from streamer.kafka.refusals import Report, hung_up, refusal_of
+from streamer.kafka.refusals import Report, hung_up, refusal_of, tokenless
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import ClusterMetadata  # type: ignore[attr-defined] # not in its __all__
 
 REFUSED_SECONDS: Final = 3.0
 """How long we go on asking a broker that refuses us: another may not, and users reach brokers one by one."""
+
+_CLOSE_SECONDS: Final = 2.0
 
 
 class Probe:
@@ -37,7 +40,8 @@ class Probe:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.consumer.close()
+        # Not waited for: it does not end while a token endpoint that says nothing is being asked.
+        Leaving(self.consumer).join(_CLOSE_SECONDS)
 
     def partitions(self, topic: str, timeout_seconds: float) -> int:
         """How many partitions a topic has. Raises SourceError where it cannot be used."""
@@ -84,7 +88,7 @@ class Probe:
             refusal = refusal_of(self._reports, self._properties)
             if refusal is not None:
                 raise let_in(self._bootstrap_servers, refusal.what, refusal.advice)
-        refusal = hung_up(self._reports, self._properties)
+        refusal = hung_up(self._reports, self._properties) or tokenless(self._properties)
         if refusal is not None:
             raise let_in(self._bootstrap_servers, refusal.what, refusal.advice)
         raise self.unanswered(timeout_seconds)

@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 from streamer.errors import SourceError
 from streamer.kafka.configuration import admin_configuration, consumer_configuration
 from streamer.kafka.faults import error_of, never_works, source_error, text_of, unreachable
+from streamer.kafka.refusals import is_for_want_of_a_token
 from streamer.kafka.start import ANSWER_SECONDS
 
 SESSION_SECONDS: Final = 10
@@ -52,7 +53,8 @@ class ReplayGroup:
         self._held: set[int] = set()
         self._is_in = False
         self._carried: KafkaError | None = None
-        self._admin = AdminClient(admin_configuration(bootstrap_servers, properties))
+        self._asking = admin_configuration(bootstrap_servers, properties)
+        self._admin = AdminClient(self._asking)
         configuration = consumer_configuration(bootstrap_servers, group_id, properties)
         if "partition.assignment.strategy" in configuration:  # the classic protocol's, set by the client
             configuration["session.timeout.ms"] = SESSION_SECONDS * 1000
@@ -114,9 +116,13 @@ class ReplayGroup:
 
     def _members(self) -> int:
         try:
-            (answer,) = self._admin.describe_consumer_groups([self._group_id]).values()
-            return len(answer.result(ANSWER_SECONDS).members)
+            asked = self._admin.describe_consumer_groups([self._group_id], request_timeout=ANSWER_SECONDS)
+            (answer,) = asked.values()
+            return len(answer.result().members)
         except KafkaException as exception:
+            # The one that asked must not be there when a coordinator comes back after that: librdkafka 2.16
+            # may end the process then (docs/decisions/0028).
+            self._admin = AdminClient(self._asking)
             error = error_of(exception)
             if error is not None and error.code() in _NOBODY_TOLD:
                 return 0
@@ -153,5 +159,7 @@ class ReplayGroup:
         consumer.incremental_unassign(partitions)
 
     def _on_error(self, error: KafkaError) -> None:
+        if self._is_in and is_for_want_of_a_token(error):
+            return  # it is asked for again, and what we have may serve until then
         if error.fatal() or never_works(error):
             self._carried = self._carried or error

@@ -21,7 +21,7 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -145,6 +145,7 @@ class RealKafka:
         settings: Mapping[str, str] | None = None,
         listeners: Mapping[str, str] | None = None,
         advertised: Mapping[str, int] | None = None,
+        java_options: Sequence[str] = (),
     ) -> None:
         """Prepare a broker that lives in `directory`; `settings` are added to server.properties.
 
@@ -152,6 +153,7 @@ class RealKafka:
         capital letters: {"WIRE": "SSL"}. They are known to clients as `localhost`; `advertised` names
         other ports for them on 127.0.0.1, of whoever passes connections on to the listener.
         """
+        self._java_options = (*_JAVA_OPTIONS, *java_options)
         self._advertised = dict(advertised or {})
         self._external = os.environ.get("STREAMER_TEST_BOOTSTRAP")
         self._directory = directory
@@ -286,7 +288,7 @@ class RealKafka:
 
     def _java(self, jars: Path, *arguments: str) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={self._directory / 'log4j2.properties'}"
-        return ["java", *_JAVA_OPTIONS, logging, "-cp", f"{jars}/*", *arguments]
+        return ["java", *self._java_options, logging, "-cp", f"{jars}/*", *arguments]
 
     def _format(self, jars: Path) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,9 @@
         ... kafka.scram_bootstrap, kafka.tls_bootstrap, kafka.certificates.authority ...
 
 Three listeners: one with SASL_SSL (SCRAM-SHA-512), one with SSL that asks for a client certificate, and
-the plain one, by which the test itself is the super user. A client is `User:NAME`, by its SCRAM name or
-by the common name of its certificate.
+the plain one, by which the test itself is the super user. With an identity provider there is one more, for
+those who show its tokens. A client is `User:NAME`, by its SCRAM name, by the common name of its certificate
+or by the subject of its token.
 """
 
 import re
@@ -36,11 +37,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509 import load_pem_x509_certificate
 
+from tests.identity_provider import AUDIENCE, IdentityProvider
 from tests.real_kafka.cluster import RealKafka
 from tests.real_kafka.member import wait_until
 
 SCRAM_LISTENER: Final = "SCRAM"
 TLS_LISTENER: Final = "TLS"
+TOKEN_LISTENER: Final = "TOKEN"
 _ANSWER_SECONDS: Final = 20.0
 
 
@@ -110,8 +113,14 @@ def _key(issued: trustme.LeafCert, locked: KeySerializationEncryption) -> bytes:
 class SecuredKafka(RealKafka):
     """One broker that asks who is there and what they may do."""
 
-    def __init__(self, directory: Path) -> None:
-        """Prepare a broker with certificates of its own."""
+    def __init__(self, directory: Path, provider: IdentityProvider | None = None) -> None:
+        """Prepare a broker with certificates of its own, that believes what `provider` signed."""
+        listeners = {SCRAM_LISTENER: "SASL_SSL", TLS_LISTENER: "SSL"}
+        believing: dict[str, str] = {}
+        options: tuple[str, ...] = ()
+        if provider is not None:
+            listeners[TOKEN_LISTENER] = "SASL_SSL"
+            believing, options = _believing(provider)
         self.certificates = Certificates(directory / "certificates")
         super().__init__(
             directory,
@@ -128,8 +137,10 @@ class SecuredKafka(RealKafka):
                 "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                 # Who comes by the plain listener has no name; those are the test and the broker itself.
                 "super.users": "User:ANONYMOUS",
+                **believing,
             },
-            {SCRAM_LISTENER: "SASL_SSL", TLS_LISTENER: "SSL"},
+            listeners,
+            java_options=options,
         )  # fmt: skip
         self._asking: AdminClient | None = None
 
@@ -142,6 +153,11 @@ class SecuredKafka(RealKafka):
     def tls_bootstrap(self) -> str:
         """Where clients with a certificate are let in."""
         return f"localhost:{self.port(TLS_LISTENER)}"
+
+    @property
+    def token_bootstrap(self) -> str:
+        """Where clients with a token are let in."""
+        return f"localhost:{self.port(TOKEN_LISTENER)}"
 
     def add_user(self, name: str, password: str) -> None:
         """Create a SCRAM user, or give it another password."""
@@ -183,6 +199,25 @@ class SecuredKafka(RealKafka):
         if self._asking is None:
             self._asking = self.admin()
         return self._asking
+
+
+def _believing(provider: IdentityProvider) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The broker's settings, and Java's options, for a listener that wants tokens of this provider.
+
+    A client must show a new one before its old one has run out.
+    """
+    listener = f"listener.name.{TOKEN_LISTENER.lower()}"
+    mechanism = f"{listener}.oauthbearer"
+    place = "org.apache.kafka.common.security.oauthbearer"
+    settings = {
+        f"{listener}.sasl.enabled.mechanisms": "OAUTHBEARER",
+        f"{mechanism}.sasl.jaas.config": f"{place}.OAuthBearerLoginModule required;",
+        f"{mechanism}.sasl.server.callback.handler.class": f"{place}.OAuthBearerValidatorCallbackHandler",
+        f"{mechanism}.sasl.oauthbearer.jwks.endpoint.url": provider.keys_url,
+        f"{mechanism}.sasl.oauthbearer.expected.audience": AUDIENCE,
+        f"{mechanism}.connections.max.reauth.ms": "3600000",
+    }
+    return settings, (f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={provider.keys_url}",)
 
 
 def _words(grant: Grant) -> tuple[str, str, str, str, str, str, str]:

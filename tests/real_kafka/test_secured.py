@@ -4,14 +4,13 @@ The settings are those of docs/secured-kafka.md, with this test's files and pass
 """
 
 import json
-import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pytest
 
@@ -26,27 +25,18 @@ from streamer.standins.composer import MadeEvent
 from streamer.standins.demo_pipeline import free_port
 from streamer.standins.generator import Generator
 from streamer.standins.planhat.child import SandboxProcess
-from tests import program
 from tests.real_kafka.cluster import RealKafka, fetch_jars, kafka_tool
+from tests.real_kafka.commands import END_SECONDS, end, page_properties, start, text_of_properties
 from tests.real_kafka.member import plain, wait_until
 from tests.real_kafka.pipeline import KAFKA_PROPERTIES, SANDBOX_SWITCHES, Pipeline
 from tests.real_kafka.secured import Certificates, Grant, SecuredKafka
 
 pytestmark = pytest.mark.real_kafka
 
-ROOT: Final = Path(__file__).parents[2]
 USER: Final = "planhat-streamer"
 PASSWORD: Final = "marked-password-of-the-user"
 KEY_PASSWORD: Final = "marked-password-of-the-key"
 SECRETS: Final = ("marked-", "BEGIN ENCRYPTED")
-END_SECONDS: Final = 60.0
-
-
-class Ended(NamedTuple):
-    """How a command ended, and all it said."""
-
-    code: int
-    said: str
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +66,7 @@ def secured(locked: SecuredKafka, planhat: SandboxProcess, tmp_path: Path) -> It
         def make(way: str) -> Pipeline:
             planhat.reset()
             folder = tmp_path / "properties"
-            folder.write_text(_text({**KAFKA_PROPERTIES, **_properties(locked, way)}))
+            folder.write_text(text_of_properties({**KAFKA_PROPERTIES, **_properties(locked, way)}))
             made = Pipeline(
                 locked, planhat, tmp_path, partitions=2, kafka_bootstrap_servers=_bootstrap(locked, way),
                 kafka_properties=None, kafka_properties_file=str(folder), commit_interval_seconds="0.1",
@@ -86,13 +76,6 @@ def secured(locked: SecuredKafka, planhat: SandboxProcess, tmp_path: Path) -> It
             return stack.enter_context(made)
 
         yield make
-
-
-def _page_properties(way: str) -> dict[str, str]:
-    """The properties that docs/secured-kafka.md shows for a way."""
-    page = (ROOT / "docs" / "secured-kafka.md").read_text(encoding="utf-8")
-    (block,) = re.findall(rf"^```properties {way}\n(.+?)^```$", page, re.DOTALL | re.MULTILINE)
-    return dict(line.split("=", 1) for line in block.splitlines())
 
 
 def _properties(kafka: SecuredKafka, way: str) -> dict[str, str]:
@@ -110,16 +93,12 @@ def _properties(kafka: SecuredKafka, way: str) -> dict[str, str]:
         # The broker is bound to one address; `localhost` may have two.
         "broker.address.family": "v4",
     }
-    shown = _page_properties(way)
+    shown = page_properties(way)
     return {name: ours.get(name, value) for name, value in {**shown, "broker.address.family": ""}.items()}
 
 
 def _bootstrap(kafka: SecuredKafka, way: str) -> str:
     return kafka.scram_bootstrap if way == "scram" else kafka.tls_bootstrap
-
-
-def _text(properties: Mapping[str, str]) -> str:
-    return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 
 def _needs(pipeline: Pipeline) -> dict[Resource, Need]:
@@ -133,20 +112,6 @@ def _needs(pipeline: Pipeline) -> dict[Resource, Need]:
 
 def _grants(pipeline: Pipeline, user: str = USER) -> list[Grant]:
     return [Grant(user, *need) for need in _needs(pipeline).values()]
-
-
-def _start(command: str, settings: Mapping[str, str]) -> subprocess.Popen[str]:
-    """One command of the program, with nothing but these settings."""
-    return subprocess.Popen(
-        program.command(*command.split()),
-        env={**program.variables(), **settings},
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
-def _end(child: subprocess.Popen[str]) -> Ended:
-    said, _ = child.communicate(timeout=END_SECONDS)
-    return Ended(child.returncode, plain(said))
 
 
 def _begin(pipeline: Pipeline, seed: int) -> Iterator[MadeEvent]:
@@ -236,9 +201,11 @@ def attempts(
             if value is not None
         }
         settings = pipeline.settings(
-            kafka_bootstrap_servers=places[place], kafka_properties=_text(found), log_level="info"
+            kafka_bootstrap_servers=places[place],
+            kafka_properties=text_of_properties(found),
+            log_level="info",
         )
-        started[name] = _start("check", settings)
+        started[name] = start("check", settings)
     yield started
     for child in started.values():
         with child:  # waits for its end, and closes what it wrote to
@@ -259,7 +226,7 @@ def test_the_page_s_settings_let_check_and_run_in(secured: Pipelines, locked: Se
     pipeline = secured(way)
     if way == "scram":
         locked.allow([Grant(USER, "DescribeConfigs", "topic", pipeline.topic)])
-    checked = _end(_start("check", pipeline.settings()))
+    checked = end(start("check", pipeline.settings()))
     assert checked.code == 0, checked.said
     member = pipeline.member()
     _begin(pipeline, 3)
@@ -278,7 +245,7 @@ def test_the_page_s_settings_let_check_and_run_in(secured: Pipelines, locked: Se
 
 def test_a_store_lets_in_as_files_do(secured: Pipelines) -> None:
     """Certificate and key from one PKCS12 store: `check` is content, and repeats no secret."""
-    code, said = _end(_start("check", secured("pkcs12").settings()))
+    code, said = end(start("check", secured("pkcs12").settings()))
     assert code == 0, said
     assert not any(secret in said for secret in SECRETS)
 
@@ -298,9 +265,11 @@ def test_a_missing_right_is_named_and_so_is_what_grants_it(secured: Pipelines, l
             grants = [Grant(user, *need) for resource, need in needs.items() if resource is not missing]
             stack.enter_context(locked.allowing(grants))
             properties = {**_properties(locked, "scram"), "sasl.username": user}
-            settings = pipeline.settings(kafka_properties_file=None, kafka_properties=_text(properties))
-            running[missing] = _start("check", settings)
-        ended = {missing: _end(child) for missing, child in running.items()}
+            settings = pipeline.settings(
+                kafka_properties_file=None, kafka_properties=text_of_properties(properties)
+            )
+            running[missing] = start("check", settings)
+        ended = {missing: end(child) for missing, child in running.items()}
     for number, (missing, (code, said)) in enumerate(ended.items()):
         need = needs[missing]
         assert code == 3, said
@@ -365,15 +334,15 @@ def test_a_story_is_told_as_far_as_rights_go(secured: Pipelines, locked: Secured
     needs, wishes = needs_of("explain", names), wishes_of("explain", names)
     properties = {**_properties(locked, "scram"), "sasl.username": "teller"}
     settings = pipeline.settings(
-        kafka_properties_file=None, kafka_properties=_text(properties), log_level="warning"
+        kafka_properties_file=None, kafka_properties=text_of_properties(properties), log_level="warning"
     )
 
     def unknown() -> str:
-        ended = _end(_start("explain --user nobody --json", settings))
+        ended = end(start("explain --user nobody --json", settings))
         assert ended.code == 0, ended.said
         return " ".join(json.loads(ended.said)["unknown"])
 
-    refused = _end(_start("explain --user nobody", settings))
+    refused = end(start("explain --user nobody", settings))
     assert refused.code == 3
     assert f"not allowed at {locked.scram_bootstrap}: {needs[0]}." in refused.said
     with locked.allowing(Grant("teller", *need) for need in needs):
@@ -444,7 +413,9 @@ def test_a_changed_password_ends_nothing_that_runs(secured: Pipelines, locked: S
             **_properties(locked, "scram"),
             "sasl.password": "marked-new-password",
         }
-        fresh = pipeline.member("fresh", kafka_properties_file=None, kafka_properties=_text(properties))
+        fresh = pipeline.member(
+            "fresh", kafka_properties_file=None, kafka_properties=text_of_properties(properties)
+        )
         pipeline.feed(events)
         pipeline.wait_until_committed()
         assert fresh.stop() == 0
@@ -462,7 +433,7 @@ def test_who_is_not_let_in_is_told_what_to_mend(
 ) -> None:
     """Each ends with its exit code and names what has to change; no secret is repeated."""
     *_, code, words = SHUT_OUT[name]
-    ended = _end(attempts[name])
+    ended = end(attempts[name])
     assert ended.code == code, ended.said
     for word in words:
         assert word in ended.said
