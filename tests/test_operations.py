@@ -115,20 +115,28 @@ def test_draining_is_calculated_right() -> None:
             assert int(share[2]) == _number(arrive)
 
 
+ENDUSER_BYTES = 435
+MESSAGE_ID_BYTES = 140
+"""What is remembered of each, as measured (0044)."""
+
+
 def test_memory_is_calculated_right() -> None:
     """Each bound is the one in force, their sum is right, and k8s/base allows what is said."""
     settings = _settings()
     consumer, producer = consumer_configuration("b:1", "g"), producer_configuration("b:1")
     told = {what: _number(most) * MIB for what, most, _ in _rows("what")}
-    bodies = settings.activity_workers * settings.activity_bulk_bytes + 2 * settings.bulk_bytes
-    assert list(told.values())[:-1] == [
+    *bounds, remembered, together = told.values()
+    assert bounds == [
         settings.high_water_bytes,
         consumer["queued.max.messages.kbytes"] * 1024,
         producer["queue.buffering.max.kbytes"] * 1024,
-        bodies,
+        2 * settings.bulk_bytes,
     ]
-    *parts, together = told.values()
-    assert sum(parts) == together
+    measured = settings.unchanged_endusers * ENDUSER_BYTES + settings.duplicates_window * MESSAGE_ID_BYTES
+    assert abs(remembered - measured) < MIB
+    assert sum([*bounds, remembered]) == together
+    decided = (ROOT / "docs/decisions/0044-high-water-counts-what-is-held.md").read_text(encoding="utf-8")
+    assert f"endusers ({ENDUSER_BYTES} bytes each) and messageIds ({MESSAGE_ID_BYTES})" in decided
     deployment = yaml.safe_load((ROOT / "k8s/base/deployment.yaml").read_text(encoding="utf-8"))
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["limits"]["memory"] == "1Gi"

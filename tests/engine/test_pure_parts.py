@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamer.engine.commit import CommitSchedule
@@ -381,6 +381,7 @@ def test_hold_ends_the_process_only_when_told_to(patience: float | None, ends: b
 
 
 @given(records=st.integers(0, 70_000), size_bytes=st.integers(0, 256 << 20))
+@example(records=1_900, size_bytes=120 << 20)  # 67 KB each: room for eighty, not for all of a poll
 def test_a_poll_asks_for_what_there_is_room_for(records: int, size_bytes: int) -> None:
     """Of records as large as those in flight, no more than high water takes; a few in any case."""
     limits = Limits()
