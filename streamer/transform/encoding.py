@@ -5,14 +5,18 @@ fails: lone surrogates, nesting deeper than the stack, integers beyond 64 bits.
 """
 
 from math import isfinite
+from typing import Final
 
 import msgspec
 
-# What is nested deeper than this was built to hurt; it becomes null.
-_DEEPEST = 100
-_INTEGER_BITS = 63
+Number = int | float
+"""A number as it came: compiled code makes what is said to be a float one, and 3 would go out as 3.0."""
 
-_encode = msgspec.json.Encoder().encode
+# What is nested deeper than this was built to hurt; it becomes null.
+_DEEPEST: Final = 100
+_INTEGER_BITS: Final = 63
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def to_json(value: object) -> bytes:
@@ -39,7 +43,7 @@ def json_ready(value: object, depth: int = 0) -> object:
     return scalar(value)
 
 
-def scalar(value: object) -> str | bool | int | float | None:
+def scalar(value: object) -> str | bool | Number | None:
     """One leaf as text, boolean, number or null.
 
     Integers beyond 64 bits become text, which keeps their digits; non-finite numbers become null.
