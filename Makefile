@@ -50,7 +50,7 @@ demo: $(INSTALLED) ## watch events go from an embedded broker into a sandbox of 
 test: $(INSTALLED) ## run every test; those against a real Kafka where there is one to be had
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-compiled: $(INSTALLED) ## compile engine and core; their tests, SEEDS=2000 of the simulator and a real Kafka on that (needs a C compiler)
+test-compiled: $(INSTALLED) ## compile what events come through; its tests, SEEDS=2000 of the simulator, a comparison of answers and a real Kafka on that (needs a C compiler)
 	$(BIN)/python -m tests.compiled --seeds $(SEEDS) --first $(FIRST)
 
 simulate: $(INSTALLED) ## the engine under chance, SEEDS=100000 from FIRST=0 on; or one SCRIPT=<file>
@@ -151,7 +151,7 @@ status-screenshot: $(INSTALLED) ## make docs/status.png anew: the status page of
 wheel: $(INSTALLED) ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
 
-wheel-compiled: $(INSTALLED) ## build it with engine and core compiled, for this Python and platform alone (needs a C compiler)
+wheel-compiled: $(INSTALLED) ## build it with what events come through compiled, for this Python and platform alone (needs a C compiler)
 	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(BIN)/python -m hatchling build -t wheel
 
 up: ## the whole picture in containers: Kafka, registry, sandbox, streamer, Prometheus, Grafana

@@ -1,5 +1,6 @@
 """What `make wheel-compiled` compiles; how, on a few lines: tests/deploy/test_image_build.py."""
 
+import ast
 from pathlib import Path
 
 from tools.compiling import INTERPRETED, modules
@@ -15,3 +16,16 @@ def test_what_is_named_is_there() -> None:
     assert engine >= INTERPRETED
     assert all((ROOT / path).is_file() for path in compiled)
     assert {Path(path).stem for path in compiled if "/engine/" in path} == engine - INTERPRETED
+
+
+def test_no_class_with_keywords_is_compiled() -> None:
+    """What compiles drops them without a word: a frozen struct would be one that anybody can write to."""
+    classes = [
+        (path, node)
+        for path in modules(ROOT)
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    ]
+
+    assert len(classes) > 10
+    assert [f"{path}: {node.name}" for path, node in classes if node.keywords] == []

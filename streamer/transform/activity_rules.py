@@ -7,7 +7,7 @@ from string import Formatter
 from typing import Final
 
 from streamer.events.calls import JsonDict, Page, Screen, Track
-from streamer.transform.encoding import scalar
+from streamer.transform.encoding import Number, scalar
 from streamer.transform.retyping import UNREADABLE, number_of
 from streamer.transform.trait_rules import Flatten, TraitRules
 from streamer.transform.wildcards import Names, has_wildcard
@@ -36,14 +36,14 @@ class Weight:
 
     property: str | None = "weight"
     """The property that holds it; None: it is `fixed`."""
-    fixed: float = 1
+    fixed: Number = 1
     """Where there is no such property."""
     is_amount: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_amount", self.property in AMOUNTS)
 
-    def of(self, value: object, properties: JsonDict, call: Track | Page | Screen) -> float:
+    def of(self, value: object, properties: JsonDict, call: Track | Page | Screen) -> Number:
         """What this value of the property weighs: a finite number (0 is one), else 1.
 
         Only amounts are read from text, such as "$12.50".

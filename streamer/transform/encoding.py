@@ -9,9 +9,12 @@ from typing import Final
 
 import msgspec
 
+Number = int | float
+"""A number as it came: compiled code makes what is said to be a float one, and 3 would go out as 3.0."""
+
 # What is nested deeper than this was built to hurt; it becomes null.
-_DEEPEST = 100
-_INTEGER_BITS = 63
+_DEEPEST: Final = 100
+_INTEGER_BITS: Final = 63
 
 _encode: Final = msgspec.json.Encoder().encode
 _EXACT_FROM: Final = 512
@@ -44,7 +47,7 @@ def json_ready(value: object, depth: int = 0) -> object:
     return scalar(value)
 
 
-def scalar(value: object) -> str | bool | int | float | None:
+def scalar(value: object) -> str | bool | Number | None:
     """One leaf as text, boolean, number or null.
 
     Integers beyond 64 bits become text, which keeps their digits; non-finite numbers become null.

@@ -4,20 +4,20 @@
 empty. Nested keys are joined by `_`. Two traits that come to the same key: the later one wins.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from streamer.events.values import id_text
 from streamer.transform.encoding import scalar, to_json
 
 # Objects nested deeper than this stay together as JSON text. Joining every level's name would let
 # a hostile event of n bytes grow to n squared.
-_DEEPEST = 8
-AS_THEY_ARE = frozenset({str, bool, type(None)})
+_DEEPEST: Final = 8
+AS_THEY_ARE: Final = frozenset({str, bool, type(None)})
 """Leaves that need no second look. Numbers do: they may be infinite, or beyond 64 bits."""
-LEGAL_KEYS: set[str] = set()
+LEGAL_KEYS: Final[set[str]] = set()
 """Keys that were looked at and stay as they are, for the same few come again and again; bounded."""
-_MOST_KEYS = 4096
-_LONGEST_KEY = 64
+_MOST_KEYS: Final = 4096
+_LONGEST_KEY: Final = 64
 
 JsonDict = dict[str, Any]
 

@@ -2,19 +2,18 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from streamer.events.calls import Group, Identify, JsonDict, Page, Screen, Track
 from streamer.events.values import id_text
 
 # Enough to tell an address from a user id or a placeholder such as "n/a". Planhat matches endusers
 # by e-mail, so a placeholder taken for one would merge strangers.
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 # The longest address mail can carry; also bounds the expression above on hostile text.
-_LONGEST_EMAIL = 320
+_LONGEST_EMAIL: Final = 320
 
-
-_new = tuple.__new__
+_new: Final = tuple.__new__
 """Of a named tuple without a call of its own `__new__`, which is Python."""
 
 

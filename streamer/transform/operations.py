@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from streamer.outcomes import CallType, Endpoint, SkipReason
+from streamer.transform.encoding import Number
 
 JsonObject = Mapping[str, Any]
 
@@ -117,7 +118,7 @@ class LogActivity(_Operation, frozen=True, gc=False):
     action: str
     date: str | None
     """ISO 8601, or None for "when Planhat receives it"."""
-    weight: float
+    weight: Number
     info: JsonObject = {}
 
     endpoint: ClassVar[Endpoint] = Endpoint.ACTIVITIES
@@ -149,7 +150,7 @@ class PushMetric(_Operation, frozen=True, gc=False):
     model: MetricModel
     dimension: str
     """Planhat's id of the metric: no blanks or special characters."""
-    value: float
+    value: Number
     date: str | None
     """ISO 8601, or None for "when Planhat receives it"."""
 

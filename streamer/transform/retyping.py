@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Final, Literal
 
 from streamer.events.values import id_text, iso_timestamp
-from streamer.transform.encoding import scalar, to_json
+from streamer.transform.encoding import Number, scalar, to_json
 from streamer.transform.planhat_fields import Kind
 
 
@@ -31,7 +31,7 @@ def retyped(kind: Kind, value: object) -> object | Unreadable:
     return None if value is None else _READERS[kind](value)
 
 
-def number_of(value: object) -> float | Unreadable:
+def number_of(value: object) -> Number | Unreadable:
     """A finite number that 64 bits hold; booleans are 1 and 0, text is read as an amount ("$1,200.50")."""
     if isinstance(value, bool):
         return int(value)
@@ -41,7 +41,7 @@ def number_of(value: object) -> float | Unreadable:
     return number if isinstance(number, int | float) else UNREADABLE
 
 
-def _amount(text: str) -> float | Unreadable:
+def _amount(text: str) -> Number | Unreadable:
     text = text.strip()
     found = _AMOUNT.fullmatch(text) if len(text) <= _LONGEST_NUMBER else None
     if found is None:

@@ -5,7 +5,7 @@ Total: whatever a value is, it goes where its rule says, or where it would go wi
 
 from typing import Any, Final
 
-from streamer.transform.encoding import to_json
+from streamer.transform.encoding import Number, to_json
 from streamer.transform.fields import AS_THEY_ARE, LEGAL_KEYS, name_text, plain_text, put_custom
 from streamer.transform.planhat_fields import Kind
 from streamer.transform.retyping import UNREADABLE, number_of, retyped
@@ -27,7 +27,7 @@ from streamer.transform.wildcards import Names
 _NOT: Final = Flatten.NOT
 _JOIN: Final = Flatten.JOIN
 JsonDict = dict[str, Any]
-Metrics = list[tuple[str, float]]
+Metrics = list[tuple[str, Number]]
 """Dimension and value of each metric."""
 
 

@@ -46,7 +46,7 @@ class Target(NamedTuple):
     """What a field of Planhat's own holds; of the other places it says nothing."""
 
 
-NAME: Final = ("name",)
+NAME: Final[tuple[str, ...]] = ("name",)
 """Of the fields that text is written to: it is stripped first, and nothing is written where none is left."""
 
 
@@ -159,7 +159,7 @@ class TraitRules:
         own = {rule.name: rule for rule in self.rules}
         told = [name for name in parts if name in own or name not in self.references]
         put = object.__setattr__
-        put(self, "named", frozenset(own) | parts.keys() | self.references)
+        put(self, "named", frozenset((*own, *parts, *self.references)))
         put(self, "joins_others", self.keeps_others and self.flatten is Flatten.JOIN)
         put(self, "steps", _steps(self.rules, parts, with_paths=False))
         put(self, "all_steps", _steps(self.rules, parts, with_paths=True))

@@ -7,9 +7,10 @@ import pytest
 from streamer.events.calls import Call
 from streamer.events.parse import parse
 from streamer.outcomes import Endpoint, SkipReason
-from streamer.transform import _BY_TYPE, Link, Rules, Skipped, Transformed, transform
+from streamer.transform import Link, Rules, Skipped, Transformed, transform
 from streamer.transform.identity import email_text
 from streamer.transform.operations import LogActivity, Operation, UpsertCompany, UpsertEnduser
+from streamer.transform.told import BY_TYPE
 
 RULES = Rules()
 ANONYMOUS = Skipped(SkipReason.ANONYMOUS)
@@ -324,4 +325,4 @@ def test_a_create_without_a_name_can_be_named_by_its_id() -> None:
 
 def test_every_type_of_call_becomes_something() -> None:
     """The table by which calls are told apart has each type that there is, and no other."""
-    assert set(_BY_TYPE) == set(get_args(Call))
+    assert set(BY_TYPE) == set(get_args(Call))
