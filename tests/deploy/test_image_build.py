@@ -17,7 +17,7 @@ import pytest
 
 from tests.deploy.shipped import ROOT, dockerfile_lines
 from tests.deploy.test_image import EXTRAS, instructions, stages
-from tools.compiling import EVENTS, modules
+from tools.compiling import modules
 from tools.requirements import pins
 
 OF_THE_BUILD = re.compile(r"\bgcc\b|\bapt-get\b|libc6-dev|requirements-(build|compile)|/opt/build")
@@ -260,11 +260,12 @@ def copy_into(source: Path, folder: Path) -> None:
 
 
 def package(root: Path, body: str) -> Path:
-    """A project whose `streamer` has one module of the engine, and what is compiled of events."""
-    for room, names in (("engine", ("told",)), ("events", EVENTS)):
-        (root / "streamer" / room).mkdir(parents=True)
-        for name in ("__init__", *names):
-            (root / "streamer" / room / f"{name}.py").write_text("", encoding="utf-8")
+    """A project whose `streamer` has one module of the engine, and what is compiled beside it, all empty."""
+    engine = "streamer/engine/told.py"
+    for module in (engine, *(each for each in modules(ROOT) if not each.startswith("streamer/engine/"))):
+        (root / module).parent.mkdir(parents=True, exist_ok=True)
+        (root / module).write_text("", encoding="utf-8")
+        (root / module).with_name("__init__.py").write_text("", encoding="utf-8")
     (root / "streamer" / "__init__.py").write_text('__version__ = "1.0"\n', encoding="utf-8")
-    (root / "streamer" / "engine" / "told.py").write_text(body, encoding="utf-8")
+    (root / engine).write_text(body, encoding="utf-8")
     return root

@@ -36,7 +36,7 @@ BAD: Final = (
 LETTERS: Final = len(BAD) + 1
 TOPIC: Final = "segment.events"
 LETTER_TOPIC: Final = f"{TOPIC}.dead-letters"
-WAIT_SECONDS: Final = 45.0
+WAIT_SECONDS: Final = 60.0
 COMMANDS: Final = (
     *("settings", "check", "dead-letters list", "dead-letters list --json --all", "dead-letters show 0:0"),
     *("dead-letters show 0:1 --json", "dead-letters replay --dry-run"),
