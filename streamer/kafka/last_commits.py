@@ -41,16 +41,15 @@ class LastCommits:
         if not partitions:
             return {}
         until = monotonic() + LOOKUP_SECONDS
-        # Asked together with what is committed: a broker that just came back is slow to answer, and has no
-        # more time for two questions than for one. Logs' ends are asked after that: a commit may tell of all
-        # that the log held when it was made.
-        described = self._ask_topic_id(until)
         try:
             answers = consumer.committed(kafka_partitions(partitions), timeout=LOOKUP_SECONDS)
         except KafkaException as exception:
             logger.warning("kafka: what was committed last is not known: %s", text_of(exception))
             return dict.fromkeys(partitions)
         marks = {_place(each): _mark(each) for each in answers if each.error is None}
+        # After the marks, or those of a topic deleted meanwhile would bear the id that was told before. And
+        # together with where logs end: a broker that just came back is slow, and has no time for each in turn.
+        described = self._ask_topic_id(until)
         ends = self._ends([each for each, mark in marks.items() if mark and mark.metadata], until)
         topic_id = self._topic_id(described, until)
         return {
