@@ -48,7 +48,7 @@ class LastCommits:
             return dict.fromkeys(partitions)
         marks = {_place(each): _mark(each) for each in answers if each.error is None}
         # After the marks, or those of a topic deleted meanwhile would bear the id that was told before. And
-        # together with where logs end: a broker that just came back is slow, and has no time for each in turn.
+        # together with where logs end: a broker that just came back is slow to answer each in turn.
         described = self._ask_topic_id(until)
         ends = self._ends([each for each, mark in marks.items() if mark and mark.metadata], until)
         topic_id = self._topic_id(described, until)
