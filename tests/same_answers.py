@@ -23,13 +23,14 @@ import msgspec
 from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
-from streamer.engine.interpreted import Interpreted, interpret
+from streamer.engine.interpret import interpret
+from streamer.engine.interpreted import Interpreted
 from streamer.engine.ports import AwaitingSchema, Decoded
 from streamer.mapping import read_mapping
 from streamer.planhat.requests import encode_operation
 from streamer.records import Record
 from streamer.transform import Link, Rules
-from streamer.transform.operations import outline, parents_of
+from streamer.transform.facts import outline, parents_of
 from streamer.transform.rules import Companies, Deletion
 from tests.hostile_events import HOSTILE, changed_once, paths_of, with_value
 from tests.transform.test_fixtures import CASES, rules_of

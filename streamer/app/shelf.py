@@ -20,7 +20,8 @@ from streamer.letters.letter import Letter, LetterId, Place, read_letter
 from streamer.letters.standing import Keys
 from streamer.letters.subjects import NOBODY, Subject, subject_of
 from streamer.records import Record
-from streamer.transform.operations import Operation, overwrites
+from streamer.transform.facts import overwrites
+from streamer.transform.operations import Operation
 from streamer.transform.rules import Rules
 
 

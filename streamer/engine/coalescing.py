@@ -22,17 +22,18 @@ def merged(operations: Sequence[Operation]) -> Operation:
     custom: dict[str, Any] = {}
     external_id = email = company = fallback = None
     for operation in operations:
-        if not isinstance(operation, UpsertEnduser | UpsertCompany):
+        # By type: see `transform.facts`.
+        if type(operation) is not UpsertEnduser and type(operation) is not UpsertCompany:
             raise TypeError(f"{operation!r} is no upsert: it cannot be told together with others")
         fields |= operation.fields
         custom |= operation.custom
-        if isinstance(operation, UpsertEnduser):
+        if type(operation) is UpsertEnduser:
             external_id = operation.external_id if operation.external_id is not None else external_id
             email = operation.email if operation.email is not None else email
             named = operation.company_external_id
             company = named if named is not None else company
             named = operation.fallback_company
             fallback = named if named is not None else fallback
-    if isinstance(last, UpsertCompany):
+    if type(last) is UpsertCompany:
         return UpsertCompany(last.external_id, fields, custom)
     return UpsertEnduser(external_id, email, company, fields, custom, fallback)

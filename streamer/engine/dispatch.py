@@ -18,7 +18,8 @@ from streamer.engine.turns import Turns
 from streamer.engine.unchanged import Unchanged
 from streamer.outcomes import Endpoint
 from streamer.records import Record
-from streamer.transform.operations import UPSERTS, Operation, calls_of, kept_bytes, outline
+from streamer.transform.facts import calls_of, kept_bytes, outline
+from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser
 
 TAKEN_APART = "taken_apart"
 """Why operations are tried again, beside the words of the answers."""
@@ -75,7 +76,7 @@ class Dispatch:
         for operation in operations:
             encoded, keys = self._encode(operation), operation.keys
             endpoint, host, size = operation.endpoint, None, len(encoded)
-            if isinstance(operation, UPSERTS):
+            if type(operation) is UpsertEnduser or type(operation) is UpsertCompany:
                 if self.unchanged.holds(operation, keys, encoded, entry.book, now):
                     continue
                 host = self._open_to(operation, keys, size)

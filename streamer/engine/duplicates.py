@@ -17,7 +17,8 @@ from typing import Final
 
 from streamer.engine.ledger import Entry
 from streamer.outcomes import SKIPPED, Fate, SkipReason
-from streamer.transform.operations import Operation, overwrites
+from streamer.transform.facts import overwrites
+from streamer.transform.operations import Operation
 
 
 class Meeting(Enum):

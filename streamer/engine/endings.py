@@ -9,7 +9,8 @@ from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import Clock, Observer, OperationFate
 from streamer.engine.settlement import Settlement
 from streamer.outcomes import Endpoint, Fate, InvalidReason, SkipReason
-from streamer.transform.operations import MetricModel, PushMetric, overwrites
+from streamer.transform.facts import overwrites
+from streamer.transform.operations import MetricModel, PushMetric
 
 # Bound once: a member looked up on its class costs a call of a function in Python 3.11.
 _ENDUSERS: Final = Endpoint.ENDUSERS

@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from streamer.engine.duplicates import Meeting
-from streamer.engine.interpreted import Interpreted, interpret
+from streamer.engine.interpret import Tell, interpret
+from streamer.engine.interpreted import Interpreted
 from streamer.engine.ledger import Entry
 from streamer.engine.ports import AwaitingSchema, Decoder, Observer
 from streamer.errors import LedgerError
@@ -28,9 +29,12 @@ _KNOWN: Final = Meeting.KNOWN
 class Intake:
     """Takes records in for a streamer: into its ledger, and on to dispatch, letters or settlement."""
 
-    def __init__(self, streamer: "Streamer", rules: Rules, decoder: Decoder, observer: Observer) -> None:
+    def __init__(
+        self, streamer: "Streamer", rules: Rules, tell: Tell, decoder: Decoder, observer: Observer
+    ) -> None:
         self._streamer = streamer
         self._rules = rules
+        self._tell = tell
         self._decoder = decoder
         self._observer = observer
         self._settle = streamer.settlement.settle
@@ -86,8 +90,8 @@ class Intake:
 
     def _interpret(self, entry: Entry, now: float) -> bool:
         """Turn a record into operations, or settle it; False while its schema is not known yet."""
-        result = interpret(entry.record, self._decoder, self._rules)
-        if isinstance(result, AwaitingSchema):
+        result = interpret(entry.record, self._decoder, self._rules, self._tell)
+        if type(result) is AwaitingSchema:
             return False
         entry.call = result.call
         entry.schema_id = result.schema_id

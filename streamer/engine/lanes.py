@@ -20,7 +20,8 @@ from streamer.engine.coalescing import merged
 from streamer.engine.kept import Kept
 from streamer.engine.tries import NO_TRIES, Tries
 from streamer.outcomes import Endpoint
-from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser, parents_of
+from streamer.transform.facts import parents_of
+from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser
 
 if TYPE_CHECKING:
     from streamer.engine.ledger import Entry

@@ -14,6 +14,7 @@ from streamer.engine.duplicates import Duplicates
 from streamer.engine.handover import Handover
 from streamer.engine.hold import Hold, ending
 from streamer.engine.intake import Intake
+from streamer.engine.interpret import Tell
 from streamer.engine.ledger import Book, Ledger
 from streamer.engine.letters import Letters
 from streamer.engine.limits import Limits
@@ -38,6 +39,7 @@ from streamer.engine.trickle import Trickle
 from streamer.errors import LedgerError, StreamerError
 from streamer.outcomes import Answered, Endpoint
 from streamer.records import Found, Mark, Record, TopicPartition
+from streamer.transform import told_of
 from streamer.transform.rules import Rules
 
 BUSY_POLL_SECONDS = 0.02
@@ -63,8 +65,12 @@ class Streamer:
         clock: Clock,
         dice: Dice,
         topic_partitions: Callable[[], int] = lambda: 1,
+        tell: Tell = told_of,
     ) -> None:
-        """`topic_partitions`: how many there are for all replicas together, as far as is known now."""
+        """`topic_partitions`: how many there are for all replicas together, as far as is known now.
+
+        `tell`: what becomes of a call; tests have words of their own.
+        """
         self._limits = limits
         self._source = source
         self._sink = sink
@@ -85,7 +91,7 @@ class Streamer:
         self._handover = Handover(self, limits, source, observer)
         self._pressure = Pressure(limits)
         self._trickle = Trickle(limits)
-        self._intake = Intake(self, rules, decoder, observer)
+        self._intake = Intake(self, rules, tell, decoder, observer)
         self._stuck: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
         self._topic_partitions = topic_partitions

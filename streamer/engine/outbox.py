@@ -17,7 +17,7 @@ from streamer.engine.isolation import Isolation
 from streamer.engine.lanes import Place, Ticket
 from streamer.engine.limits import Limits
 from streamer.outcomes import Endpoint
-from streamer.transform.operations import names_company
+from streamer.transform.facts import names_company
 
 
 class Kind(Enum):

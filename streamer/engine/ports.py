@@ -7,7 +7,7 @@ them in, where mypy proves the fit. All of them are called by the owner thread a
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, final
 
 import msgspec
 
@@ -119,6 +119,7 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
         return [("schema_id", self.schema_id)]
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class AwaitingSchema:
     """The registry is being asked for this schema: try again on a later turn."""

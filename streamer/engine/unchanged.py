@@ -74,7 +74,7 @@ class Unchanged:
         self, operation: Operation, keys: tuple[str, ...], encoded: bytes, book: Book, now: float
     ) -> bool:
         """Whether Planhat has all that this says, and nothing in line will change it before."""
-        if not self._seconds or not isinstance(operation, UpsertEnduser):
+        if not self._seconds or type(operation) is not UpsertEnduser:
             return False
         remembered = self._whose(keys)
         if remembered is None:
@@ -185,7 +185,7 @@ class Unchanged:
 
 def _said(operation: Operation) -> tuple[list[Name], list[int]]:
     """Every value it sets, as a digest, and its name; `custom` may hold a `name` too."""
-    if not isinstance(operation, UpsertEnduser):
+    if type(operation) is not UpsertEnduser:
         return [], []
     names: list[Name] = [(name,) for name in operation.fields]
     values: list[Any] = list(operation.fields.values())

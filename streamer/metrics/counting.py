@@ -2,7 +2,9 @@
 
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamer import __version__, is_compiled
@@ -15,7 +17,6 @@ from streamer.outcomes import (
     RELEASED,
     SKIPPED,
     Answered,
-    CallType,
     Endpoint,
     Fate,
     Misconfigured,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 
 _OUTCOMES: Final = {fate: fate.label for fate in Fate}
+_KIND: Final = attrgetter("call", "fate", "reason")
+_MADE_AT_MS: Final = attrgetter("record.timestamp_ms")
 
 
 class KafkaReport(NamedTuple):
@@ -118,25 +121,19 @@ class Metrics:
 
     def settled(self, records: "Sequence[Finished]", time: float) -> None:
         """Count records by call and outcome, and by reason where they were not delivered."""
-        events: dict[tuple[CallType, Fate], int] = {}
-        latencies = []
-        for ended in records:
-            fate = ended.fate
-            kind = ended.call, fate
-            events[kind] = events.get(kind, 0) + 1
-            made_at = ended.record.timestamp_ms
-            if made_at >= 0 and fate is not RELEASED:
-                latencies.append(time - made_at / 1000)
-            if fate is SKIPPED:
-                self._skips.add((ended.reason,))
-            elif fate is DEAD_LETTERED:
-                self._count_letter(ended.reason)
-        for (call, fate), count in events.items():
+        kinds = Counter(map(_KIND, records))
+        for (call, fate, reason), count in kinds.items():
             self._events.add((call, _OUTCOMES[fate]), count)
-        self._latency.observe_all(latencies)
+            if fate is SKIPPED:
+                self._skips.add((reason,), count)
+            elif fate is DEAD_LETTERED:
+                self._count_letters(reason, count)
+        if any(fate is RELEASED for _, fate, _ in kinds):
+            records = [ended for ended in records if ended.fate is not RELEASED]
+        self._latency.observe_all([time - at / 1000 for at in map(_MADE_AT_MS, records) if at >= 0])
 
-    def _count_letter(self, reason: str) -> None:
-        self._dead_letters.add((reason,))
+    def _count_letters(self, reason: str, count: int) -> None:
+        self._dead_letters.add((reason,), count)
         # Replaced, never changed: a scrape may be reading it. Letters are rare.
         self._last_letters = {**self._last_letters, self._dead_letters.known((reason,)): self._time()}
 

@@ -4,7 +4,7 @@ One thread writes. A reader copies a whole dict or list in one step of the inter
 of cells never changes after the start, so a scrape sees each cell either before or after an addition.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from itertools import product
 
@@ -56,11 +56,14 @@ class Spread:
     def observe_all(self, values: Iterable[float], labels: Labels = ()) -> None:
         """Count values; what is negative, where clocks differ, counts as 0."""
         buckets, total = self._cells[labels]
-        bounds = self.metric.buckets
-        for value in values:
-            least = value if value > 0.0 else 0.0
-            buckets[bisect_left(bounds, least)] += 1
-            total[0] += least
+        ordered = sorted(values)  # few bounds are looked for among many values, not the other way round
+        below = 0
+        for number, bound in enumerate(self.metric.buckets):
+            within = bisect_right(ordered, bound)
+            buckets[number] += within - below
+            below = within
+        buckets[-1] += len(ordered) - below
+        total[0] += sum(ordered[bisect_right(ordered, 0.0) :])
 
     def read(self) -> dict[Labels, tuple[list[int], float]]:
         """By labels: values per bucket (not cumulated, the last one unbounded), and their sum."""

@@ -8,29 +8,16 @@ Its repr shows external ids, and nothing else of what an event says. They are `m
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, final
 
 import msgspec
 from msgspec.structs import replace
 
-from streamer.outcomes import CallType, Endpoint, SkipReason
+from streamer.outcomes import Endpoint, SkipReason
 from streamer.transform.encoding import Number
+from streamer.transform.keys import company_keys, user_keys
 
 JsonObject = Mapping[str, Any]
-
-
-def user_keys(external_id: str | None, email: str | None) -> tuple[str, ...]:
-    """Keys of an enduser: `ext:<externalId>`, `mail:<lower-cased e-mail>`; those that are known."""
-    if external_id is None:
-        return () if email is None else (f"mail:{email.lower()}",)
-    if email is None:
-        return (f"ext:{external_id}",)
-    return f"ext:{external_id}", f"mail:{email.lower()}"
-
-
-def company_keys(external_id: str | None) -> tuple[str, ...]:
-    """Key of a company: `co:<externalId>`."""
-    return () if external_id is None else (f"co:{external_id}",)
 
 
 class _Operation(msgspec.Struct, frozen=True, gc=False):
@@ -46,6 +33,7 @@ class _Operation(msgspec.Struct, frozen=True, gc=False):
         return [(name, getattr(self, name)) for name in self._shown]
 
 
+@final
 class UpsertCompany(_Operation, frozen=True, gc=False):
     """Create or update the company with this external id (`PUT /companies`)."""
 
@@ -73,6 +61,7 @@ class UpsertCompany(_Operation, frozen=True, gc=False):
         return replace(self, fields={**self.fields, "name": self.external_id})
 
 
+@final
 class UpsertEnduser(_Operation, frozen=True, gc=False):
     """Create or update the enduser with this external id and/or e-mail (`PUT /endusers`)."""
 
@@ -109,6 +98,7 @@ class UpsertEnduser(_Operation, frozen=True, gc=False):
         return replace(self, company_external_id=external_id)
 
 
+@final
 class LogActivity(_Operation, frozen=True, gc=False):
     """One activity of an enduser (`POST /analytics/bulk/{tenant}`). Sent twice, it counts twice."""
 
@@ -132,7 +122,7 @@ class LogActivity(_Operation, frozen=True, gc=False):
     @property
     def parents(self) -> tuple[str, ...]:
         """Objects whose earlier upserts come first."""
-        return parents_of(self, self.keys)
+        return self.keys + company_keys(self.company_external_id)
 
 
 class MetricModel(StrEnum):
@@ -195,6 +185,7 @@ class DeleteEnduser(_Operation, frozen=True, gc=False):
         return ()
 
 
+@final
 class ForwardCall(_Operation, frozen=True, gc=False):
     """One call, forwarded to Planhat's Segment endpoint as it came (`POST /dock/segment`)."""
 
@@ -222,78 +213,13 @@ class ForwardCall(_Operation, frozen=True, gc=False):
 Operation = UpsertCompany | UpsertEnduser | LogActivity | PushMetric | DeleteEnduser | ForwardCall
 
 
-def parents_of(operation: Operation, keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Its parents, made of its keys where these are among them: as long as it waits, both are kept."""
-    if isinstance(operation, LogActivity):
-        return keys + company_keys(operation.company_external_id)
-    return operation.parents
-
-
-def outline(operation: Operation) -> Operation:
-    """Who it is about, without what it says: of what is encoded already, and only ever goes out as that.
-
-    Upserts are all that they say: others may be told with them.
-    """
-    if isinstance(operation, LogActivity):
-        return LogActivity(
-            operation.external_id, operation.email, operation.company_external_id, "", None, 0.0, _NOTHING
-        )
-    if isinstance(operation, ForwardCall):
-        call = _CALLS.get(operation.call.get("type"), _NOTHING)
-        return ForwardCall(operation.external_id, operation.email, operation.company_external_id, call)
-    return operation
-
-
-def kept_bytes(operation: UpsertEnduser | UpsertCompany, encoded_bytes: int) -> int:
-    """What it takes of memory to keep what an upsert says, beside its encoded form, about and at most.
-
-    Its values have the length that they have encoded, and a head and a place each.
-    """
-    return encoded_bytes + VALUE_BYTES * (len(operation.fields) + len(operation.custom))
-
-
-UPSERTS: Final = (UpsertEnduser, UpsertCompany)
-"""What can be told as one: what is of an endpoint that `is_upsert`."""
-VALUE_BYTES: Final = 96
-"""Of Python's, for one value in a dict besides its text. Measured: 80 to 90; names are shared."""
-_NOTHING: Final[JsonObject] = {}
-_CALLS: Final[Mapping[Any, JsonObject]] = {call.value: {"type": call.value} for call in CallType}
-"""What `overwrites` asks of a call, shared by all of one type."""
-
-
-def overwrites(operation: Operation) -> bool:
-    """Whether telling it again, after what came later, would put older words over newer ones."""
-    if isinstance(operation, ForwardCall):
-        return operation.call.get("type") in {"identify", "group"}
-    return operation.endpoint.changes_objects
-
-
-def calls_of(operation: Operation) -> int:
-    """Requests that telling it takes as a rule.
-
-    A deletion by id is asked again until nobody has the id: two, and one more for each further company of
-    the enduser's, of which nobody knows before. One by e-mail looks up whom it means first; one by id and
-    e-mail does where nobody has the id.
-    """
-    if not isinstance(operation, DeleteEnduser):
-        return 1
-    if operation.external_id is None:
-        return 2
-    by_id = 1 if operation.archives else 2
-    return by_id if operation.email is None else 3
-
-
-def names_company(operation: Operation) -> bool:
-    """Whether an enduser's upsert says which company it goes to."""
-    return isinstance(operation, UpsertEnduser) and operation.company_external_id is not None
-
-
 class Transformed(msgspec.Struct, frozen=True, gc=False):
     """What Planhat should be told of one call: at least one operation, in order."""
 
     operations: tuple[Operation, ...]
 
 
+@final
 class Skipped(msgspec.Struct, frozen=True, gc=False):
     """Why Planhat should be told nothing of one call."""
 

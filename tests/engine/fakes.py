@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from streamer.engine.interpret import Tell
 from streamer.engine.limits import Limits
 from streamer.engine.loop import Streamer
 from streamer.engine.ports import (
@@ -27,6 +28,7 @@ from streamer.errors import InvalidEvent
 from streamer.outcomes import Answer, Answered, CallType, Endpoint, Fate, InvalidReason, Verdict
 from streamer.planhat.requests import encode_operation
 from streamer.records import Found, Mark, MarkIgnored, Record, TopicPartition
+from streamer.transform import told_of
 from streamer.transform.operations import ForwardCall, LogActivity, Operation
 from streamer.transform.rules import Rules
 
@@ -398,6 +400,7 @@ class Bench:
         dice: Callable[[], float] = lambda: 0.5,
         rules: Rules | None = None,
         topic_partitions: int = 1,
+        tell: Tell = told_of,
     ) -> None:
         self.topic_partitions = topic_partitions
         self.clock = ManualClock()
@@ -418,6 +421,7 @@ class Bench:
             clock=self.clock,
             dice=dice,
             topic_partitions=lambda: self.topic_partitions,
+            tell=tell,
         )
         self.source.subscribe(self.streamer)
         if partitions:

@@ -1,12 +1,12 @@
 """A deletion stands in its enduser's line: after all that was said before, before all that is said later."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.engine import interpreted
 from streamer.engine.limits import Limits
 from streamer.engine.ports import Batch
 from streamer.events.calls import Call, Delete, JsonDict, Track
@@ -40,10 +40,8 @@ def told_here(call: Call, decoded: JsonDict, rules: Rules) -> Transformed | Skip
     return told
 
 
-@pytest.fixture(autouse=True)
-def deleting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls are read by `told_here`."""
-    monkeypatch.setattr(interpreted, "told_of", told_here)
+Deleting = partial(Bench, tell=told_here)
+"""A bench where calls come to that."""
 
 
 def delete(user: str = "u-1") -> dict[str, Any]:
@@ -58,7 +56,7 @@ def kinds(bench: Bench) -> list[str]:
 
 def test_what_was_said_before_comes_first_and_what_is_said_later_waits() -> None:
     """Upsert, activity and metric, deletion, then the same again: each waits for the answers before it."""
-    bench = Bench(answer=None)
+    bench = Deleting(answer=None)
     for call in (identify(a=1), track(metric=1), delete(), identify(a=2), track(metric=2)):
         bench.source.feed(call)
     seen = []
@@ -80,7 +78,7 @@ def test_what_was_said_before_comes_first_and_what_is_said_later_waits() -> None
 
 def test_a_deletion_does_not_ride_along_with_the_activity_it_waits_for() -> None:
     """A batch of activities takes what waits only for its own; a deletion goes elsewhere, and later."""
-    bench = Bench(answer=None)
+    bench = Deleting(answer=None)
     for call in (track(), track(), delete(), track()):
         bench.source.feed(call)
     bench.turn(3)
@@ -97,7 +95,7 @@ def test_a_deletion_waits_for_an_activity_that_is_tried_again() -> None:
             return Transient(TransientReason.SERVER_ERROR)
         return accept(batch)
 
-    bench = Bench(answer=answer)
+    bench = Deleting(answer=answer)
     for call in (track("u-1"), delete("u-1"), delete("u-2")):
         bench.source.feed(call)
     bench.turn(40)
@@ -111,7 +109,7 @@ def test_a_deletion_waits_for_an_activity_that_is_tried_again() -> None:
 
 def test_upserts_are_not_told_as_one_across_a_deletion() -> None:
     """Merged they would say that nobody was ever deleted."""
-    bench = Bench(answer=None)
+    bench = Deleting(answer=None)
     bench.source.feed(identify("first", company=None))
     for call in (identify(a=1), identify(b=2), delete(), identify(c=3)):
         bench.source.feed(call)
@@ -125,7 +123,7 @@ def test_upserts_are_not_told_as_one_across_a_deletion() -> None:
 
 def test_a_deletion_holds_one_enduser_and_takes_a_call_each() -> None:
     """There is no bulk for it, so the quota meters each."""
-    bench = Bench(limits=Limits(calls_per_minute=60.0))
+    bench = Deleting(limits=Limits(calls_per_minute=60.0))
     for number in range(5):
         bench.source.feed(delete(f"u-{number}"))
     bench.turn(2, seconds=0.1)
@@ -136,7 +134,7 @@ def test_a_deletion_holds_one_enduser_and_takes_a_call_each() -> None:
 
 def test_deletions_leave_bulks_their_calls() -> None:
     """A purge of thousands costs a busy pipeline every eleventh call."""
-    bench = Bench(limits=Limits(calls_per_minute=60.0, high_water_records=100_000))
+    bench = Deleting(limits=Limits(calls_per_minute=60.0, high_water_records=100_000))
     for number in range(100):
         bench.source.feed(delete(f"gone-{number}"))
     bench.turn(5, seconds=0.0)
@@ -151,7 +149,7 @@ def test_deletions_leave_bulks_their_calls() -> None:
 
 def test_a_deletion_by_address_is_charged_two_calls() -> None:
     """Whom it means is looked up first."""
-    bench = Bench(limits=Limits(calls_per_minute=60.0, burst_calls=10.0, start_calls=10.0))
+    bench = Deleting(limits=Limits(calls_per_minute=60.0, burst_calls=10.0, start_calls=10.0))
     bench.turn(1)
     quota, now = bench.streamer.dispatch.quota, bench.clock.now
     before = quota.tokens(now)
@@ -164,7 +162,7 @@ def test_a_deletion_by_address_is_charged_two_calls() -> None:
 @pytest.mark.parametrize("answer", [accept, lambda _: Transient(TransientReason.TIMEOUT)])
 def test_what_is_remembered_of_an_enduser_is_forgotten_with_them(answer: Any) -> None:
     """An upsert that said nothing new before says everything after a deletion, answered or not."""
-    bench = Bench()
+    bench = Deleting()
     call = identify(company="acme", a=1)
     bench.source.feed(call)
     bench.turn(5)
@@ -188,7 +186,7 @@ def test_what_was_not_saved_is_not_revived_after_a_deletion() -> None:
         is_lost = [batch.endpoint is Endpoint.ENDUSERS and not each.parents for each in batch.operations]
         return Answered(tuple(Verdict.MISSING if lost else Verdict.ACCEPTED for lost in is_lost))
 
-    bench = Bench(answer=homeless)
+    bench = Deleting(answer=homeless)
     for call in (identify(company=None, a=1), delete(), identify(company="acme", b=2)):
         bench.source.feed(call)
         bench.turn(30)
@@ -197,7 +195,7 @@ def test_what_was_not_saved_is_not_revived_after_a_deletion() -> None:
 
 def test_several_by_one_address_are_a_persons_to_look_at() -> None:
     """The record becomes a letter that says so, and whoever is named later goes on."""
-    bench = Bench(
+    bench = Deleting(
         answer=lambda b: Answered((Verdict.AMBIGUOUS,)) if b.endpoint is Endpoint.DELETIONS else accept(b)
     )
     bench.source.feed(delete("shared@acme.example"))
@@ -211,7 +209,7 @@ def test_several_by_one_address_are_a_persons_to_look_at() -> None:
 
 def test_a_released_deletion_lets_nothing_overtake() -> None:
     """Its partition leaves while an activity is under way: what follows elsewhere waits for that one."""
-    bench = Bench(answer=None, partitions=2)
+    bench = Deleting(answer=None, partitions=2)
     bench.source.feed(track("u-1"), number=0)
     bench.turn(3)
     bench.source.feed(delete("u-1"), number=1)
@@ -239,36 +237,34 @@ def test_the_order_of_an_enduser_holds_whatever_comes_in_which_order(
     calls: list[tuple[str, str]], answers: list[int]
 ) -> None:
     """Of one enduser, nothing later than a deletion is sent before its answer, and nothing earlier after."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(interpreted, "told_of", told_here)
-        bench = Bench(answer=None)
-        for place, (kind, user) in enumerate(calls):
-            mark: dict[str, Any] = {f"n{place}": place}
-            if kind == "delete":
-                bench.source.feed(delete(user))
-            else:
-                bench.source.feed(identify(user, **mark) if kind == "identify" else track(user, **mark))
-        reached: dict[str, list[int]] = {"u-1": [], "u-2": []}
-        choices = iter(answers)
-        for _ in range(30 + 8 * len(calls)):
-            bench.turn(1)
-            waiting = bench.sink.under_way
-            if waiting:
-                batch = waiting[next(choices, 0) % len(waiting)]
-                fails = next(choices, 1) == 0
-                if not fails:
-                    for operation in as_sent(batch):
-                        reached[str(operation.external_id)] += _places(operation, calls, reached)
-                answer = Transient(TransientReason.CONNECTION) if fails else accept(batch)
-                bench.sink.reply(batch, answer)
-        for user, places in reached.items():
-            mine = [place for place, call in enumerate(calls) if call[1] == user]
-            cuts = [place for place in mine if calls[place][0] == "delete"]
-            for cut in cuts:
-                at = places.index(cut)
-                assert all(place < cut for place in places[:at])
-                assert all(place > cut for place in places[at + 1 :])
-            assert sorted(places) == mine
+    bench = Deleting(answer=None)
+    for place, (kind, user) in enumerate(calls):
+        mark: dict[str, Any] = {f"n{place}": place}
+        if kind == "delete":
+            bench.source.feed(delete(user))
+        else:
+            bench.source.feed(identify(user, **mark) if kind == "identify" else track(user, **mark))
+    reached: dict[str, list[int]] = {"u-1": [], "u-2": []}
+    choices = iter(answers)
+    for _ in range(30 + 8 * len(calls)):
+        bench.turn(1)
+        waiting = bench.sink.under_way
+        if waiting:
+            batch = waiting[next(choices, 0) % len(waiting)]
+            fails = next(choices, 1) == 0
+            if not fails:
+                for operation in as_sent(batch):
+                    reached[str(operation.external_id)] += _places(operation, calls, reached)
+            answer = Transient(TransientReason.CONNECTION) if fails else accept(batch)
+            bench.sink.reply(batch, answer)
+    for user, places in reached.items():
+        mine = [place for place, call in enumerate(calls) if call[1] == user]
+        cuts = [place for place in mine if calls[place][0] == "delete"]
+        for cut in cuts:
+            at = places.index(cut)
+            assert all(place < cut for place in places[:at])
+            assert all(place > cut for place in places[at + 1 :])
+        assert sorted(places) == mine
 
 
 def _places(operation: Any, calls: list[tuple[str, str]], reached: dict[str, list[int]]) -> list[int]:

@@ -21,7 +21,8 @@ from streamer.outcomes import (
     TransientReason,
 )
 from streamer.transform import Rules
-from streamer.transform.operations import ForwardCall, overwrites
+from streamer.transform.facts import overwrites
+from streamer.transform.operations import ForwardCall
 from tests.engine.fakes import Bench, accept, as_sent, group, identify, track
 
 FORWARDING = Rules(forwards=True)

@@ -5,7 +5,8 @@ from streamer.engine.limits import Limits
 from streamer.engine.ports import Batch
 from streamer.outcomes import Answer, Answered, Endpoint, Fate, SkipReason, Verdict
 from streamer.transform import Link, Rules
-from streamer.transform.operations import UpsertEnduser, names_company
+from streamer.transform.facts import names_company
+from streamer.transform.operations import UpsertEnduser
 from tests.engine.fakes import Bench, group
 
 IF_ABSENT = Rules(link=Link.IF_ABSENT)

@@ -1,10 +1,12 @@
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
 from streamer.engine.limits import Limits
 from streamer.engine.ports import Batch, CommitResult, OperationFate
 from streamer.errors import LedgerError, PlanhatMisconfigured, SourceError, TooManyDeadLetters
+from streamer.events.calls import Call, JsonDict
 from streamer.outcomes import (
     Answer,
     Answered,
@@ -18,6 +20,7 @@ from streamer.outcomes import (
     TransientReason,
     Verdict,
 )
+from streamer.transform.rules import Rules
 from tests.engine.fakes import Bench, accept, group, identify, partition, track, with_one_uncommitted
 
 DOWN = Transient(TransientReason.SERVER_ERROR)
@@ -232,14 +235,13 @@ def test_a_record_of_two_operations_has_the_worst_fate() -> None:
     assert bench.told.done == {OperationFate.DELIVERED: 1, OperationFate.REFUSED: 1}
 
 
-def test_our_own_bug_makes_a_letter_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_bug_makes_a_letter_not_a_crash() -> None:
     """One record that our code fails on must not stop the others."""
-    bench = Bench()
 
-    def broken(value: object) -> object:
+    def broken(call: Call, decoded: JsonDict, rules: Rules) -> NoReturn:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("streamer.engine.interpreted.parse", broken)
+    bench = Bench(tell=broken)
     bench.source.feed(identify())
     bench.turn(4)
     assert bench.dead_letters.produced[0].reason == "internal"

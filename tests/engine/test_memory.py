@@ -2,12 +2,14 @@
 
 import gc
 import weakref
+from typing import NoReturn
 
 import msgspec
-import pytest
 
+from streamer.events.calls import Call, JsonDict
 from streamer.outcomes import Endpoint
-from streamer.transform.operations import VALUE_BYTES, ForwardCall, LogActivity
+from streamer.transform.facts import VALUE_BYTES
+from streamer.transform.operations import ForwardCall, LogActivity
 from streamer.transform.rules import Rules
 from tests.engine.fakes import Bench, identify, partition, track
 
@@ -67,19 +69,19 @@ def test_nothing_is_counted_once_it_is_settled() -> None:
     assert bench.streamer.ledger.book(partition()) is not None
 
 
-def test_a_record_that_our_code_failed_on_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_our_code_failed_on_is_let_go() -> None:
     """Its error's traceback knows whoever asked what the record says, who knows the error: a ring."""
-    bench, errors = Bench(), []
+    errors = []
 
     class Bug(Exception):
         """As a builtin one, but that it can be watched."""
 
-    def broken(value: object) -> object:
+    def broken(call: Call, decoded: JsonDict, rules: Rules) -> NoReturn:
         error = Bug()
         errors.append(weakref.ref(error))
         raise error
 
-    monkeypatch.setattr("streamer.engine.interpreted.parse", broken)
+    bench = Bench(tell=broken)
     bench.source.feed(identify())
     bench.turn(4)
     bench.told.errors.clear()

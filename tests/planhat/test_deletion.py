@@ -22,7 +22,8 @@ from streamer.outcomes import (
 from streamer.planhat.deletion import looked_up
 from streamer.planhat.requests import Addresses, deletion_of, encode_operation, request_for
 from streamer.planhat.responses import read_answer
-from streamer.transform.operations import DeleteEnduser, calls_of
+from streamer.transform.facts import calls_of
+from streamer.transform.operations import DeleteEnduser
 from tests.planhat.scripted import reply, serving
 from tests.planhat.test_sink import collect_all, sink_at
 

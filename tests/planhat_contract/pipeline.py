@@ -8,6 +8,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from streamer.engine.interpret import Tell
 from streamer.engine.limits import Limits
 from streamer.engine.loop import Streamer
 from streamer.engine.ports import Batch, Delivery, Finished
@@ -17,6 +18,7 @@ from streamer.planhat.credentials import Credentials
 from streamer.planhat.requests import encode_operation
 from streamer.planhat.sink import PlanhatSink
 from streamer.standins.planhat.sandbox import Sandbox
+from streamer.transform import told_of
 from streamer.transform.rules import Rules
 from tests.engine.fakes import FakeDeadLetters, FakeSource, JsonDecoder, ManualClock, Told
 from tests.planhat_contract.scenario import Event
@@ -79,7 +81,9 @@ class Ended:
 class Pipeline:
     """One streamer at one sandbox."""
 
-    def __init__(self, sandbox: Sandbox, url: str, clock: ManualClock, partitions: int) -> None:
+    def __init__(
+        self, sandbox: Sandbox, url: str, clock: ManualClock, partitions: int, tell: Tell = told_of
+    ) -> None:
         self.sandbox = sandbox
         self.clock = clock
         self.api_token = sandbox.api_token
@@ -105,6 +109,7 @@ class Pipeline:
             observer=self.told,
             clock=clock,
             dice=random.Random(7).random,
+            tell=tell,
         )
         self._steps: dict[tuple[int, int], int] = {}
         self.turns = 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamer.engine import interpreted
+from streamer.engine.interpret import Tell
 from streamer.events.calls import Call, Delete, JsonDict, Track
 from streamer.outcomes import Fate, InvalidReason
 from streamer.standins.planhat.faults import Fault, FaultKind
@@ -35,25 +35,19 @@ def told_here(call: Call, decoded: JsonDict, rules: Rules) -> Transformed | Skip
     return told_of(call, decoded, rules)
 
 
-@pytest.fixture(autouse=True)
-def deleting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls are read by `told_here`."""
-    monkeypatch.setattr(interpreted, "told_of", told_here)
-
-
-@pytest.fixture
-def archiving(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Delete calls archive, by the real rules."""
-    rules = Rules(deletion=Deletion.ARCHIVE)
-    monkeypatch.setattr(interpreted, "told_of", lambda call, decoded, _: told_of(call, decoded, rules))
+def told_as_archived(call: Call, decoded: JsonDict, _: Rules) -> Transformed | Skipped:
+    """By the real rules, delete calls archive."""
+    return told_of(call, decoded, Rules(deletion=Deletion.ARCHIVE))
 
 
 @contextmanager
-def running(served: ServedSandbox, switches: Mapping[str, object]) -> Iterator[Pipeline]:
+def running(
+    served: ServedSandbox, switches: Mapping[str, object], tell: Tell = told_here
+) -> Iterator[Pipeline]:
     """A pipeline at an empty sandbox under these switches."""
     clock = ManualClock()
     sandbox = served.reset(switches, lambda: clock.now)
-    pipeline = Pipeline(sandbox, served.url, clock, 1)
+    pipeline = Pipeline(sandbox, served.url, clock, 1, tell)
     try:
         yield pipeline
     finally:
@@ -141,10 +135,9 @@ def test_a_user_of_several_companies_is_gone_from_all(served: ServedSandbox, rep
         assert [each.fields["externalId"] for each in store.endusers.by_id.values()] == ["u-2"]
 
 
-@pytest.mark.usefixtures("archiving")
 def test_nobody_is_created_to_be_archived(served: ServedSandbox) -> None:
     """Who is there is archived; of whom nobody is there nobody comes, and all are delivered."""
-    with running(served, {}) as pipeline:
+    with running(served, {}, told_as_archived) as pipeline:
         told = [group("acme", name="Acme"), identify("u-1", "acme", name="One")]
         ended = tell(pipeline, *told, delete("u-1"), delete("u-9"), delete("new@acme.example"))
         assert set(ended.fates.values()) == {DELIVERED}

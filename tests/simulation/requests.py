@@ -7,7 +7,8 @@ from streamer.engine.trickle import TIMES
 from streamer.outcomes import Host
 from streamer.planhat.requests import encode_operation
 from streamer.records import Record
-from streamer.transform.operations import VALUE_BYTES, Operation, UpsertCompany, UpsertEnduser
+from streamer.transform.facts import VALUE_BYTES
+from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser
 from tests.simulation.facts import Facts
 from tests.simulation.law import Law, objects_of
 from tests.simulation.member import Member, Reading

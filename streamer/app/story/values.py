@@ -10,13 +10,12 @@ from streamer.kafka.topic_reader import Stretch
 from streamer.letters.history import State
 from streamer.letters.letter import LetterId
 from streamer.outcomes import InvalidReason, SkipReason
+from streamer.transform.keys import company_keys, user_keys
 from streamer.transform.operations import (
     DeleteEnduser,
     ForwardCall,
     Operation,
     UpsertEnduser,
-    company_keys,
-    user_keys,
 )
 
 
