@@ -110,8 +110,9 @@ class Ticket:
         """Its parts were found at fault together: each is sent alone."""
         self.place = _WAITING
         self.waits_for: tuple[Ticket, ...] = ()
-        self.followers: dict[Ticket, None] | tuple[()] = ()
-        """Who waits for this one, in arrival order (a dict for cheap removal: there may be thousands)."""
+        self.followers: tuple[Ticket, ...] | dict[Ticket, None] = ()
+        """Who waits for this one, in arrival order. Most have one at most; of more it is a dict, for cheap
+        removal: there may be thousands."""
         self.parking = self.tries = 0
         """Times it was set aside (an older queue entry is no longer meant), and sent, if origins are told."""
         self.flight = 0
@@ -136,10 +137,19 @@ class Ticket:
 
     def followed_by(self, ticket: "Ticket") -> None:
         """A later one waits for this one."""
-        if self.followers:
-            self.followers[ticket] = None
+        followers = self.followers
+        if isinstance(followers, dict):
+            followers[ticket] = None
         else:
-            self.followers = {ticket: None}
+            self.followers = {followers[0]: None, ticket: None} if followers else (ticket,)
+
+    def left_by(self, ticket: "Ticket") -> None:
+        """That one waits for this one no more."""
+        followers = self.followers
+        if isinstance(followers, dict):
+            followers.pop(ticket, None)
+        elif ticket in followers:
+            self.followers = ()
 
     # --- parts ------------------------------------------------------------------------------------
 
@@ -342,8 +352,7 @@ class Lanes:
         for ticket in leaving:  # earlier ones first: whatever it waited for is resolved already
             heirs[ticket] = _resolved(ticket.waits_for, heirs)
             for before in ticket.waits_for:
-                if before.followers:
-                    before.followers.pop(ticket, None)
+                before.left_by(ticket)
         bereaved: dict[Ticket, None] = {}
         for ticket in leaving:
             self._leave_tails(ticket, heirs[ticket])

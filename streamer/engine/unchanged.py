@@ -51,6 +51,12 @@ class Remembered:
         """Digests by name."""
         return dict(zip(self.names or (), self.digests or (), strict=True))
 
+    def has(self, names: list[Name], digests: list[int]) -> bool:
+        """Whether these values are among them. Most say the same again, in the same order."""
+        if self.digests is not None and self.names == tuple(names):
+            return self.digests.tolist() == digests
+        return list(map(self.values().get, names)) == digests
+
 
 class Unchanged:
     """Endusers by each of their keys; the one learned longest ago is forgotten first."""
@@ -85,8 +91,7 @@ class Unchanged:
         if remembered.names is None:
             is_known = hash(encoded) == remembered.whole
         else:
-            names, digests = _said(operation)
-            is_known = list(map(remembered.values().get, names)) == digests
+            is_known = remembered.has(*_said(operation))
         return is_known and self._lanes.are_free(remembered.keys)
 
     def accepted(self, ticket: Ticket, now: float) -> None:
