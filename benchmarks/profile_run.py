@@ -21,7 +21,7 @@ from collections.abc import Collection, Mapping, Sequence
 from benchmarks.rivals.mapping import Mapping as RecordMapping
 from benchmarks.rivals.mapping import Unreadable
 from streamer.app.building import decoder_of, limits_of, wanted_fields
-from streamer.app.garbage import look_for_cycles_seldom
+from streamer.app.garbage import look_seldom
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
 from streamer.config import load_settings
@@ -195,7 +195,7 @@ def streamer_of(records: Sequence[Record]) -> tuple[Streamer, Source, Sink]:
 def run(streamer: Streamer, source: Source) -> float:
     """Turn until everything is settled; CPU seconds."""
     source.subscribe(streamer)
-    look_for_cycles_seldom()
+    look_seldom()
     began = time.process_time()
     while source.left or streamer.ledger.in_flight:
         streamer.run_once()

@@ -1,12 +1,14 @@
-"""Python looks for cycles seldom, and events leave none."""
+"""Python looks for cycles once a minute, and events leave none."""
 
 import gc
 from collections.abc import Iterator
+from threading import Event
+from threading import enumerate as enumerate_threads
+from weakref import finalize
 
 import pytest
 
-from streamer.app import garbage
-from streamer.app.garbage import look_for_cycles_seldom
+from streamer.app.garbage import MOST_NEW, CycleLooks, look_seldom
 from tests.engine.fakes import Bench, group, identify, track
 
 
@@ -47,9 +49,29 @@ def test_events_leave_no_cycles() -> None:
 
 
 def test_what_is_there_already_is_not_looked_at_again() -> None:
-    """Modules and schemas stay for good; the looks that remain are far apart, and still happen."""
-    look_for_cycles_seldom()
+    """Modules and schemas stay for good; Python looks by itself all the same where very much is new."""
+    look_seldom()
 
     assert gc.get_freeze_count() > 10_000
     assert gc.isenabled()
-    assert gc.get_threshold() == (garbage.YOUNG, garbage.MIDDLE_AFTER, garbage.ALL_AFTER)
+    assert gc.get_threshold()[0] == MOST_NEW
+
+
+def test_cycles_are_found_by_the_clock_while_nothing_is_read() -> None:
+    """As when Planhat is away: no object is made that would count towards a look."""
+
+    class Ring:
+        """Holds itself."""
+
+        def __init__(self) -> None:
+            self.itself = self
+
+    looks = CycleLooks(pause_seconds=0.01)
+    looks.start()
+    try:
+        gone = Event()
+        finalize(Ring(), gone.set)
+        assert gone.wait(20.0)
+    finally:
+        looks.stop()
+    assert "cycles" not in {thread.name for thread in enumerate_threads()}

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from streamer.app.building import build, decoder_of, tell_unmade, wanted_fields
-from streamer.app.garbage import look_for_cycles_seldom
+from streamer.app.garbage import CycleLooks
 from streamer.app.signals import stop_on_signal
 from streamer.app.tracing import make_delivery_of
 from streamer.app.verifying import verify
@@ -44,7 +44,9 @@ def run(settings: Settings) -> int:
             group=settings.kafka_group_id,
             mode=settings.planhat_mode.value,
         )
-        look_for_cycles_seldom()
+        looks = CycleLooks()
+        looks.start()
+        stack.callback(looks.stop)
         streamer.run()
     log(Event.STOPPED)
     return EXIT_CLEAN

@@ -56,7 +56,13 @@ class Settled(NamedTuple):
         """
         base, unsettled, end = self
         count = len(unsettled)
-        kept = bisect_left(range(count), end - count, key=lambda at: unsettled[at] - at)
+        kept, beyond = 0, count
+        while kept < beyond:
+            at = (kept + beyond) // 2
+            if unsettled[at] - at < end - count:
+                kept = at + 1
+            else:
+                beyond = at
         return Settled(base, unsettled[:kept], end - (count - kept)) if kept < count else self
 
     def has(self, offset: int) -> bool:
