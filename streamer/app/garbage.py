@@ -14,8 +14,8 @@ from typing import Final
 PAUSE_SECONDS: Final = 60.0
 """Between two looks. One takes some 6 ms where little is in flight, and 0.3 s with 100,000 records."""
 MOST_NEW: Final = 1_000_000
-"""Objects more than were let go since the last look, after which Python looks all the same: 150,000 records in
-flight bring so many, half as many again as high water lets in."""
+"""Objects more than were let go since the last look, after which Python looks all the same: 150,000 records
+in flight bring so many, half as many again as high water lets in."""
 
 
 class CycleLooks:
