@@ -32,7 +32,7 @@ TESTS = (
 """Without what a registry in Java says of schemas, in which nothing compiled has a part; and without the test
 that listens at a dict for what is asked of it, since compiled code asks a dict past its methods."""
 AVRO_CASES = "50000"
-"""Bytes of random schemas, read by fastavro, by made source and by rows, of which the wheel's are compiled."""
+"""Bytes of random schemas, read by fastavro, by made source and by rows, which are compiled in the wheel."""
 OF_MEMBERS = tuple(f"tests/real_kafka/test_{name}.py" for name in ("end_to_end", "settled_ahead", "endings"))
 """Run from the checkout: what judges is Python, and what is judged the installed program."""
 
