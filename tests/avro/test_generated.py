@@ -168,6 +168,32 @@ def test_schemas_without_a_reader_are_read_by_fastavro(schema: Any, why: str) ->
     assert [schema_id for schema_id, _ in told] == [b"8 bytes.".hex()]
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        *(record(a={"type": "fixed", "name": "F", "size": size}) for size in (-1, "3", 3.0, True, None)),
+        record(a={"type": "array", "items": {"type": "fixed", "name": "F", "size": -1}}),
+        *(record(a={"type": "enum", "name": "E", "symbols": symbols}) for symbols in ("abc", {"a": 1})),
+        *({**record(), "fields": [{"name": name, "type": "long"}]} for name in (5, None)),
+    ],
+)
+@pytest.mark.parametrize("by_rows", [False, True])
+def test_schemas_that_cannot_be_have_no_reader(schema: Any, by_rows: bool) -> None:
+    """Sizes that are none would lead back in the bytes, and what is no list of symbols is no table's."""
+    with pytest.raises(Unsupported, match="no schema can"):
+        made_reader(DatumReader(schema), by_rows=by_rows)
+
+
+def test_a_row_may_be_wider_than_source() -> None:
+    """A table has no lines to be bounded."""
+    datums = DatumReader(record(**{f"f{n}": ["null", "string"] for n in range(2_000)}))
+
+    with pytest.raises(Unsupported, match="too large"):
+        made_reader(datums, by_rows=False)
+    read = made_reader(datums, by_rows=True)
+    assert read(bytes(1_999) + b"\2\2a", 0) == {**dict.fromkeys(f"f{n}" for n in range(1_999)), "f1999": "a"}
+
+
 def test_doubling_records_make_no_more_source() -> None:
     """Records that hold the one before twice are 2^30 values and 30 functions; nobody unrolls them."""
     fields = [
