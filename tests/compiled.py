@@ -31,6 +31,8 @@ TESTS = (
 )
 """Without what a registry in Java says of schemas, in which nothing compiled has a part; and without the test
 that listens at a dict for what is asked of it, since compiled code asks a dict past its methods."""
+AVRO_CASES = "50000"
+"""Bytes of random schemas, read by fastavro, by made source and by rows, which are compiled in the wheel."""
 OF_MEMBERS = tuple(f"tests/real_kafka/test_{name}.py" for name in ("end_to_end", "settled_ahead", "endings"))
 """Run from the checkout: what judges is Python, and what is judged the installed program."""
 
@@ -89,6 +91,7 @@ def faults(wheel: Path, seeds: int, first: int) -> list[str]:
     installed = {program.VARIABLE: str(compiled_program.install(wheel, HOME / "environment"))}
     for what, ended in (
         ("the tests", run(*pytest, *TESTS)),
+        ("the readers of Avro", run("-m", "tests.avro.compare", "--cases", AVRO_CASES, "--seed", str(first))),
         ("the simulator", run("-m", "tests.simulation", "--seeds", str(seeds), "--first", str(first))),
         ("members in a real Kafka", run(*pytest, *OF_MEMBERS, root=ROOT, **installed)),
     ):

@@ -1,28 +1,26 @@
 """A reader made for one schema: Python that reads its datums and nothing else, compiled once.
 
 What it reads is what `DatumReader.read` reads, open parts opened and leaves JSON-ready, in about a third
-of the time. It reads what writers write; whatever it trips over (bytes that are no datum, a number spelled
-longer than it need be, a datum as deep as the guard would look at) goes to `DatumReader.read`, which alone
-says what is refused and why. So it must only never accept what that refuses, nor read it differently.
+of the time. Where the package is compiled, which this source is not, it has rows of fields read by `leaves`.
+It reads what writers write; whatever it trips over (bytes that are no datum, a number spelled longer than it
+need be, a datum as deep as the guard would look at) goes to `DatumReader.read`, which alone says what is
+refused and why. So it must only never accept what that refuses, nor read it differently.
 
 Bounded by its form: `p` only grows, each turn of a loop takes a byte at least, and no block announces more
 elements than bytes are left. Slices may run over the end; then the next byte, or the last line, is missed.
 """
 
-import struct
-from base64 import b64encode
 from collections.abc import Callable, Collection
-from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import fastavro.read
 import msgspec
 
-from streamer.avro import guard, json_text, varints
+from streamer.avro import guard, json_text, leaves, varints
 from streamer.avro.datum import OVERFLOW_FIELD, DatumReader
 from streamer.avro.hazards import AvroType, kind
-from streamer.avro.json_ready import json_ready
-from streamer.avro.measures import RECORDS, WIDTHS, TooLarge, Types
+from streamer.avro.leaf_types import leaf_of
+from streamer.avro.leaves import Field, Leaf, Row
+from streamer.avro.measures import RECORDS, Types, Unfit
 
 MAX_LINES: Final = 20_000
 """Of source for one schema; writing and compiling them takes about an eighth of a second."""
@@ -43,27 +41,32 @@ class Unsupported(Exception):
 
 
 def made_reader(
-    datums: DatumReader, *, wanted: Collection[str] | None = None, otherwise: Read | None = None
+    datums: DatumReader,
+    *,
+    wanted: Collection[str] | None = None,
+    otherwise: Read | None = None,
+    by_rows: bool = leaves.IS_COMPILED,
 ) -> Read:
     """Make the reader of a schema; takes milliseconds.
 
     wanted: the fields of an event that are read, all if None. The bytes of others are passed over: of text
         in them that is no UTF-8, and numbers no date has, nothing is said.
     otherwise: what reads the datums that this one does not; `datums.read` if None.
+    by_rows: whether fields that hold no others are read by a table, several by one call of `leaves.Row`.
 
     Raises:
         Unsupported: the schema has elements that take no bytes, or is too large.
     """
     try:
-        maker = _Maker(datums, None if wanted is None else frozenset(wanted))
+        maker = _Maker(datums, None if wanted is None else frozenset(wanted), by_rows=by_rows)
         source = maker.source()
         names: dict[str, Any] = {**_NAMES, **maker.constants, "otherwise": otherwise or datums.read}
         # Names in it are ours; those of the schema are quoted, or not in it at all.
         exec(compile(source, "<made for a schema>", "exec"), names)  # noqa: S102
     except (RecursionError, MemoryError, SyntaxError):
         raise Unsupported(_TOO_DEEP) from None
-    except TooLarge as too_large:
-        raise Unsupported(str(too_large)) from None
+    except Unfit as unfit:
+        raise Unsupported(str(unfit)) from None
     made: Read = names["read"]
     return made
 
@@ -71,20 +74,9 @@ def made_reader(
 # --- what the source calls -------------------------------------------------------------------------
 
 
-def _base64(value: bytes) -> str:
-    return b64encode(value).decode("ascii")
-
-
-def _logical(schema: AvroType, read: Callable[..., Any], value: Any) -> Any:  # noqa: ANN401 a leaf
-    return json_ready(read(value, schema, None))
-
-
 _NAMES: Final[dict[str, Any]] = {
     "Refused": varints.Refused,
-    "base64": _base64,
     "block": varints.block,
-    "double": struct.Struct("<d").unpack_from,
-    "float": struct.Struct("<f").unpack_from,
     "half": tuple(None if byte & 1 else (byte & 127) >> 1 for byte in range(256)),  # a negative has none
     "length": varints.length,
     "longer": varints.longer,
@@ -115,10 +107,17 @@ _TEXT: Final = (
 """Where a text begins and ends. Operators on bits cost Python several times what a table and sums do."""
 
 
-_NESTED_ARRAYS: Final = 2 * (json_text.MAX_DEPTH + 1)
-_NESTED_OBJECTS: Final = 5 * json_text.MAX_DEPTH + 2
-"""Bytes of JSON that is too deep, at least: each level is `[]`, or `{"":}` where there are no arrays."""
-_IS_FLAT: Final = f"len(x) < {_NESTED_ARRAYS} or len(x) < {_NESTED_OBJECTS} and b'[' not in x"
+_OTHERS: Final = {leaves.NULL: "None", leaves.BOOLEAN: "b[p] != 0", leaves.NUMBER: "(n >> 1) ^ -(n & 1)"}
+_IS_FLAT: Final = f"len(x) < {leaves.FLAT_ARRAYS} or len(x) < {leaves.FLAT_OBJECTS} and b'[' not in x"
+
+
+class _Member(NamedTuple):
+    """A field of a record: whether it is kept, and the name of the event's field that it is JSON of."""
+
+    name: str
+    type: AvroType
+    is_kept: bool
+    text_of: str | None = None
 
 
 class _Maker:
@@ -128,10 +127,11 @@ class _Maker:
     bytes, `i` a union's branch, `d` the depth where the schema contains itself; numbered names are values.
     """
 
-    def __init__(self, datums: DatumReader, wanted: frozenset[str] | None) -> None:
+    def __init__(self, datums: DatumReader, wanted: frozenset[str] | None, *, by_rows: bool) -> None:
         self.constants: dict[str, Any] = {}
         self._datums = datums
         self._wanted = wanted
+        self._by_rows = by_rows
         self._types = Types(datums.parsed, datums.named)
         if self._types.has_free_elements():
             raise Unsupported("it has arrays of elements that take no bytes")
@@ -183,21 +183,18 @@ class _Maker:
 
     def _event(self, record: AvroType, at: int) -> None:
         """A record that is the datum: some of its fields hold JSON text, one may be laid over it."""
-        kept: dict[str, str] = {}
+        members = []
         over = None
-        for member in record["fields"]:
-            name = member["name"]
+        for field in record["fields"]:
+            name = field["name"]
             is_over = self._datums.overflows and name == OVERFLOW_FIELD
-            target = self._new() if is_over or self._wanted is None or name in self._wanted else None
-            is_text = target is not None and name in self._datums.json_fields
-            self._value(member["type"], target, at, 1, name if is_text else None)
-            if is_over:
-                over = target
-            elif target is not None:
-                kept[name] = target
-        self._put(at, f"v = {_display(kept)}")
+            over = name if is_over else over
+            is_kept = is_over or self._wanted is None or name in self._wanted
+            is_text = is_kept and name in self._datums.json_fields
+            members.append(_Member(name, field["type"], is_kept, name if is_text else None))
+        self._members(members, "v", at, 0)
         if over is not None:
-            self._put(at, f"if {over}.__class__ is dict:", f"    v.update({over})")
+            self._put(at, f"x = v.pop({over!r})", "if x.__class__ is dict:", "    v.update(x)")
 
     # --- any value -------------------------------------------------------------------------------
 
@@ -222,11 +219,10 @@ class _Maker:
         self, avro_type: AvroType, target: str | None, at: int, level: int, text_of: str | None = None
     ) -> None:
         what = kind(avro_type)
-        if what == "null":
-            if target is not None:
-                self._put(at, f"{target} = None")
-        elif what in RECORDS:
-            self._record(avro_type, target, at, level)
+        if what in RECORDS:
+            is_kept = target is not None
+            members = [_Member(each["name"], each["type"], is_kept) for each in avro_type["fields"]]
+            self._members(members, target, at, level)
         elif what == "array":
             self._array(avro_type["items"], target, at, level + 1)
         elif what == "map":
@@ -234,15 +230,52 @@ class _Maker:
         else:
             self._leaf(what, avro_type, target, at, text_of)
 
-    def _record(self, record: AvroType, target: str | None, at: int, level: int) -> None:
+    def _members(self, members: list[_Member], target: str | None, at: int, level: int) -> None:
+        """Read a record's fields into a dict of those that are kept."""
+        if self._by_rows and len({member.name for member in members}) == len(members):
+            self._rows(members, target, at, level + 1)
+            return
         kept: dict[str, str] = {}
-        for member in record["fields"]:
-            field = None if target is None else self._new()
-            self._value(member["type"], field, at, level + 1)
+        for member in members:
+            field = self._new() if member.is_kept else None
+            self._value(member.type, field, at, level + 1, member.text_of)
             if field is not None:
-                kept[member["name"]] = field
+                kept[member.name] = field
         if target is not None:
             self._put(at, f"{target} = {_display(kept)}")
+
+    def _rows(self, members: list[_Member], target: str | None, at: int, level: int) -> None:
+        """The same; those that hold no others by one call, as far as they stand in a row."""
+        values = self._new()
+        kept = {member.name: None for member in members if member.is_kept}
+        self._put(at, f"{values} = {self._constant(kept)}{'.copy()' if kept else ''}")
+        row: list[Field] = []
+        for member in members:
+            field = self._field(member)
+            if field is None:
+                inner = f"{values}[{member.name!r}]" if member.is_kept else None
+                self._value(member.type, inner, at, level, member.text_of)
+                row = []
+                continue
+            self._deepest = max(self._deepest, level)
+            if not row:
+                self._put(at, f"p = {self._constant(Row(row).read)}(b, p, {values})")
+            row.append(field)
+        if target is not None:
+            self._put(at, f"{target} = {values}")
+
+    def _field(self, member: _Member) -> Field | None:
+        """A field that holds no others, as `leaves` reads it."""
+        what, resolved = self._types.resolved(member.type)
+        found: list[Leaf | None] = []
+        for branch in resolved if what == "union" else [resolved]:
+            leaf = leaf_of(*self._types.resolved(branch), member.text_of)
+            if leaf is None:
+                return None
+            found += [leaf, None]
+        if len(found) > 2 * _MOST_BRANCHES:
+            return None
+        return Field(member.name if member.is_kept else None, found, is_union=what == "union")
 
     def _array(self, items: AvroType, target: str | None, at: int, level: int) -> None:
         width = self._types.width(items) if target is None else 0
@@ -307,77 +340,41 @@ class _Maker:
     # --- leaves ----------------------------------------------------------------------------------
 
     def _leaf(self, what: str, avro_type: AvroType, target: str | None, at: int, text_of: str | None) -> None:
-        if what == "enum":
-            self._enum(avro_type, target, at, text_of)
-            return
+        leaf = leaf_of(what, avro_type, text_of)
+        if leaf is None:
+            raise Unsupported(_NO_TYPE)
+        value = self._written(leaf, at)
         if target is None:
-            self._pass_over(what, avro_type, at)
-            return
-        value = self._written(what, avro_type, at)
-        decode = ".decode()" if what == "string" else ""
-        logical = self._logical_reader(what, avro_type)
-        if logical is not None:
-            self._put(at, f"{target} = {self._constant(logical)}({value}{decode})")
-        elif text_of is not None and what == "fixed":
-            self._put(at, f"{target} = open_text({value}, {text_of!r})")
-        elif text_of is not None and what in {"string", "bytes"}:
-            self._open_text(target, value, text_of, at)
-        elif what in {"bytes", "fixed"}:
-            self._put(at, f"{target} = base64({value})")
+            if leaf.code == leaves.SYMBOL:
+                self._put(at, value)
+        elif leaf.code == leaves.JSON:
+            opened = f"open_flat(x) if {_IS_FLAT} else open_text(x, {text_of!r})"
+            self._put(at, f"x = {value}", f"{target} = {opened}")
+        elif leaf.finish is not None:
+            self._put(at, f"{target} = {self._constant(leaf.finish)}({value})")
         else:
-            self._put(at, f"{target} = {value}{decode}")
-        if what in {"string", "bytes"}:
+            self._put(at, f"{target} = {value}")
+        if leaf.code <= leaves.JSON:
             self._put(at, "p = q")
-        elif what in {"fixed", *WIDTHS}:
-            self._put(at, f"p += {self._types.width(avro_type)}")
+        elif leaf.width:
+            self._put(at, f"p += {leaf.width}")
 
-    def _written(self, what: str, avro_type: AvroType, at: int) -> str:
+    def _written(self, leaf: Leaf, at: int) -> str:
         """Write what must go before, and give the expression of a leaf's value as Avro has it."""
-        match what:
-            case "int" | "long":
-                self._put(at, *_NUMBER)
-                return "(n >> 1) ^ -(n & 1)"
-            case "string" | "bytes":
-                self._put(at, *_TEXT)
-                return "b[p:q]"
-            case "fixed":
-                return f"b[p : p + {avro_type['size']}]"
-            case "boolean":
-                return "b[p] != 0"
-            case "float" | "double":
-                return f"{what}(b, p)[0]"
-            case _:
-                raise Unsupported(_NO_TYPE)
-
-    def _open_text(self, target: str, value: str, field: str, at: int) -> None:
-        self._put(at, f"x = {value}", f"{target} = open_flat(x) if {_IS_FLAT} else open_text(x, {field!r})")
-
-    def _enum(self, avro_type: AvroType, target: str | None, at: int, text_of: str | None) -> None:
-        spelled = {2 * index: symbol for index, symbol in enumerate(avro_type["symbols"])}
-        self._put(at, *(("n = b[p]", "p += 1") if len(spelled) <= _MOST_BRANCHES else _NUMBER))
-        symbol = f"{self._constant(spelled)}[n]"
-        if target is None:
-            self._put(at, symbol)
-        elif text_of is None:
-            self._put(at, f"{target} = {symbol}")
-        else:
-            self._put(at, f"{target} = open_text({symbol}, {text_of!r})")
-
-    def _pass_over(self, what: str, avro_type: AvroType, at: int) -> None:
-        match what:
-            case "int" | "long":
-                self._put(at, *_NUMBER)
-            case "string" | "bytes":
-                self._put(at, *_TEXT, "p = q")
-            case "boolean" | "float" | "double" | "fixed":
-                self._put(at, f"p += {self._types.width(avro_type)}")
-            case _:
-                raise Unsupported(_NO_TYPE)
-
-    def _logical_reader(self, what: str, avro_type: AvroType) -> Callable[[Any], Any] | None:
-        logical = avro_type.get("logicalType") if isinstance(avro_type, dict) else None
-        read = fastavro.read.LOGICAL_READERS.get(f"{what}-{logical}")
-        return None if read is None else partial(_logical, avro_type, read)
+        if leaf.code <= leaves.JSON:
+            self._put(at, *_TEXT)
+            return "b[p:q].decode()" if leaf.code == leaves.TEXT else "b[p:q]"
+        if leaf.code == leaves.SYMBOL:
+            spelled = {2 * index: symbol for index, symbol in enumerate(leaf.symbols)}
+            self._put(at, *_NUMBER)
+            return f"{self._constant(spelled)}[n]"
+        if leaf.code == leaves.REAL:
+            return f"{self._constant(leaf.unpack)}(b, p)[0]"
+        if leaf.code == leaves.FIXED:
+            return f"b[p : p + {leaf.width}]"
+        if leaf.code == leaves.NUMBER:
+            self._put(at, *_NUMBER)
+        return _OTHERS[leaf.code]
 
     # --- writing ---------------------------------------------------------------------------------
 

@@ -13,12 +13,16 @@ _MOST_VALUES: Final = 10_000
 """Of nested records, with nothing between them to choose or to count."""
 
 
-class TooLarge(Exception):
+class Unfit(Exception):
     """Nobody should make a reader for such a schema; says why."""
 
 
 class Types:
-    """The types of a parsed schema; `named` holds those with names, by full name."""
+    """The types of a parsed schema; `named` holds those with names, by full name.
+
+    Raises:
+        Unfit: one says of itself what cannot be, though fastavro lets it.
+    """
 
     def __init__(self, parsed: AvroType, named: Mapping[str, AvroType]) -> None:
         self._parsed = parsed
@@ -49,7 +53,7 @@ class Types:
     def has_free_elements(self) -> bool:
         """Whether some array's elements can take no bytes; `hazards` says so of every array within itself.
 
-        Raises TooLarge as `values_a_byte` does.
+        Raises Unfit as `values_a_byte` does.
         """
         return any(self._least(element)[1] == 0 for element in self._elements)
 
@@ -60,7 +64,7 @@ class Types:
         branch, before a record that may take none.
 
         Raises:
-            TooLarge: a record holds too many values that take no bytes, or has itself for one of them.
+            Unfit: a record holds too many values that take no bytes, or has itself for one of them.
         """
         records = [each for each in (self._parsed, *self._named.values()) if kind(each) in RECORDS]
         return 2 * max([1.0, *(values / max(1, width) for values, width in map(self._least, records))])
@@ -76,12 +80,14 @@ class Types:
             found = [self._least(member["type"]) for member in avro_type["fields"]]
             values = 1 + sum(values for values, _ in found)
             if values > _MOST_VALUES:
-                raise TooLarge("it has records of too many values")
+                raise Unfit("it has records of too many values")
             self._rows[name] = (values, sum(width for _, width in found))
         return self._rows[name]
 
     def _count_uses(self, avro_type: AvroType) -> None:
         what, avro_type = self.resolved(avro_type)
+        if not _is_sound(what, avro_type):
+            raise Unfit("it says what no schema can")
         if what in RECORDS:
             self._uses[avro_type["name"]] += 1
             if self._uses[avro_type["name"]] == 1:
@@ -95,3 +101,12 @@ class Types:
             self._count_uses(avro_type["items"])
         elif what == "map":
             self._count_uses(avro_type["values"])
+
+
+def _is_sound(what: str, avro_type: AvroType) -> bool:
+    """Whether names are text, sizes sizes and symbols a list: a reader takes them for that."""
+    if what == "fixed":
+        return type(avro_type["size"]) is int and avro_type["size"] >= 0
+    if what == "enum":
+        return type(avro_type["symbols"]) is list
+    return what not in RECORDS or all(type(member["name"]) is str for member in avro_type["fields"])

@@ -1,10 +1,11 @@
-"""A reader made for a schema beside fastavro's path, on random schemas and bytes.
+"""The readers made for a schema, of source and by rows, beside fastavro's path, on random schemas and bytes.
 
     python -m tests.avro.compare --cases 1000000 --seed 1
 
-What the made reader accepts must be what fastavro's path accepts, and come out the same to the type, the
+What a made reader accepts must be what fastavro's path accepts, and come out the same to the type, the
 order of keys and the sign of zero. What it does not accept it leaves to that path, so errors are the same
-by construction; but what a writer writes by the book it must read itself. Prints cases/s as it goes, and
+by construction; but what a writer writes by the book it must read itself, and one leaves what the other
+leaves. Prints cases/s as it goes, and
 the first difference, which the seed of its schema makes again.
 """
 
@@ -13,7 +14,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from random import Random
 from typing import Any, Final
 
@@ -42,17 +43,20 @@ def _leave(_value: bytes, _start: int) -> Any:
 
 
 class Pair:
-    """One schema, read both ways."""
+    """One schema, read by fastavro's path, and by a made reader of each form."""
 
     def __init__(self, schema: Any, wanted: Collection[str] | None = None) -> None:
         """Raises SchemaError where it is no schema, Unsupported where no reader is made for it."""
         self.datums = DatumReader(schema)
-        self._made: Read = made_reader(self.datums, wanted=wanted, otherwise=_leave)
+        self._made: list[Read] = [
+            made_reader(self.datums, wanted=wanted, otherwise=_leave, by_rows=by_rows)
+            for by_rows in (False, True)
+        ]
         self._wanted = wanted
         self._oracle = self.datums if wanted is None else DatumReader(_hiding(self.datums, wanted))
 
     def compare(self, value: bytes, *, is_plain: bool = False) -> str:
-        """Read it both ways: `read`, `left` (fastavro's path reads it) or `refused` by both.
+        """Read it every way: `read`, `left` (fastavro's path reads it) or `refused` by all.
 
         `is_plain`: no writer could have written it otherwise, so it must not be left.
 
@@ -63,20 +67,28 @@ class Pair:
             told = repr(self._shown(self._oracle.read(value)))
         except InvalidEvent as invalid:
             told = invalid.reason.value
+            for made in map(self._read(value), self._made):
+                if made is not None:
+                    raise Difference(f"refused as {told}, and read as {made:.300}") from None
+            return "refused"
+        by_source, by_rows = map(self._read(value), self._made)
+        for made in (by_source, by_rows):
+            if made is None and (is_plain or by_source != by_rows):
+                raise Difference(f"left, and is {told:.300}")
+            if made is not None and made != told:
+                raise Difference(f"read as {made:.2000}\n and is {told:.2000}")
+        return "left" if by_source is None else "read"
+
+    def _read(self, value: bytes) -> Callable[[Read], str | None]:
+        """What a made reader reads; None where it leaves it."""
+
+        def read(made: Read) -> str | None:
             try:
-                made = repr(self._made(value, 0))
+                return repr(self._shown(made(value, 0)))
             except _Left:
-                return "refused"
-            raise Difference(f"refused as {told}, and read as {made:.300}") from None
-        try:
-            made = repr(self._shown(self._made(value, 0)))
-        except _Left:
-            if is_plain:
-                raise Difference(f"left, and is {told:.300}") from None
-            return "left"
-        if made != told:
-            raise Difference(f"read as {made:.2000}\n and is {told:.2000}")
-        return "read"
+                return None
+
+        return read
 
     def _shown(self, value: Any) -> Any:
         if self._wanted is None or type(value) is not dict:

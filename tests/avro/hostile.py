@@ -81,12 +81,13 @@ MILLION = 1_000_000
 
 
 def with_schema(schema: Any, value: bytes) -> Callable[[], object]:
-    """Read a datum of this schema: by the reader made for it where there is one, and by fastavro."""
+    """Read a datum of this schema: by the readers made for it where there are any, and by fastavro."""
 
     def read() -> object:
         datums = DatumReader(schema)
-        with contextlib.suppress(Unsupported, InvalidEvent):
-            made_reader(datums)(value, 0)
+        for by_rows in (False, True):
+            with contextlib.suppress(Unsupported, InvalidEvent):
+                made_reader(datums, by_rows=by_rows)(value, 0)
         return datums.read(value)
 
     return read

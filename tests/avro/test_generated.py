@@ -115,6 +115,11 @@ for _ in range(60):
         (record(a="long"), b"\x80" * 10 + b"\x00", False),  # eleven bytes
         (record(a=["null", "long"]), b"\x01\x02", False),  # branch -1, which fastavro takes for the last
         (record(a="string", b="long"), b"\x01\x00", None),  # a text of -1 bytes
+        (record(a="string", b="boolean"), long(2**62) + b"abc", None),
+        (record(a="bytes", b="double"), long(-(2**63)) + b"abc", None),
+        (record(a={"type": "fixed", "name": "F", "size": 2**70}, b="long"), b"abc", None),
+        (record(a={"type": "enum", "name": "E", "symbols": ["s", "t"]}), b"\x82\x00", True),
+        (record(a={"type": "enum", "name": "E", "symbols": ["s", "t"]}), long(-1), False),
         (record(a="string"), b"\x82\x00a", True),  # a length of two bytes that fits in one
         (record(context="string"), string("[" * MAX_DEPTH + "]" * MAX_DEPTH), True),
         (record(context="string"), string("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)), None),
@@ -144,7 +149,7 @@ def test_forms_that_few_writers_write(schema: Any, value: bytes, is_read: bool |
         (record(a=["null", *["long"] * 64]), "more than 64 branches"),
         (hostile.ENDLESS, "too many values"),
         ([record(context="string"), {"type": "map", "values": "long"}], "records and maps"),
-        (record(**{f"f{n}": ["null", "string"] for n in range(2_000)}), "too large"),
+        (record(**{f"f{n}": {"type": "array", "items": "string"} for n in range(2_000)}), "too large"),
     ],
 )  # fmt: skip
 def test_schemas_without_a_reader_are_read_by_fastavro(schema: Any, why: str) -> None:
@@ -161,6 +166,32 @@ def test_schemas_without_a_reader_are_read_by_fastavro(schema: Any, why: str) ->
             decoder.decode(b"\xc3\x018 bytes.\x01")
         assert caught.value.reason is InvalidReason.UNDECODABLE
     assert [schema_id for schema_id, _ in told] == [b"8 bytes.".hex()]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        *(record(a={"type": "fixed", "name": "F", "size": size}) for size in (-1, "3", 3.0, True, None)),
+        record(a={"type": "array", "items": {"type": "fixed", "name": "F", "size": -1}}),
+        *(record(a={"type": "enum", "name": "E", "symbols": symbols}) for symbols in ("abc", {"a": 1})),
+        *({**record(), "fields": [{"name": name, "type": "long"}]} for name in (5, None)),
+    ],
+)
+@pytest.mark.parametrize("by_rows", [False, True])
+def test_schemas_that_cannot_be_have_no_reader(schema: Any, by_rows: bool) -> None:
+    """Sizes that are none would lead back in the bytes, and what is no list of symbols is no table's."""
+    with pytest.raises(Unsupported, match="no schema can"):
+        made_reader(DatumReader(schema), by_rows=by_rows)
+
+
+def test_a_row_may_be_wider_than_source() -> None:
+    """A table has no lines to be bounded."""
+    datums = DatumReader(record(**{f"f{n}": ["null", "string"] for n in range(2_000)}))
+
+    with pytest.raises(Unsupported, match="too large"):
+        made_reader(datums, by_rows=False)
+    read = made_reader(datums, by_rows=True)
+    assert read(bytes(1_999) + b"\2\2a", 0) == {**dict.fromkeys(f"f{n}" for n in range(1_999)), "f1999": "a"}
 
 
 def test_doubling_records_make_no_more_source() -> None:
@@ -235,25 +266,33 @@ def test_what_is_passed_over_changes_no_call(event: dict[str, Any]) -> None:
 
 def test_damage_in_what_is_passed_over_goes_unnoticed() -> None:
     """Only its extent is read; what it says is nobody's business, and cannot cost the rest."""
-    schema = record(userId="string", ip="string", at={"type": "long", "logicalType": "timestamp-millis"})
-    value = string("u-1") + long(2) + b"\xff\xff" + long(2**62)
+    at = {"type": "long", "logicalType": "timestamp-millis"}
+    schema = record(userId="string", ip="string", at=at, e={"type": "enum", "name": "E", "symbols": ["a"]})
+    value = string("u-1") + long(2) + b"\xff\xff" + long(2**62) + long(0)
     datums = DatumReader(schema)
 
-    assert made_reader(datums, wanted={"userId"})(value, 0) == {"userId": "u-1"}
-    for damaged in (value[:-1], value + b"\0"):
-        with pytest.raises(InvalidEvent):
-            made_reader(datums, wanted={"userId"})(damaged, 0)
+    for by_rows in (False, True):
+        read = made_reader(datums, wanted={"userId"}, by_rows=by_rows)
+        assert read(value, 0) == {"userId": "u-1"}
+        for damaged in (value[:-1], value + b"\0", value[:-1] + long(1)):
+            with pytest.raises(InvalidEvent):
+                read(damaged, 0)
 
 
-def test_the_comparison_tells_a_difference() -> None:
-    """A reader that reads other than fastavro, or reads what that refuses, is found."""
+@pytest.mark.parametrize("form", [0, 1])
+def test_the_comparison_tells_a_difference(form: int) -> None:
+    """A reader of either form that reads other than fastavro, or reads what that refuses, is found."""
     pair = Pair(record(a="long"))
-    pair._made = lambda _value, _start: {"a": True}
+    right = pair._made[form]
+    pair._made[form] = lambda _value, _start: {"a": True}
 
     with pytest.raises(Difference, match="read as"):
         pair.compare(long(1))
     with pytest.raises(Difference, match="refused as undecodable"):
         pair.compare(b"\x80")
+    pair._made[form] = lambda _value, _start: right(b"", 0)
+    with pytest.raises(Difference, match="left"):
+        pair.compare(long(1))
     pair = Pair(record(a=["null", "long"]))
     with pytest.raises(Difference, match="left"):
         pair.compare(b"\x01\x02", is_plain=True)

@@ -20,7 +20,7 @@ class Target(NamedTuple):
 
 
 NAMES: Final = {
-    "readers": (),
+    "readers": ("streamer.avro.leaves", "streamer.avro.varints"),
     "framing": ("streamer.avro",),
     "parser": ("streamer.avro.json_text", "streamer.events", "streamer.transform"),
     "settled": ("streamer.engine.settled",),

@@ -52,7 +52,7 @@ def seeds(schemas: list[Pair]) -> Iterator[bytes]:
 def follow(instrument: Callable[[Any], Any]) -> None:
     """Follow the branches of the made readers as well, by what atheris does to a function."""
     for pair in _SCHEMAS:
-        pair._made = instrument(pair._made)
+        pair._made = [instrument(made) for made in pair._made]
 
 
 def _one(value: bytes) -> None:

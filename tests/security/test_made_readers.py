@@ -17,10 +17,11 @@ def test_words_of_a_schema_are_not_code(place: str, tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     call = f"__import__('pathlib').Path({str(mark)!r}).touch()"
     double = call.replace("'", '"')
-    for quote, code in itertools.product(("'", '"', "'''", '"""', "", "\\'", "{"), (call, double)):
+    quotes = ("'", '"', "'''", '"""', "", "\\'", "{")
+    for quote, code, by_rows in itertools.product(quotes, (call, double), (False, True)):
         for word in (f"{quote}\n{code}\n#", f"x{quote}]; {code} #", f"{quote}+{code}+{quote}", f"{{{code}}}"):
             try:
-                read = made_reader(DatumReader(_schema(place, word)))
+                read = made_reader(DatumReader(_schema(place, word)), by_rows=by_rows)
             except SchemaError:
                 continue
             try:
