@@ -19,9 +19,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 EVENTS = ("json_text", "moments", "parse", "values")
 """Of events/: what parses. Structs of msgspec's must stay Python's."""
 TRANSFORM = (
-    *("activity", "activity_rules", "consent", "deletion", "encoding", "facts", "fields", "group", "identify"),
-    *("identity", "keys", "page", "passthrough", "pushed", "retyping", "ruled", "rules", "told", "track"),
-    *("trait_rules",),
+    *("activity", "activity_rules", "consent", "deletion", "encoding", "facts", "fields", "group"),
+    *("identify", "identity", "keys", "page", "passthrough", "pushed", "retyping", "ruled", "rules", "told"),
+    *("track", "trait_rules"),
 )
 """Of transform/: what every event comes through, and not what is made once, of a mapping. Compiled code holds
 a stranger's value to what its annotation says, so tests/same_answers.py holds it to what Python answers."""
