@@ -24,7 +24,7 @@ TRANSFORM = (
 )
 """Of transform/: what every event comes through, and not what is made once, of a mapping. Compiled code holds
 a stranger's value to what its annotation says, so tests/same_answers.py holds it to what Python answers."""
-OTHERS = ("records", "avro/decoder", "metrics/tallies")
+OTHERS = ("records", "avro/decoder", "kafka/backlog", "kafka/nouns", "metrics/tallies")
 INTERPRETED = frozenset({"__init__", "interpreted", "ports", "settled"})
 """Of engine/, which is compiled else: what tests put their own reading into, protocols, and a module on which
 mypyc 2.4 fails (a function inside a method of a named tuple)."""
