@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".cache" / "compiled"
 TESTS = (
     *("tests/engine", "tests/events", "tests/transform", "tests/mapping", "tests/avro", "tests/planhat"),
-    *("tests/test_metrics.py", "--ignore=tests/avro/test_real_registry.py"),
+    *("tests/kafka", "tests/test_metrics.py", "--ignore=tests/avro/test_real_registry.py"),
     "--deselect=tests/avro/test_generated.py::test_calls_are_made_of_the_fields_that_are_read",
 )
 """Without what a registry in Java says of schemas, in which nothing compiled has a part; and without the test

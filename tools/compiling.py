@@ -25,7 +25,10 @@ TRANSFORM = (
 )
 """Of transform/: what every event comes through, and not what is made once, of a mapping. Compiled code holds
 a stranger's value to what its annotation says, so tests/same_answers.py holds it to what Python answers."""
-OTHERS = ("records", "avro/decoder", "avro/leaves", "avro/varints", "metrics/tallies")
+OTHERS = (
+    *("records", "avro/decoder", "avro/leaves", "avro/varints", "kafka/backlog", "kafka/nouns"),
+    "metrics/tallies",
+)
 INTERPRETED = frozenset({"__init__", "interpreted", "ports"})
 """Of engine/, which is compiled else: a struct of msgspec's, and protocols."""
 

@@ -1,7 +1,8 @@
 """librdkafka's nouns to ours and back."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from sys import intern
+from typing import Any
 
 from confluent_kafka import Message
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -9,22 +10,34 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from streamer.records import Mark, Record, TopicPartition
 
 
-def record_of(fetched: Message) -> Record:
-    """One record as fetched. Bytes are not touched; a header's name is text, as Kafka has it.
+def records_of(fetched: Sequence[Message]) -> list[Record]:
+    """Records as fetched, those that report an error left out. A header's name is text, as Kafka has it.
 
     All records of a topic share its name: each of them brings a copy of its own, to be kept and hashed.
     """
-    kind, timestamp_ms = fetched.timestamp()
-    headers = fetched.headers()
-    return Record(
-        intern(fetched.topic()),  # type: ignore[arg-type] # what was consumed has one
-        fetched.partition(),  # type: ignore[arg-type]
-        fetched.offset(),  # type: ignore[arg-type]
-        timestamp_ms if kind else -1,
-        fetched.key(),
-        fetched.value(),
-        tuple(headers) if headers else (),  # type: ignore[arg-type]
-    )
+    records = []
+    topic = ""
+    each: Any  # what was consumed has a topic and a place, whatever its type says
+    for each in fetched:
+        if each.error() is not None:
+            continue
+        its_topic = each.topic()
+        if its_topic != topic:
+            topic = intern(its_topic)
+        kind, timestamp_ms = each.timestamp()
+        headers = each.headers()
+        records.append(
+            Record(
+                topic,
+                each.partition(),
+                each.offset(),
+                timestamp_ms if kind else -1,
+                each.key(),
+                each.value(),
+                tuple(headers) if headers else (),
+            )
+        )
+    return records
 
 
 def our_partitions(partitions: Collection[KafkaPartition]) -> set[TopicPartition]:

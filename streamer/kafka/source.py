@@ -25,7 +25,7 @@ from streamer.kafka.group_client import Callbacks, GroupClient
 from streamer.kafka.kept_back import KeptBack
 from streamer.kafka.last_commits import LastCommits
 from streamer.kafka.log_ends import LogEnd, LogEnds
-from streamer.kafka.nouns import kafka_marks, kafka_partitions, our_partitions, record_of
+from streamer.kafka.nouns import kafka_marks, kafka_partitions, our_partitions, records_of
 from streamer.kafka.permissions import denied
 from streamer.kafka.retention import Retention
 from streamer.kafka.statistics import Statistics, read_statistics
@@ -112,7 +112,7 @@ class KafkaSource:
             self._raise_carried()
             raise self._fault(exception) from exception
         self._raise_carried()
-        records = [record_of(each) for each in fetched if each.error() is None]
+        records = records_of(fetched)
         if len(records) != len(fetched):
             self._look_at_errors(fetched)
         if self._paused:

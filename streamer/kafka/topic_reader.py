@@ -16,7 +16,7 @@ from streamer.errors import NoTopic, SourceError
 from streamer.kafka.configuration import admin_configuration, consumer_configuration
 from streamer.kafka.faults import error_of, never_works, source_error, text_of, unreachable
 from streamer.kafka.last_commits import LastCommits
-from streamer.kafka.nouns import record_of
+from streamer.kafka.nouns import records_of
 from streamer.kafka.start import ANSWER_SECONDS, check_topics
 from streamer.records import Found, Record, TopicPartition
 
@@ -133,7 +133,7 @@ class TopicReader:
         self._begin_at(places, left)
         heard_at = time.monotonic()
         while left:
-            records, cut = [], set()
+            wanted, cut = [], set()
             for each in self._consumer.consume(_AT_ONCE, _LOOK_SECONDS):
                 number, offset = each.partition(), each.offset()
                 if number is None or offset is None or number not in left:
@@ -148,7 +148,7 @@ class TopicReader:
                         places[number] = left[number]
                 else:
                     if offset < left[number]:
-                        records.append(record_of(each))
+                        wanted.append(each)
                     places[number] = offset + 1
                 if places[number] >= left[number]:
                     del left[number]
@@ -156,8 +156,8 @@ class TopicReader:
                 # Deleted by retention, or the topic was made anew: what is left begins where the log does.
                 places |= {number: self.stretch(number).low for number in cut}
                 self._begin_at(places, left)
-            if records:
-                yield records
+            if wanted:
+                yield records_of(wanted)
                 heard_at = time.monotonic()  # whoever takes them may take their time
             if time.monotonic() - heard_at > SILENCE_SECONDS:
                 raise unreachable(self._bootstrap_servers, SILENCE_SECONDS, self._seen)

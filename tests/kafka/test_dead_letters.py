@@ -12,6 +12,8 @@ from tests.kafka.source_contract import WAIT_SECONDS
 
 TOPIC_AUTHORIZATION_FAILED = 29
 OUT_OF_ORDER_SEQUENCE_NUMBER = 45
+MSG_SIZE_TOO_LARGE = 10
+INVALID_RECORD = 87
 
 
 class TestDeadLetters(DeadLetterContract):
@@ -41,6 +43,48 @@ def test_a_refusal_is_no_acknowledgement(cluster: MockCluster) -> None:
     cluster.push_errors(PRODUCE, TOPIC_AUTHORIZATION_FAILED)
     letters.produce(a_letter())
     assert [acknowledged for _, acknowledged in answers(letters, 1)] == [False]
+
+
+def test_letters_share_a_request(cluster: MockCluster) -> None:
+    """What comes at once is sent at once: one refusal is that of all of them."""
+    letters = KafkaDeadLetters(cluster.bootstrap, cluster.create_topic("together"), "g")
+    cluster.push_errors(PRODUCE, TOPIC_AUTHORIZATION_FAILED)
+    cluster.set_delay(300)  # until the topic is known nothing is sent, however slow this test is
+    try:
+        assert all(letters.produce(a_letter(offset=number)) for number in range(5))
+        assert [acknowledged for _, acknowledged in answers(letters, 5)] == [False] * 5
+    finally:
+        cluster.set_delay(0)
+
+
+def test_what_is_refused_together_is_judged_one_by_one(cluster: MockCluster) -> None:
+    """A request that is too large says nothing of its letters: all of them come, whole; later ones alone."""
+    topic = cluster.create_topic("apart")
+    letters = KafkaDeadLetters(cluster.bootstrap, topic, "g")
+    cluster.push_errors(PRODUCE, MSG_SIZE_TOO_LARGE)
+    for number in range(3):
+        letters.produce(a_letter(offset=number))
+    assert [acknowledged for _, acknowledged in answers(letters, 3)] == [True] * 3
+    assert letters.waiting == 0
+    found = read_all(cluster, topic)
+    assert {headers_of(each)["offset"] for each in found} == {"0", "1", "2"}
+    assert [each.value() for each in found] == [b"\x00\x01\xff"] * 3
+    assert {headers_of(each)["reason"] for each in found} == {"refused"}
+    cluster.push_errors(PRODUCE, INVALID_RECORD)
+    for number in range(3, 6):
+        letters.produce(a_letter(offset=number))
+    assert sorted(acknowledged for _, acknowledged in answers(letters, 3)) == [False, True, True]
+
+
+def test_a_large_letter_is_alone_and_judged_at_once(cluster: MockCluster) -> None:
+    """A letter of more than a shared request holds had no company: refused once, it is reduced."""
+    topic = cluster.create_topic("large")
+    letters = KafkaDeadLetters(cluster.bootstrap, topic, "g")
+    cluster.push_errors(PRODUCE, MSG_SIZE_TOO_LARGE)
+    letters.produce(a_letter(value=b"x" * 70_000))
+    assert [acknowledged for _, acknowledged in answers(letters, 1)] == [True]
+    (found,) = read_all(cluster, topic, 1)
+    assert (headers_of(found)["reason"], found.value()) == ("oversize", None)
 
 
 def test_a_producer_that_lost_its_sequence_is_replaced() -> None:

@@ -47,3 +47,15 @@ def test_a_key_that_is_too_large_goes_as_well(real_kafka: RealKafka) -> None:
     assert (found.key(), found.value()) == (None, None)
     assert headers_of(found)["offset"] == "9"
     assert len(list(found.headers() or [])) == len(headers_of(found))
+
+
+def test_an_invalid_letter_costs_its_neighbours_nothing(real_kafka: RealKafka) -> None:
+    """A compacted topic takes no record without a key: of letters sent together that one alone is refused."""
+    topic = real_kafka.create_topic("compacted", cleanup_policy="compact")
+    letters = KafkaDeadLetters(real_kafka.bootstrap, topic, "g")
+    keyless = DeadLetter(Record("events", 3, 1, -1, None, b"v"), InvalidReason.NOT_AVRO)
+    for each in (a_letter(offset=0), keyless, a_letter(offset=2)):
+        letters.produce(each)
+    found = {letter.record.offset: acknowledged for letter, acknowledged in answers(letters, 3)}
+    assert found == {0: True, 1: False, 2: True}
+    assert {headers_of(each)["offset"] for each in read_all(real_kafka, topic, 2)} == {"0", "2"}
