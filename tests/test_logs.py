@@ -32,7 +32,7 @@ from streamer.records import Record, TopicPartition
 from streamer.transform import Rules, Transformed, transform
 from streamer.transform.identity import identified_user
 from streamer.transform.operations import UpsertCompany, UpsertEnduser
-from tests.engine.fakes import Ended
+from tests.engine.fakes import Ended, lot_of
 
 RECORD = Record("segment.events", 0, 7, 0, None, None)
 
@@ -209,10 +209,10 @@ def test_many_dead_letters_make_one_line() -> None:
     """The first of a kind is told at once, the rest are counted into the next line."""
     observer, stream, ticks = observed()
     for _ in range(500):
-        observer.settled([Ended(RECORD, CallType.TRACK, Fate.DEAD_LETTERED, "id_required")], 0.1)
-    observer.settled([Ended(RECORD, CallType.PAGE, Fate.DEAD_LETTERED, "id_required")], 0.1)
+        observer.settled(lot_of(Ended(RECORD, CallType.TRACK, Fate.DEAD_LETTERED, "id_required")), 0.1)
+    observer.settled(lot_of(Ended(RECORD, CallType.PAGE, Fate.DEAD_LETTERED, "id_required")), 0.1)
     ticks.now += QUIET_SECONDS
-    observer.settled([Ended(RECORD, CallType.TRACK, Fate.DEAD_LETTERED, "id_required")], 0.1)
+    observer.settled(lot_of(Ended(RECORD, CallType.TRACK, Fate.DEAD_LETTERED, "id_required")), 0.1)
 
     assert [(line["call"], line["records"]) for line in lines_of(stream)] == [
         ("track", 1),
@@ -225,8 +225,8 @@ def test_what_succeeds_is_not_told() -> None:
     """Settled events, polls, counts and good commits make no line at the usual level."""
     observer, stream, _ = observed()
     observer.polled(500, 0)
-    observer.settled([Ended(RECORD, CallType.TRACK, Fate.DELIVERED)], 0.1)
-    observer.settled([Ended(RECORD, CallType.TRACK, Fate.SKIPPED, "consent")], 0.1)
+    observer.settled(lot_of(Ended(RECORD, CallType.TRACK, Fate.DELIVERED)), 0.1)
+    observer.settled(lot_of(Ended(RECORD, CallType.TRACK, Fate.SKIPPED, "consent")), 0.1)
     observer.operations_made(Endpoint.ACTIVITIES, 5)
     observer.committed(CommitResult.COMMITTED, 3)
 
@@ -237,7 +237,7 @@ def test_failure_lines_say_what_happens_next() -> None:
     """Every warning and error of the observer carries `next`."""
     observer, stream, _ = observed()
     observer.settled(
-        [Ended(RECORD._replace(timestamp_ms=-1), CallType.TRACK, Fate.DEAD_LETTERED, "refused")], 0.0
+        lot_of(Ended(RECORD._replace(timestamp_ms=-1), CallType.TRACK, Fate.DEAD_LETTERED, "refused")), 0.0
     )
     observer.retried(Endpoint.ENDUSERS, "5xx", 100)
     observer.fenced(3)
@@ -363,7 +363,7 @@ def test_observers_are_told_alike() -> None:
 
     both: Observer = Observers(writer(first), writer(second))
     both.polled(1, 1)
-    both.settled([Ended(RECORD, CallType.TRACK, Fate.DEAD_LETTERED, "refused")], 1.0)
+    both.settled(lot_of(Ended(RECORD, CallType.TRACK, Fate.DEAD_LETTERED, "refused")), 1.0)
     both.operations_made(Endpoint.ACTIVITIES, 1)
     both.delivered(a_delivery(Answered((Verdict.ACCEPTED,))))
     both.retried(Endpoint.ACTIVITIES, "5xx", 1)

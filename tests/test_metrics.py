@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterator, Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -30,6 +32,7 @@ from streamer.metrics.catalogue import (
     AWAITED_REASONS,
     CHANGES,
     COMMIT_RESULTS,
+    EVENT_LATENCY,
     HOLD_REASONS,
     OPERATION_FATES,
     RETRY_REASONS,
@@ -37,6 +40,7 @@ from streamer.metrics.catalogue import (
     UNKNOWN,
     Kind,
 )
+from streamer.metrics.tallies import Spread
 from streamer.outcomes import (
     Answer,
     Answered,
@@ -55,7 +59,7 @@ from streamer.outcomes import (
 from streamer.records import Record, TopicPartition
 from streamer.tracing import Dropped
 from streamer.transform.operations import UpsertCompany
-from tests.engine.fakes import Ended
+from tests.engine.fakes import Ended, lot_of
 
 RECORD = Record("segment.events", 0, 7, 0, None, None)
 
@@ -183,13 +187,16 @@ def test_counts_are_what_was_told() -> None:
     subject: Metrics = metrics()
     observer: Observer = subject
     observer.polled(500, 3)
-    observer.settled([Ended(RECORD, CallType.TRACK, Fate.DELIVERED)], 0.2)
-    observer.settled([Ended(RECORD, CallType.TRACK, Fate.DELIVERED)], 100_000.0)
+    observer.settled(lot_of(Ended(RECORD, CallType.TRACK, Fate.DELIVERED)), 0.2)
+    observer.settled(lot_of(Ended(RECORD, CallType.TRACK, Fate.DELIVERED)), 100_000.0)
     observer.settled(
-        [Ended(RECORD._replace(timestamp_ms=-1), CallType.IDENTIFY, Fate.SKIPPED, SkipReason.CONSENT)], NOW
+        lot_of(Ended(RECORD._replace(timestamp_ms=-1), CallType.IDENTIFY, Fate.SKIPPED, SkipReason.CONSENT)),
+        NOW,
     )
-    observer.settled([Ended(RECORD, CallType.UNKNOWN, Fate.DEAD_LETTERED, InvalidReason.NOT_AVRO)], -5.0)
-    observer.settled([Ended(RECORD, CallType.PAGE, Fate.RELEASED)], 9.0)
+    observer.settled(
+        lot_of(Ended(RECORD, CallType.UNKNOWN, Fate.DEAD_LETTERED, InvalidReason.NOT_AVRO)), -5.0
+    )
+    observer.settled(lot_of(Ended(RECORD, CallType.PAGE, Fate.RELEASED)), 9.0)
     observer.operations_made(Endpoint.ACTIVITIES, 4)
     observer.operations_done(Endpoint.ACTIVITIES, OperationFate.DELIVERED, 3)
     observer.retried(Endpoint.COMPANIES, TransientReason.THROTTLED, 50)
@@ -261,6 +268,18 @@ def test_a_delivery_counts_by_what_it_came_to(answer: Answer, result: str) -> No
     assert told["streamer_delivery_seconds_bucket", ("companies", "0.5")] == 1
     assert ("streamer_delivery_seconds_bucket", ("companies", "0.25")) not in told
     assert told["streamer_quota_remaining_calls", ()] == 42
+
+
+@given(st.lists(st.floats(-10.0, 100_000.0) | st.sampled_from(EVENT_LATENCY.buckets), max_size=50))
+def test_values_told_together_count_as_told_one_by_one(values: list[float]) -> None:
+    """Each under the least bound that is not below it; what is negative, where clocks differ, as 0."""
+    together, alone = Spread(EVENT_LATENCY), Spread(EVENT_LATENCY)
+    together.observe_all(values)
+    for value in values:
+        alone.observe(max(0.0, value))
+    (buckets, total), (others, sum_of_others) = together.read()[()], alone.read()[()]
+    assert buckets == others
+    assert total == pytest.approx(sum_of_others)
 
 
 def test_the_state_is_shown_as_it_was_last_told() -> None:
@@ -338,10 +357,11 @@ def test_no_label_value_lies_outside_its_closed_set() -> None:
     """Whatever is told, labels take words of the catalogue only; strangers count as unknown."""
     subject = metrics()
     subject.settled(
-        [Ended(RECORD._replace(timestamp_ms=-1), CallType.TRACK, Fate.SKIPPED, "u@example.com")], NOW
+        lot_of(Ended(RECORD._replace(timestamp_ms=-1), CallType.TRACK, Fate.SKIPPED, "u@example.com")), NOW
     )
     subject.settled(
-        [Ended(RECORD._replace(timestamp_ms=-1), CallType.TRACK, Fate.DEAD_LETTERED, "u@example.com")], NOW
+        lot_of(Ended(RECORD._replace(timestamp_ms=-1), CallType.TRACK, Fate.DEAD_LETTERED, "u@example.com")),
+        NOW,
     )
     subject.retried(Endpoint.COMPANIES, "u@example.com", 1)
     subject.rebalanced("u@example.com", (), 0, is_committed=True)
@@ -381,7 +401,7 @@ def test_scrapes_beside_a_busy_owner_are_sound() -> None:
     for thread in threads:
         thread.start()
     for turn in range(4000):
-        subject.settled([Ended(RECORD, CallType.TRACK, Fate.DELIVERED)], turn % 90)
+        subject.settled(lot_of(Ended(RECORD, CallType.TRACK, Fate.DELIVERED)), turn % 90)
         subject.polled(1, 0)
         if turn % 50 == 0:
             subject.delivered(a_delivery(Answered((Verdict.ACCEPTED,))))

@@ -21,7 +21,7 @@ from streamer.app.verifying import ends_start, probe_planhat, refused
 from streamer.config import Settings
 from streamer.engine.limits import Limits
 from streamer.engine.loop import Streamer
-from streamer.engine.ports import Finished
+from streamer.engine.ports import Lot
 from streamer.kafka.letter_journal import LetterJournal
 from streamer.kafka.replay_group import ReplayGroup
 from streamer.letters import journal
@@ -183,9 +183,9 @@ class ReplayObserver(Observers):
         super().__init__(LogObserver())
         self._source = source
 
-    def settled(self, records: Sequence[Finished], time: float) -> None:
+    def settled(self, lot: Lot, time: float) -> None:
         """For the books alone: the log would speak of a new dead letter."""
-        self._source.settled(records)
+        self._source.settled(lot.records)
 
 
 def _engine(

@@ -50,10 +50,11 @@ class Intake:
             self._take_parked(awaiting, now)
         self._streamer.letters.guard.answers.read(len(records), now)
         null_keys = tracked = 0
-        source, book = TopicPartition("", -1), None
+        topic, partition = "", -1
+        source, book = TopicPartition(topic, partition), None
         for record in records:
-            if record.partition != source.partition or record.topic != source.topic:
-                source = record.source  # Kafka hands them out in runs of one partition
+            if record.partition != partition or record.topic != topic:
+                topic, partition = source = record.source  # Kafka hands them out in runs of one partition
                 book = self._streamer.ledger.book(source)
             if book is None:
                 continue  # revoked between the fetch and this line

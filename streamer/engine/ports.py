@@ -317,6 +317,21 @@ class Finished(Protocol):
     """An operation of it went out, so that Planhat may have it even where it was released."""
 
 
+Kind = tuple[CallType, Fate, str]
+"""The call, the fate and the reason of a record that is finished with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Records that are finished with and told together; counted as they ended, and not by each observer."""
+
+    records: Sequence[Finished]
+    kinds: Mapping[Kind, int]
+    """How many of each."""
+    written_at_ms: Sequence[int]
+    """The timestamps of those that were not released, in milliseconds since 1970, where they have one."""
+
+
 class Observer(Protocol):
     """Told what the engine did, in batches where there are many. Must not wait and must not raise."""
 
@@ -324,7 +339,7 @@ class Observer(Protocol):
         """A poll returned records; this many had no key (so: no order across partitions)."""
         ...
 
-    def settled(self, records: Sequence[Finished], time: float) -> None:
+    def settled(self, lot: Lot, time: float) -> None:
         """Records are finished with; told before they are committed. `time`: now, in seconds since 1970."""
         ...
 

@@ -5,7 +5,7 @@ told once for each such lot, before anything of it is committed.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 from streamer.engine.duplicates import Duplicates
 from streamer.engine.ledger import Entry
 from streamer.engine.letters import Letters
-from streamer.engine.ports import Clock, Observer
+from streamer.engine.ports import Clock, Kind, Lot, Observer
 from streamer.outcomes import DEAD_LETTERED, RELEASED, SKIPPED, Fate
 
 _BOOK: Final = attrgetter("book")
@@ -31,6 +31,8 @@ class Settlement:
         self.now = clock.monotonic()
         """When what is being settled came: asked once for all that comes together."""
         self._untold: list[Entry] = []
+        self._kinds: dict[Kind, int] = {}
+        self._written_at_ms: list[int] = []
 
     def answered(self, entry: Entry) -> None:
         """The last operation of a record is answered for."""
@@ -61,9 +63,20 @@ class Settlement:
         """These records are finished with."""
         for book, lot in groupby(entries, _BOOK):
             settled = book.settle_all(lot)
-            self._untold += settled
+            self._count(settled)
             for copy in self._duplicates.settled(settled, self.now):
                 self._settle_copy(copy)
+
+    def _count(self, settled: Sequence[Entry]) -> None:
+        """While they are at hand: looked at again later, each would have to come from memory."""
+        self._untold += settled
+        kinds, written_at_ms = self._kinds, self._written_at_ms
+        for entry in settled:
+            kind = (entry.call, entry.fate, entry.reason)
+            kinds[kind] = kinds.get(kind, 0) + 1
+            made_at = entry.record.timestamp_ms
+            if made_at >= 0 and entry.fate is not RELEASED:
+                written_at_ms.append(made_at)
 
     def _settle_copy(self, copy: Entry) -> None:
         if copy.fate is DEAD_LETTERED:
@@ -74,5 +87,6 @@ class Settlement:
     def tell(self) -> None:
         """Tell the observer what was settled since the last time."""
         if self._untold:
-            untold, self._untold = self._untold, []
-            self._observer.settled(untold, self._clock.time())
+            lot = Lot(self._untold, self._kinds, self._written_at_ms)
+            self._untold, self._kinds, self._written_at_ms = [], {}, []
+            self._observer.settled(lot, self._clock.time())

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from streamer.outcomes import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from streamer.engine.ports import (
         CommitResult,
         Delivery,
-        Finished,
         Gauges,
         HoldReason,
+        Lot,
         Observer,
         OperationFate,
     )
@@ -30,10 +30,10 @@ class Observers:
         for observer in self._observers:
             observer.polled(records, null_keys)
 
-    def settled(self, records: "Sequence[Finished]", time: float) -> None:
+    def settled(self, lot: "Lot", time: float) -> None:
         """Pass on."""
         for observer in self._observers:
-            observer.settled(records, time)
+            observer.settled(lot, time)
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:
         """Pass on."""

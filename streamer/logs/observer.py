@@ -4,7 +4,7 @@ Satisfies `engine.ports.Observer` by shape. A failure line says what happens nex
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from streamer.errors import place_of
@@ -14,7 +14,7 @@ from streamer.logs.writing import FieldValue, log
 from streamer.outcomes import DEAD_LETTERED, Answered, Endpoint, Verdict
 
 if TYPE_CHECKING:
-    from streamer.engine.ports import CommitResult, Delivery, Finished, Gauges, HoldReason, OperationFate
+    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, Lot, OperationFate
     from streamer.records import MarkIgnored, TopicPartition
 
 ADVICE = {
@@ -55,17 +55,17 @@ class LogObserver:
     def polled(self, records: int, null_keys: int) -> None:
         """Metrics count these."""
 
-    def settled(self, records: "Sequence[Finished]", time: float) -> None:
+    def settled(self, lot: "Lot", time: float) -> None:
         """A dead letter is worth a line."""
-        for ended in records:
-            if ended.fate is DEAD_LETTERED:
+        for (call, fate, reason), count in lot.kinds.items():
+            if fate is DEAD_LETTERED:
                 self._rarely(
                     Event.RECORD_DEAD_LETTERED,
-                    f"{ended.call} {ended.reason}",
-                    1,
+                    f"{call} {reason}",
+                    count,
                     "records",
-                    call=ended.call.value,
-                    reason=ended.reason,
+                    call=call.value,
+                    reason=reason,
                     next="kept in the dead-letter topic; the records around it are delivered",
                 )
 

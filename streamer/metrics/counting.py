@@ -2,19 +2,16 @@
 
 import platform
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from streamer import __version__, is_compiled
 from streamer.metrics import catalogue as names
 from streamer.metrics.catalogue import Metric
 from streamer.metrics.last_minute import LastMinute
-from streamer.metrics.tallies import Counts, Labels, Spread
+from streamer.metrics.tallies import Counts, Labels, Spread, ages
 from streamer.outcomes import (
     DEAD_LETTERED,
-    RELEASED,
     SKIPPED,
     Answered,
     Endpoint,
@@ -27,13 +24,11 @@ from streamer.outcomes import (
 from streamer.records import TopicPartition
 
 if TYPE_CHECKING:
-    from streamer.engine.ports import CommitResult, Delivery, Finished, Gauges, HoldReason, OperationFate
+    from streamer.engine.ports import CommitResult, Delivery, Gauges, HoldReason, Lot, OperationFate
     from streamer.records import MarkIgnored
 
 
 _OUTCOMES: Final = {fate: fate.label for fate in Fate}
-_KIND: Final = attrgetter("call", "fate", "reason")
-_MADE_AT_MS: Final = attrgetter("record.timestamp_ms")
 
 
 class KafkaReport(NamedTuple):
@@ -119,18 +114,15 @@ class Metrics:
         self._polled.add(count=records)
         self._null_keys.add(count=null_keys)
 
-    def settled(self, records: "Sequence[Finished]", time: float) -> None:
+    def settled(self, lot: "Lot", time: float) -> None:
         """Count records by call and outcome, and by reason where they were not delivered."""
-        kinds = Counter(map(_KIND, records))
-        for (call, fate, reason), count in kinds.items():
+        for (call, fate, reason), count in lot.kinds.items():
             self._events.add((call, _OUTCOMES[fate]), count)
             if fate is SKIPPED:
                 self._skips.add((reason,), count)
             elif fate is DEAD_LETTERED:
                 self._count_letters(reason, count)
-        if any(fate is RELEASED for _, fate, _ in kinds):
-            records = [ended for ended in records if ended.fate is not RELEASED]
-        self._latency.observe_all([time - at / 1000 for at in map(_MADE_AT_MS, records) if at >= 0])
+        self._latency.observe_all(ages(lot.written_at_ms, time))
 
     def _count_letters(self, reason: str, count: int) -> None:
         self._dead_letters.add((reason,), count)

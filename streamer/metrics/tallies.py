@@ -70,5 +70,10 @@ class Spread:
         return {labels: (buckets.copy(), total[0]) for labels, (buckets, total) in self._cells.items()}
 
 
+def ages(written_at_ms: Iterable[int], now: float) -> list[float]:
+    """Seconds from each of these moments, in milliseconds since 1970, until now, in seconds since 1970."""
+    return [now - written_at / 1000 for written_at in written_at_ms]
+
+
 def _words(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(str, values))

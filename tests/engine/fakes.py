@@ -22,6 +22,7 @@ from streamer.engine.ports import (
     Finished,
     Gauges,
     HoldReason,
+    Lot,
     OperationFate,
 )
 from streamer.errors import InvalidEvent
@@ -299,6 +300,13 @@ class Ended:
     was_sent: bool = True
 
 
+def lot_of(*ended: Finished) -> Lot:
+    """These records as they are told."""
+    kinds = Counter((each.call, each.fate, each.reason) for each in ended)
+    written = [each.record.timestamp_ms for each in ended if each.fate is not Fate.RELEASED]
+    return Lot(ended, kinds, [at for at in written if at >= 0])
+
+
 class Told:
     """An observer that remembers."""
 
@@ -328,8 +336,8 @@ class Told:
         self.reasons["null_key"] += null_keys
         self.reasons["polled"] += records
 
-    def settled(self, records: Sequence[Finished], time: float) -> None:
-        for ended in records:
+    def settled(self, lot: Lot, time: float) -> None:
+        for ended in lot.records:
             self.calls[ended.call] += 1
             self.fates[ended.fate] += 1
             self.outcomes[ended.record.partition, ended.record.offset] = (ended.fate, ended.reason)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from streamer.engine.interpret import Tell
 from streamer.engine.limits import Limits
 from streamer.engine.loop import Streamer
-from streamer.engine.ports import Batch, Delivery, Finished
+from streamer.engine.ports import Batch, Delivery, Lot
 from streamer.errors import PlanhatMisconfigured
 from streamer.outcomes import Fate
 from streamer.planhat.credentials import Credentials
@@ -62,10 +62,10 @@ class PatientSink:
 class Watching(Told):
     """Sees that nothing is settled twice."""
 
-    def settled(self, records: Sequence[Finished], time: float) -> None:
-        for ended in records:
+    def settled(self, lot: Lot, time: float) -> None:
+        for ended in lot.records:
             assert (ended.record.partition, ended.record.offset) not in self.outcomes
-        super().settled(records, time)
+        super().settled(lot, time)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from prometheus_client import generate_latest
@@ -11,7 +11,7 @@ from streamer.avro.decoder import Decoder
 from streamer.avro.schemas import load_schemas
 from streamer.engine.limits import Limits
 from streamer.engine.loop import Streamer
-from streamer.engine.ports import Batch, Delivery, Finished, HoldReason
+from streamer.engine.ports import Batch, Delivery, HoldReason, Lot
 from streamer.errors import StreamerError
 from streamer.kafka.dead_letters import Size, letter_headers
 from streamer.letters.letter import HEADER_PREFIX
@@ -66,8 +66,8 @@ class _Reached(Told):
         super().__init__()
         self._stage = stage
 
-    def settled(self, records: Sequence[Finished], time: float) -> None:
-        for ended in records:
+    def settled(self, lot: Lot, time: float) -> None:
+        for ended in lot.records:
             self._stage.reached.add(ended.reason)
             self._stage.tell(ended.record, ended.call, ended.fate, ended.reason)
 

@@ -58,8 +58,16 @@ def _names(kind: type) -> tuple[str, ...]:
         return tuple(each.name for each in fields(kind))
     if issubclass(kind, msgspec.Struct):
         return kind.__struct_fields__
+    if _is_of_slots(kind):
+        return tuple(kind.__slots__)  # type: ignore[attr-defined] # it has
     found: tuple[str, ...] = getattr(kind, "_fields", ()) if issubclass(kind, tuple) else ()
     return found
+
+
+def _is_of_slots(kind: type) -> bool:
+    """Whether it is a plain class that holds what its constructor is given, as records are."""
+    slots = vars(kind).get("__slots__", ())
+    return bool(slots) and not is_dataclass(kind) and set(slots) == inspect.signature(kind).parameters.keys()
 
 
 def _hints(kind: type) -> dict[str, Any]:
@@ -67,6 +75,8 @@ def _hints(kind: type) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for each in reversed(kind.__mro__):
         found |= inspect.get_annotations(each)
+    if _is_of_slots(kind):
+        found |= {name: each.annotation for name, each in inspect.signature(kind).parameters.items()}
     return found
 
 

@@ -14,9 +14,9 @@ from streamer.engine.ports import (
     DeadLetter,
     Decoded,
     Delivery,
-    Finished,
     Gauges,
     HoldReason,
+    Lot,
     OperationFate,
 )
 from streamer.outcomes import Endpoint, Host, Transient, TransientReason
@@ -220,8 +220,8 @@ class SimulatedObserver:
         self.made = 0
         self.done: Counter[OperationFate] = Counter()
 
-    def settled(self, records: Sequence[Finished], time: float) -> None:
-        for ended in records:
+    def settled(self, lot: Lot, time: float) -> None:
+        for ended in lot.records:
             reading = self._member.readings.get(ended.record.source)
             if reading is not None:
                 reading.settled[ended.record.offset] = ended.fate

@@ -21,7 +21,7 @@ from streamer.outcomes import (
 from streamer.records import Record, TopicPartition
 from streamer.status import Fixed, StatusPage
 from streamer.transform.operations import UpsertCompany
-from tests.engine.fakes import Ended
+from tests.engine.fakes import Ended, lot_of
 
 NOW = 1_790_000_000.0
 TOPIC = "segment.events"
@@ -90,7 +90,7 @@ class Scene:
     def settle(self, fate: Fate, count: int = 1, reason: str = "") -> "Scene":
         """So many records end."""
         for _ in range(count):
-            self.metrics.settled([Ended(RECORD, CallType.TRACK, fate, reason)], 0.2)
+            self.metrics.settled(lot_of(Ended(RECORD, CallType.TRACK, fate, reason)), 0.2)
         return self
 
     def deliver(self, endpoint: Endpoint, answer: Answer) -> "Scene":

@@ -23,7 +23,7 @@ from streamer.outcomes import Answered, CallType, Endpoint, Fate, InvalidReason,
 from streamer.records import Record, TopicPartition
 from streamer.status import StatusPage
 from streamer.status.facts import Fixed
-from tests.engine.fakes import Ended
+from tests.engine.fakes import Ended, lot_of
 from tests.status.states import (
     ACCEPTED,
     AWAY,
@@ -331,7 +331,7 @@ def test_nothing_that_a_record_says_is_on_the_page() -> None:
     """Neither a key nor a value of a record, nor an error's text, nor what Planhat answered."""
     scene = healthy()
     record = Record("segment.events", 0, 7, 0, b"marked", b"marked")
-    scene.metrics.settled([Ended(record, CallType.TRACK, Fate.DEAD_LETTERED, "marked")], 0.1)
+    scene.metrics.settled(lot_of(Ended(record, CallType.TRACK, Fate.DEAD_LETTERED, "marked")), 0.1)
     scene.metrics.failed(ValueError("marked"))
     scene.metrics.retried(Endpoint.COMPANIES, "marked", 1)
     scene.deliver(Endpoint.COMPANIES, RefusedWhole(400))
