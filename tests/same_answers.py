@@ -23,8 +23,7 @@ import msgspec
 from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
-from streamer.engine.interpret import interpret
-from streamer.engine.interpreted import Interpreted
+from streamer.engine.interpret import Interpreted, interpret
 from streamer.engine.ports import AwaitingSchema, Decoded
 from streamer.mapping import read_mapping
 from streamer.planhat.requests import encode_operation

@@ -23,8 +23,7 @@ from streamer.avro.schemas import Schema, load_schemas
 from streamer.cli import commands, main
 from streamer.cli.meanings import meanings
 from streamer.cli.words import COMMANDS
-from streamer.engine.interpret import interpret
-from streamer.engine.interpreted import Interpreted
+from streamer.engine.interpret import Interpreted, interpret
 from streamer.engine.ports import Decoded
 from streamer.kafka import start
 from streamer.outcomes import InvalidReason

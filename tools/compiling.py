@@ -29,8 +29,8 @@ OTHERS = (
     *("records", "avro/decoder", "avro/leaves", "avro/varints", "kafka/backlog", "kafka/nouns"),
     "metrics/tallies",
 )
-INTERPRETED = frozenset({"__init__", "interpreted", "ports"})
-"""Of engine/, which is compiled else: a struct of msgspec's, and protocols."""
+INTERPRETED = frozenset({"__init__", "ports"})
+"""Of engine/, which is compiled else: protocols."""
 
 _SETUP = """
 import sys

@@ -7,8 +7,7 @@ from typing import Final, Self, TypeVar
 
 from streamer.app.building import decoder_of
 from streamer.config import Settings
-from streamer.engine.interpret import interpret
-from streamer.engine.interpreted import Interpreted
+from streamer.engine.interpret import Interpreted, interpret
 from streamer.engine.ports import AwaitingSchema, Decoded
 from streamer.errors import InvalidEvent
 from streamer.records import Record

@@ -11,7 +11,7 @@ from streamer.app.building import reader_properties
 from streamer.app.interpreting import Interpreter
 from streamer.app.verifying import verify_access
 from streamer.config import Settings
-from streamer.engine.interpreted import Interpreted
+from streamer.engine.interpret import Interpreted
 from streamer.engine.ports import Decoded
 from streamer.errors import InvalidEvent, NoTopic
 from streamer.kafka.topic_reader import Stretch, TopicReader

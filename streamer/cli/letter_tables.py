@@ -12,7 +12,7 @@ from streamer.letters.journal import time_of
 
 if TYPE_CHECKING:
     from streamer.app.replay_letters import Report
-    from streamer.engine.interpreted import Interpreted
+    from streamer.engine.interpret import Interpreted
     from streamer.letters.history import Filed, History
 
 MOST_GROUPS: Final = 5

@@ -66,7 +66,7 @@ class Dispatch:
         """The newest call of the main API."""
         self.flights: dict[int, Flight] = {}
         self._numbers = count(1)
-        self._arrivals = count(1)
+        self._arrivals = 0
         self.operations = Conservation(observer, self.loads)
 
     # --- in ---------------------------------------------------------------------------------------
@@ -88,7 +88,8 @@ class Dispatch:
                 kept = outline(operation)
             self.operations.made[endpoint] += 1
             if host is None:
-                ticket = Ticket(next(self._arrivals), kept, encoded, entry, keys)
+                self._arrivals += 1
+                ticket = Ticket(self._arrivals, kept, encoded, entry, keys, endpoint)
                 entry.parts += (ticket.parts[0],)
                 if self.lanes.add(ticket):
                     self.outboxes[endpoint].pool.add(ticket, now)

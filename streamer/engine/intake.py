@@ -8,8 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from streamer.engine.duplicates import Meeting
-from streamer.engine.interpret import Tell, interpret
-from streamer.engine.interpreted import Interpreted
+from streamer.engine.interpret import Interpreted, Tell, interpret
 from streamer.engine.ledger import Entry
 from streamer.engine.ports import AwaitingSchema, Decoder, Observer
 from streamer.errors import LedgerError

@@ -93,11 +93,13 @@ class Ticket:
         encoded: bytes,
         entry: "Entry",
         keys: tuple[str, ...] | None = None,
+        endpoint: Endpoint | None = None,
     ) -> None:
+        """Stand in line; the operation's keys and endpoint need not be asked for where they are known."""
         self.number = number
         self.parts = [Part(operation, encoded, entry, self)]
         """In arrival order."""
-        self.endpoint: Endpoint = operation.endpoint
+        self.endpoint: Endpoint = operation.endpoint if endpoint is None else endpoint
         self.keys = operation.keys if keys is None else keys
         self.parents = operation.parents if self.endpoint.is_upsert else ()
         """Of an upsert, which others may be told with: what else waits for is asked once, by `Lanes.add`."""
@@ -231,20 +233,18 @@ class Lanes:
     def __init__(self) -> None:
         self._changes: dict[str, Ticket] = {}
         """Tails of the lanes of upserts and deletions."""
-        self._others: dict[Endpoint, dict[str, Ticket]] = {
-            endpoint: {} for endpoint in Endpoint if not endpoint.changes_objects
+        self._tails: dict[Endpoint, dict[str, Ticket]] = {
+            endpoint: self._changes if endpoint.changes_objects else {} for endpoint in Endpoint
         }
+        self._others = tuple(tails for tails in self._tails.values() if tails is not self._changes)
         self.size = 0
         """Operations that are in line, parked or sent."""
-
-    def _tails(self, ticket: Ticket) -> dict[str, Ticket]:
-        return self._changes if ticket.endpoint.changes_objects else self._others[ticket.endpoint]
 
     def add(self, ticket: Ticket) -> bool:
         """Put a ticket at the end of its lanes; True when nothing is before it."""
         self.size += len(ticket.parts)
         endpoint, changes = ticket.endpoint, self._changes
-        tails = changes if endpoint.changes_objects else self._others[endpoint]
+        tails = self._tails[endpoint]
         before: tuple[Ticket, ...] = ()
         for key in ticket.keys:
             tail = tails.get(key)
@@ -254,7 +254,7 @@ class Lanes:
                     ticket.keys = tail.keys  # the same texts, once for all that wait in line of one object
             tails[key] = ticket
         parents = ticket.parents
-        if not endpoint.is_upsert:
+        if tails is not changes:
             parents = parents_of(ticket.parts[0].operation, ticket.keys)
         for key in parents:
             tail = changes.get(key)
@@ -269,7 +269,7 @@ class Lanes:
 
     def _said_of(self, keys: Iterable[str]) -> tuple[Ticket, ...]:
         """The last of each kind that would be said of nobody, or bring them back, after a deletion."""
-        found = [tails[key] for key in keys for tails in self._others.values() if key in tails]
+        found = [tails[key] for key in keys for tails in self._others if key in tails]
         return tuple(dict.fromkeys(found))
 
     def open_to(self, operation: Operation, keys: tuple[str, ...]) -> Ticket | None:
@@ -326,7 +326,7 @@ class Lanes:
                 continue
             self.size -= len(ticket.parts)
             ticket.place = _DONE
-            tails = self._changes if ticket.endpoint.changes_objects else self._others[ticket.endpoint]
+            tails = self._tails[ticket.endpoint]
             for key in ticket.keys:
                 if tails.get(key) is ticket:
                     del tails[key]
@@ -367,11 +367,11 @@ class Lanes:
         return [t for t in bereaved if not t.waits_for and t.place is Place.WAITING]
 
     def _leave_tails(self, ticket: Ticket, heirs: tuple[Ticket, ...]) -> None:
-        tails = self._tails(ticket)
+        tails = self._tails[ticket.endpoint]
         for key in ticket.keys:
             if tails.get(key) is ticket:
                 # The latest of those before it that share this key; earlier ones are behind that one.
-                lane = [t for t in heirs if self._tails(t) is tails and key in t.keys]
+                lane = [t for t in heirs if self._tails[t.endpoint] is tails and key in t.keys]
                 if lane:
                     tails[key] = max(lane, key=lambda t: t.number)
                 else:

@@ -14,7 +14,7 @@ from streamer.engine.duplicates import Duplicates
 from streamer.engine.ledger import Entry
 from streamer.engine.letters import Letters
 from streamer.engine.ports import Clock, Kind, Lot, Observer
-from streamer.outcomes import DEAD_LETTERED, RELEASED, SKIPPED, Fate
+from streamer.outcomes import DEAD_LETTERED, DELIVERED, RELEASED, SKIPPED, CallType, Fate
 
 _BOOK: Final = attrgetter("book")
 _READ_AT: Final = attrgetter("polled_at")
@@ -32,6 +32,8 @@ class Settlement:
         """When what is being settled came: asked once for all that comes together."""
         self._untold: list[Entry] = []
         self._kinds: dict[Kind, int] = {}
+        self._delivered: dict[CallType, int] = {}
+        """Of those that were, since most are."""
         self._written_at_ms: list[int] = []
 
     def answered(self, entry: Entry) -> None:
@@ -70,12 +72,16 @@ class Settlement:
     def _count(self, settled: Sequence[Entry]) -> None:
         """While they are at hand: looked at again later, each would have to come from memory."""
         self._untold += settled
-        kinds, written_at_ms = self._kinds, self._written_at_ms
+        kinds, delivered, written_at_ms = self._kinds, self._delivered, self._written_at_ms
         for entry in settled:
-            kind = (entry.call, entry.fate, entry.reason)
-            kinds[kind] = kinds.get(kind, 0) + 1
+            call, fate = entry.call, entry.fate
+            if fate is DELIVERED:
+                delivered[call] = delivered.get(call, 0) + 1
+            else:
+                kind = (call, fate, entry.reason)
+                kinds[kind] = kinds.get(kind, 0) + 1
             made_at = entry.record.timestamp_ms
-            if made_at >= 0 and entry.fate is not RELEASED:
+            if made_at >= 0 and fate is not RELEASED:
                 written_at_ms.append(made_at)
 
     def _settle_copy(self, copy: Entry) -> None:
@@ -87,6 +93,7 @@ class Settlement:
     def tell(self) -> None:
         """Tell the observer what was settled since the last time."""
         if self._untold:
-            lot = Lot(self._untold, self._kinds, self._written_at_ms)
-            self._untold, self._kinds, self._written_at_ms = [], {}, []
+            kinds = self._kinds | {(call, DELIVERED, ""): count for call, count in self._delivered.items()}
+            lot = Lot(self._untold, kinds, self._written_at_ms)
+            self._untold, self._kinds, self._delivered, self._written_at_ms = [], {}, {}, []
             self._observer.settled(lot, self._clock.time())

@@ -180,4 +180,4 @@ def test_free_are_exactly_those_with_nothing_to_wait_for(made: list[Operation], 
         assert bool(line.free) == bool(alive)
     assert line.lanes.size == 0
     assert not line.lanes._changes
-    assert not any(line.lanes._others.values())
+    assert not any(line.lanes._others)

@@ -10,8 +10,7 @@ from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
 from streamer.config import Settings
-from streamer.engine.interpret import interpret
-from streamer.engine.interpreted import Interpreted
+from streamer.engine.interpret import Interpreted, interpret
 from streamer.engine.ports import DeadLetter
 from streamer.kafka.topic_reader import Stretch
 from streamer.letters.journal import JournalEntry, headers, written

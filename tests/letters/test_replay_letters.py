@@ -3,7 +3,7 @@
 import pytest
 
 from streamer.app.shelf import Shelf
-from streamer.engine.interpreted import Interpreted
+from streamer.engine.interpret import Interpreted
 from streamer.errors import NoTopic
 from streamer.kafka.topic_reader import Stretch
 from streamer.letters.journal import JournalEntry, ReplayFate, Settlement

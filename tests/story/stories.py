@@ -9,8 +9,7 @@ from streamer.app.story.repeating import tell_repeating
 from streamer.app.story.values import Kind, Look, Partition, Present, Settling, Story, ToldLetter, Wanted
 from streamer.avro.decoder import Decoder
 from streamer.avro.schemas import load_schemas
-from streamer.engine.interpret import interpret
-from streamer.engine.interpreted import Interpreted
+from streamer.engine.interpret import Interpreted, interpret
 from streamer.engine.ports import Decoded
 from streamer.errors import InvalidEvent
 from streamer.kafka.topic_reader import Stretch

@@ -7,7 +7,7 @@ import pytest
 from streamer.app.story import collecting
 from streamer.app.story.collecting import MOST_CALLS, Collector
 from streamer.app.story.values import Kind, Outcome, Story, Wanted
-from streamer.engine.interpreted import Interpreted
+from streamer.engine.interpret import Interpreted
 from streamer.outcomes import CallType, InvalidReason, SkipReason
 from streamer.transform import Rules
 from streamer.transform.operations import DeleteEnduser, Operation, UpsertEnduser

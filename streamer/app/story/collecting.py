@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from streamer.app.story.matching import names, operations_about
 from streamer.app.story.values import At, Kind, Outcome, Story, ToldCall, Wanted, company_of
-from streamer.engine.interpreted import Interpreted
+from streamer.engine.interpret import Interpreted
 from streamer.events.parse import type_text
 from streamer.records import Record
 from streamer.transform.operations import DeleteEnduser, Operation, UpsertCompany, UpsertEnduser

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from streamer.app.story.values import Kind, Wanted
-from streamer.engine.interpreted import Interpreted
+from streamer.engine.interpret import Interpreted
 from streamer.events.parse import call_type_of
 from streamer.events.values import id_text
 from streamer.outcomes import CallType
