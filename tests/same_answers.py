@@ -29,7 +29,7 @@ from streamer.mapping import read_mapping
 from streamer.planhat.requests import encode_operation
 from streamer.records import Record
 from streamer.transform import Link, Rules
-from streamer.transform.facts import outline, parents_of
+from streamer.transform.facts import keys_of, outline, parents_of
 from streamer.transform.rules import Companies, Deletion
 from tests.hostile_events import HOSTILE, changed_once, paths_of, with_value
 from tests.transform.test_fixtures import CASES, rules_of
@@ -149,6 +149,7 @@ def _shown(told: Interpreted | AwaitingSchema) -> str:
         parts += [
             ascii(operation.keys),
             ascii(operation.parents),
+            ascii(keys_of(operation)),
             ascii(parents_of(operation, operation.keys)),
         ]
         parts.append(ascii(encode_operation(operation)))

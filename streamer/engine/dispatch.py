@@ -18,7 +18,7 @@ from streamer.engine.turns import Turns
 from streamer.engine.unchanged import Unchanged
 from streamer.outcomes import Endpoint
 from streamer.records import Record
-from streamer.transform.facts import calls_of, kept_bytes, outline
+from streamer.transform.facts import calls_of, kept_bytes, keys_of, outline
 from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser
 
 TAKEN_APART = "taken_apart"
@@ -74,7 +74,7 @@ class Dispatch:
     def enter(self, entry: Entry, operations: Iterable[Operation], now: float) -> bool:
         """Give each operation its place in line, in order; False when Planhat has all of it already."""
         for operation in operations:
-            encoded, keys = self._encode(operation), operation.keys
+            encoded, keys = self._encode(operation), keys_of(operation)
             endpoint, host, size = operation.endpoint, None, len(encoded)
             if type(operation) is UpsertEnduser or type(operation) is UpsertCompany:
                 if self.unchanged.holds(operation, keys, encoded, entry.book, now):

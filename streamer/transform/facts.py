@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from streamer.outcomes import CallType
-from streamer.transform.keys import company_keys
+from streamer.transform.keys import company_keys, user_keys
 from streamer.transform.operations import (
     DeleteEnduser,
     ForwardCall,
@@ -24,6 +24,13 @@ VALUE_BYTES: Final = 96
 _NOTHING: Final[JsonObject] = {}
 _CALLS: Final[Mapping[Any, JsonObject]] = {call.value: {"type": call.value} for call in CallType}
 """What `overwrites` asks of a call, shared by all of one type."""
+
+
+def keys_of(operation: Operation) -> tuple[str, ...]:
+    """Its keys. Of users, as most are of, without asking the operation itself: that is not compiled."""
+    if type(operation) is LogActivity or type(operation) is UpsertEnduser:
+        return user_keys(operation.external_id, operation.email)
+    return operation.keys
 
 
 def parents_of(operation: Operation, keys: tuple[str, ...]) -> tuple[str, ...]:
