@@ -29,8 +29,8 @@ from streamer.mapping import read_mapping
 from streamer.planhat.requests import encode_operation
 from streamer.records import Record
 from streamer.transform import Link, Rules
+from streamer.transform.choices import Companies, Deletion
 from streamer.transform.facts import keys_of, outline, parents_of
-from streamer.transform.rules import Companies, Deletion
 from tests.hostile_events import HOSTILE, changed_once, paths_of, with_value
 from tests.transform.test_fixtures import CASES, rules_of
 

@@ -11,7 +11,7 @@ from streamer.kafka.start import check_start, check_topics, resolve_start
 from streamer.outcomes import Misconfigured, MisconfiguredReason
 from streamer.planhat.client import Client, trusted_authorities
 from streamer.planhat.probe import Probed, probe, probe_deletion, probe_segment
-from streamer.transform.rules import Deletion
+from streamer.transform.choices import Deletion
 
 
 def verify_access(settings: Settings, command: str = "run") -> None:

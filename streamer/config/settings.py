@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
 from streamer.config import values
 from streamer.config.fields import derived, setting
-from streamer.transform.rules import Link, Rules
+from streamer.transform.choices import Link
+from streamer.transform.rules import Rules
 
 MIB = 2**20
 

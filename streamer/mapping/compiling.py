@@ -7,10 +7,11 @@ from streamer.mapping import shape
 from streamer.mapping.targets import ACTIVITY, COMPANY, DROP, ENDUSER, Scope, target_of
 from streamer.transform import defaults
 from streamer.transform.activity_rules import ActivityRules, EventRules, Weight
+from streamer.transform.choices import Flatten
 from streamer.transform.event_lists import event_lists
 from streamer.transform.retyping import retyped
 from streamer.transform.rules import Rules
-from streamer.transform.trait_rules import ABSENT, Flatten, TraitRule, TraitRules
+from streamer.transform.trait_rules import ABSENT, TraitRule, TraitRules
 from streamer.transform.wildcards import Names
 
 _TWIN_OF = {one: other for pair in defaults.TWINS for one, other in (pair, pair[::-1])}

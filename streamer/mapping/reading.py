@@ -15,7 +15,8 @@ from streamer.mapping.lines import Path, locate
 from streamer.mapping.syntax import syntax_mistake
 from streamer.mapping.targets import nearest
 from streamer.mapping.values import TAGS
-from streamer.transform.rules import Companies, Deletion, Rules
+from streamer.transform.choices import Companies, Deletion
+from streamer.transform.rules import Rules
 
 
 class MappingMistakes(Exception):

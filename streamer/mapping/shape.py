@@ -35,9 +35,9 @@ from streamer.mapping.values import (
     Weight,
 )
 from streamer.transform import defaults
+from streamer.transform.choices import Companies, Deletion
 from streamer.transform.planhat_fields import Kind
 from streamer.transform.retyping import UNREADABLE, retyped
-from streamer.transform.rules import Companies, Deletion
 
 _LARGEST = sys.float_info.max
 

@@ -8,8 +8,8 @@ from pydantic.fields import FieldInfo
 from streamer.events.parse import parse
 from streamer.mapping import shape
 from streamer.transform import Rules, Skipped, defaults, transform
+from streamer.transform.choices import Deletion
 from streamer.transform.planhat_fields import COMPANY_FIELDS, ENDUSER_FIELDS, Kind
-from streamer.transform.rules import Deletion
 
 _SAMPLES: tuple[dict[str, Any], ...] = (
     {"type": "identify"},

@@ -7,9 +7,10 @@ from string import Formatter
 from typing import Final
 
 from streamer.events.calls import JsonDict, Page, Screen, Track
+from streamer.transform.choices import Flatten
 from streamer.transform.encoding import Number, scalar
 from streamer.transform.retyping import UNREADABLE, number_of
-from streamer.transform.trait_rules import Flatten, TraitRules
+from streamer.transform.trait_rules import TraitRules
 from streamer.transform.wildcards import Names, has_wildcard
 
 AMOUNTS: Final = frozenset({"revenue", "value"})

@@ -2,9 +2,10 @@
 
 from streamer.events.calls import Delete
 from streamer.outcomes import SkipReason
+from streamer.transform.choices import Deletion
 from streamer.transform.identity import email_text
 from streamer.transform.operations import DeleteEnduser, Skipped, Transformed
-from streamer.transform.rules import Deletion, Rules
+from streamer.transform.rules import Rules
 
 
 def delete(call: Delete, rules: Rules) -> Transformed | Skipped:

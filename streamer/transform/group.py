@@ -2,12 +2,13 @@
 
 from streamer.events.calls import Group, JsonDict
 from streamer.events.values import id_text
+from streamer.transform.choices import Link
 from streamer.transform.fields import put_custom
 from streamer.transform.identity import grouped_user
 from streamer.transform.operations import MetricModel, Operation, Transformed, UpsertCompany, UpsertEnduser
 from streamer.transform.pushed import metrics_of
 from streamer.transform.ruled import Metrics, apply_rules
-from streamer.transform.rules import Link, Rules
+from streamer.transform.rules import Rules
 
 
 def group(call: Group, rules: Rules) -> Transformed:

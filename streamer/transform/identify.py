@@ -3,6 +3,7 @@
 from streamer.events.calls import Identify, JsonDict
 from streamer.events.values import id_text
 from streamer.outcomes import SkipReason
+from streamer.transform.choices import Companies, Flatten
 from streamer.transform.fields import name_text, put_custom
 from streamer.transform.identity import (
     Who,
@@ -16,8 +17,8 @@ from streamer.transform.identity import (
 from streamer.transform.operations import MetricModel, Operation, Skipped, Transformed, UpsertEnduser
 from streamer.transform.pushed import metrics_of
 from streamer.transform.ruled import Metrics, apply_rules, put_other, rest_of
-from streamer.transform.rules import Companies, Rules
-from streamer.transform.trait_rules import Flatten, TraitRules
+from streamer.transform.rules import Rules
+from streamer.transform.trait_rules import TraitRules
 
 _OF_THE_USER = ("id", "user_id")
 _OF_THE_COMPANY = ("companyId", "company_id")

@@ -5,6 +5,7 @@ Total: whatever a value is, it goes where its rule says, or where it would go wi
 
 from typing import Any, Final
 
+from streamer.transform.choices import Flatten
 from streamer.transform.encoding import Number, to_json
 from streamer.transform.fields import AS_THEY_ARE, LEGAL_KEYS, name_text, plain_text, put_custom
 from streamer.transform.planhat_fields import Kind
@@ -12,7 +13,6 @@ from streamer.transform.retyping import UNREADABLE, number_of, retyped
 from streamer.transform.trait_rules import (
     ABSENT,
     NAME,
-    Flatten,
     Part,
     Parts,
     Place,

@@ -1,47 +1,13 @@
 """The operator's choices, as plain values. Defaults are the behaviour documented without any."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from streamer.transform import defaults
 from streamer.transform.activity_rules import ActivityRules, EventRules
+from streamer.transform.choices import Companies, Deletion, Link
 from streamer.transform.event_lists import EventLists
 from streamer.transform.suppression import Suppressed
 from streamer.transform.trait_rules import TraitRules
-
-
-class Link(StrEnum):
-    """Whether a group call that names a user also puts that user into the company.
-
-    "Only if the user has no company yet" cannot be decided here: a call alone does not tell, and Planhat's
-    upsert has no condition. The reply to an upsert without a company does tell (what Planhat can find no
-    company for is not saved), so the operation says what to do then.
-    """
-
-    ALWAYS = "always"
-    IF_ABSENT = "if_absent"
-    NEVER = "never"
-
-
-class Companies(StrEnum):
-    """Which of the companies in an identify call's `companies` its user is put into."""
-
-    FIRST = "first"
-    """The first, and only where nothing else names a company."""
-    ALL = "all"
-    """Each of them, after the one that anything else names: one upsert of the enduser in each.
-
-    To Planhat an external id is one enduser's per company, so the same person becomes an enduser of each.
-    """
-
-
-class Deletion(StrEnum):
-    """What becomes of a delete call: Segment's request to forget a user."""
-
-    SKIP = "skip"
-    ARCHIVE = "archive"
-    """The enduser is hidden from Planhat's lists, and keeps what it holds."""
-    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from streamer.transform.choices import Flatten
 from streamer.transform.planhat_fields import Kind
 from streamer.transform.wildcards import Names
-
-
-class Flatten(StrEnum):
-    """What becomes of objects, and of lists of them, which Planhat's `custom` cannot hold."""
-
-    JOIN = "join"
-    """A field for each part, keys joined by `_`; lists of objects as JSON text."""
-    TEXT = "text"
-    """JSON text, in one field."""
-    DROP = "drop"
-    """Nothing."""
-    NOT = "not"
-    """They stay as they are: an activity's `info` holds anything."""
 
 
 class Place(StrEnum):

@@ -9,8 +9,8 @@ import pytest
 from streamer.events.parse import parse
 from streamer.mapping import MappingMistakes, json_schema, read_mapping
 from streamer.transform import Rules, Skipped, Transformed, transform
+from streamer.transform.choices import Companies, Deletion
 from streamer.transform.operations import DeleteEnduser, LogActivity, PushMetric, UpsertCompany, UpsertEnduser
-from streamer.transform.rules import Companies, Deletion
 
 DOCS = Path(__file__).parents[2] / "docs"
 

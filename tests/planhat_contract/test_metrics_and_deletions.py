@@ -11,8 +11,8 @@ from streamer.events.calls import Call, Delete, JsonDict, Track
 from streamer.outcomes import Fate, InvalidReason
 from streamer.standins.planhat.faults import Fault, FaultKind
 from streamer.transform import Rules, Skipped, Transformed, told_of
+from streamer.transform.choices import Deletion
 from streamer.transform.operations import DeleteEnduser, MetricModel, PushMetric
-from streamer.transform.rules import Deletion
 from tests.engine.fakes import ManualClock, group, identify, track
 from tests.planhat_contract.pipeline import Ended, Pipeline
 from tests.planhat_contract.scenario import Event

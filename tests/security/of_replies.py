@@ -7,7 +7,7 @@ from streamer.engine.limits import Limits
 from streamer.engine.ports import Batch
 from streamer.outcomes import Answer, Endpoint, Transient, TransientReason
 from streamer.transform import Rules
-from streamer.transform.rules import Deletion
+from streamer.transform.choices import Deletion
 from tests.security.marks import PERSONAL, SECRETS, USER, event, someone
 from tests.security.scene import Reply, Scene, Stage, accepting, items_of
 

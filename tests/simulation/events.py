@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from streamer.outcomes import Endpoint, InvalidReason
-from streamer.transform.rules import Deletion, Link
+from streamer.transform.choices import Deletion, Link
 from tests.simulation.script import Step
 from tests.simulation.terms import BAD, SCORE, Terms
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from streamer.transform import defaults
-from streamer.transform.rules import Deletion, Link, Rules
+from streamer.transform.choices import Deletion, Link
+from streamer.transform.rules import Rules
 from streamer.transform.trait_rules import Place, Target, TraitRule, TraitRules
 
 SCORE, BAD = "score", "bad"

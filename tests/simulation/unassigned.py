@@ -4,8 +4,8 @@ from collections import defaultdict
 
 from streamer.outcomes import Endpoint, Fate, SkipReason
 from streamer.records import Record
+from streamer.transform.choices import Link
 from streamer.transform.operations import UpsertEnduser
-from streamer.transform.rules import Link
 from tests.simulation.events import Fed
 from tests.simulation.facts import Facts
 from tests.simulation.law import Law

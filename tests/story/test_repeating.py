@@ -10,7 +10,7 @@ from streamer.app.story.verdict import verdict
 from streamer.cli.story_tables import print_story, story_json
 from streamer.mapping.reading import read_mapping
 from streamer.transform import Rules
-from streamer.transform.rules import Companies, Deletion
+from streamer.transform.choices import Companies, Deletion
 from tests.story.stories import (
     ABSENT,
     COMPANY,

@@ -8,9 +8,9 @@ from streamer.events.parse import parse
 from streamer.mapping.reading import read_mapping
 from streamer.outcomes import Endpoint, Fate
 from streamer.transform import Rules, Transformed, transform
+from streamer.transform.choices import Companies
 from streamer.transform.identity import companies_of, company_of
 from streamer.transform.operations import LogActivity, UpsertEnduser
-from streamer.transform.rules import Companies
 from tests.engine.fakes import Bench
 
 ALL = Rules(companies=Companies.ALL)

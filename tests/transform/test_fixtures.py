@@ -16,8 +16,8 @@ from streamer.events.parse import parse
 from streamer.mapping import read_mapping
 from streamer.planhat.requests import Addresses, encode_operation, request_for
 from streamer.transform import Link, Rules, Skipped, transform
+from streamer.transform.choices import Companies
 from streamer.transform.event_lists import event_lists
-from streamer.transform.rules import Companies
 from streamer.transform.suppression import Suppressed
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"

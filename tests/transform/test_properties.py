@@ -13,10 +13,10 @@ from streamer.events.parse import parse
 from streamer.outcomes import SkipReason
 from streamer.planhat.requests import encode_operation
 from streamer.transform import Link, Rules, Skipped, Transformed, transform
+from streamer.transform.choices import Companies
 from streamer.transform.encoding import to_json
 from streamer.transform.event_lists import event_lists
 from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser
-from streamer.transform.rules import Companies
 from streamer.transform.suppression import Suppressed
 from tests.events.strategies import events, good_events, objects, unhurried
 

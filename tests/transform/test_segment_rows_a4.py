@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streamer.transform import Rules
-from streamer.transform.rules import Companies
+from streamer.transform.choices import Companies
 from tests.transform.told import group, identify, page, reason, told, told_one, track
 
 MAIL = "u-1@acme.example"

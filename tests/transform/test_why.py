@@ -17,12 +17,12 @@ from streamer.outcomes import SkipReason
 from streamer.planhat.requests import encode_operation
 from streamer.transform import Rules, Skipped, Transformed, told_of
 from streamer.transform.activity_rules import ActivityRules, EventRules, Weight
+from streamer.transform.choices import Deletion, Flatten
 from streamer.transform.encoding import to_json
 from streamer.transform.operations import Operation, UpsertEnduser
 from streamer.transform.planhat_fields import Kind
 from streamer.transform.rule_names import DEFAULT
-from streamer.transform.rules import Deletion
-from streamer.transform.trait_rules import Flatten, Place, Target, TraitRule, TraitRules
+from streamer.transform.trait_rules import Place, Target, TraitRule, TraitRules
 from streamer.transform.why import MOST_PARTS, Cause, Why, fields_of, why
 from tests.events.strategies import good_events, unhurried
 from tests.transform.test_fixtures import CASES, rules_of
