@@ -16,7 +16,9 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import httpx
@@ -109,15 +111,24 @@ def own_work() -> Callable[[bytes], object]:
 
 
 def one_round(
-    name: str, place: Place, plan: Plan, topics: Topics, missed: set[str], *, is_first: bool
+    name: str,
+    place: Place,
+    plan: Plan,
+    topics: Topics,
+    missed: set[str],
+    floor: Callable[[], float],
+    *,
+    is_first: bool,
 ) -> dict[str, float]:
     """Everything that is asked for, of one system; raises Unfinished where the backlog is not done.
 
     What is measured beside it and does not come to its end is `missed`: the other figures are kept.
+    The floor is asked for right before the backlog and right after: a machine changes its pace by the minute.
     """
     start = backlog(name, place, topics.single)["cpu_seconds"]
+    before = floor()
     found = backlog(name, place, topics.whole)
-    run = found | {"start_cpu_seconds": start}
+    run = found | {"start_cpu_seconds": start, "floor_us": (before + floor()) / 2}
     pace = found["pace"] / 2
     ways: dict[str, Callable[[], dict[str, float]]] = {
         "latency": lambda: half_load(name, place, pace, plan.latency_seconds),
@@ -149,18 +160,19 @@ def measure(plan: Plan, names: Sequence[str], folder: Path) -> dict[str, object]
         size = fill(kafka.bootstrap, topics.whole, plan.events)
         fill(kafka.bootstrap, topics.single, 1)
         values = values_of(kafka, topics.whole, plan.events)
-        floor_us, own_us = cpu_us(RecordMapping().items, values), cpu_us(own_work(), values)
+        floor, own_us = partial(cpu_us, RecordMapping().items, values), cpu_us(own_work(), values)
         for name in (name for _ in range(plan.repeats) for name in names):
             if name in failed:
                 continue
             try:
                 is_first = not runs[name]
-                run = one_round(name, place, plan, topics, missed[name], is_first=is_first)
+                run = one_round(name, place, plan, topics, missed[name], floor, is_first=is_first)
                 runs[name].append(run)
             except (OSError, RuntimeError, httpx.HTTPError, subprocess.SubprocessError) as error:
                 # One rival's fault must not cost the others their figures.
                 traceback.print_exception(error)
                 failed[name] = type(error).__name__
+    floors = [run["floor_us"] for found in runs.values() for run in found]
     return {
         "events": plan.events,
         "event_bytes": size / plan.events,
@@ -169,7 +181,7 @@ def measure(plan: Plan, names: Sequence[str], folder: Path) -> dict[str, object]
         "python": ".".join(map(str, sys.version_info[:3])),
         "latency_seconds": plan.latency_seconds,
         "calls_per_minute": plan.calls_per_minute,
-        "floor_us": floor_us,
+        "floor_us": median(floors) if floors else floor(),
         "own_us": own_us,
         "failed": failed,
         "missed": {name: sorted(found) for name, found in missed.items() if found},

@@ -25,11 +25,16 @@ def medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def summed_up(runs: Sequence[Mapping[str, float]], events: int) -> dict[str, float]:
-    """One system's runs over a backlog of so many events; other figures of theirs as their medians."""
+    """One system's runs over a backlog of so many events; other figures of theirs as their medians.
+
+    `to_floor`: each run's CPU for an event beside the floor that was measured around it.
+    """
     middle = medians(runs)
     told = {key: runs[0][key] for key in ONCE if key in runs[0]} | middle
     net = middle["cpu_seconds"] - middle["start_cpu_seconds"]
+    costs = [(run["cpu_seconds"] - run["start_cpu_seconds"]) / events * 1e6 for run in runs]
     return {
+        "to_floor": statistics.median(cost / run["floor_us"] for cost, run in zip(costs, runs, strict=True)),
         "start_cpu_seconds": middle["start_cpu_seconds"],
         "events_per_second": events / middle["seconds"],
         "cpu_seconds_per_million": net / events * 1e6,

@@ -60,7 +60,9 @@ stand below (`make bench-full`: a million, and three); do not edit.
 - Benthos (4.60, MIT) is the open core of Redpanda Connect, in Go, with the same mapping in Bloblang. What the
   core lacks was written for this: an input by franz-go, which Connect's own is made of, and Avro by
   hamba/avro. Redpanda Connect itself could not be had ([0035](decisions/0035-how-speed-is-measured.md)).
-- The floor is the rivals' decode + map + encode alone, of records in memory: best of three. Beside it
+- The floor is the rivals' decode + map + encode alone, of records in memory: best of three, right before each
+  backlog and right after. `to the floor` is a run's CPU beside the floor around it, the median of all rounds;
+  the floor below the table is the median of all, on a machine that changes its pace by the minute. Beside it
   stands what `streamer` does of a record in any case: its own decoder, parse, transform, encode.
 - Latency is from a record's timestamp to the moment the sink has read the bulk with its item, once that is
   there for the first time. Events are produced at a steady pace, half of what the system itself reached
@@ -93,7 +95,7 @@ def table(results: Results) -> str:
         cpu = found["cpu_seconds_per_million"]
         lines.append(
             f"| {SHOWN[name]} | {found['events_per_second']:,.0f} | {cpu:.1f} "
-            f"| {cpu / results['floor_us']:.2f} | {found['start_cpu_seconds']:.1f} "
+            f"| {found['to_floor']:.2f} | {found['start_cpu_seconds']:.1f} "
             f"| {found['peak_mib']:.0f} | {found['requests']:,.0f} "
             f"| {found['events_per_request']:,.0f} | {found['sink_cpu_seconds_per_million']:.1f} |"
         )

@@ -69,6 +69,7 @@ RESULTS = {
         "streamer": {
             "events_per_second": 500.0,
             "cpu_seconds_per_million": 30.0,
+            "to_floor": 1.5,
             "sink_cpu_seconds_per_million": 2.0,
             "start_cpu_seconds": 0.9,
             "peak_mib": 80.0,
@@ -185,10 +186,11 @@ def test_what_is_taken_off_is_the_start_alone() -> None:
     """Medians over runs; CPU without that of start-up, events/s with its seconds."""
     run = {"seconds": 2.0, "cpu_seconds": 3.0, "start_cpu_seconds": 1.0, "peak_mib": 80.0}
     run |= {"requests": 4.0, "items": 990.0, "sink_cpu_seconds": 0.5}
-    run |= {"p99": 1.0}
-    slow = run | {"seconds": 9.0, "cpu_seconds": 9.0, "drain_seconds": 60.0}
+    run |= {"p99": 1.0, "floor_us": 1.0}
+    slow = run | {"seconds": 9.0, "cpu_seconds": 9.0, "drain_seconds": 60.0, "floor_us": 4.0}
     found = figures.summed_up([slow, run, run], 1_000_000)
     assert found["cpu_seconds_per_million"] == 2.0
+    assert found["to_floor"] == 2.0, "all three were twice as dear as the floor around them"
     assert found["events_per_second"] == 500_000
     assert found["events_per_request"] == 250_000
     assert (found["p99"], found["drain_seconds"]) == (1.0, 60.0), "a drain is measured in the first round"
