@@ -70,7 +70,7 @@ class Record:
         }
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Record) and self._fields() == other._fields()
+        return self._fields() == other._fields() if isinstance(other, Record) else NotImplemented
 
     def __hash__(self) -> int:
         return hash((self.topic, self.partition, self.offset))

@@ -87,6 +87,8 @@ def faults(wheel: Path, seeds: int, first: int) -> list[str]:
         place = run("-c", f"import {name}; print({name}.__file__)").stdout.strip()
         if not (place.startswith(str(HOME)) and place.endswith(".so")):
             found.append(f"{name} is {place or 'not to be imported alone'}")
+    if run("-c", "from streamer.avro.leaves import IS_COMPILED; print(IS_COMPILED)").stdout != "True\n":
+        found.append("fields in a row are not read by the table that was compiled for them")
     pytest = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
     installed = {program.VARIABLE: str(compiled_program.install(wheel, HOME / "environment"))}
     for what, ended in (

@@ -248,7 +248,7 @@ class _Maker:
         """The same; those that hold no others by one call, as far as they stand in a row."""
         values = self._new()
         kept = {member.name: None for member in members if member.is_kept}
-        self._put(at, f"{values} = {self._constant(kept)}{'.copy()' if kept else ''}")
+        self._put(at, f"{values} = {self._constant(kept)}{'.copy()' if target is not None else ''}")
         row: list[Field] = []
         for member in members:
             field = self._field(member)

@@ -10,13 +10,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from enum import IntEnum
 from functools import partial
+from time import monotonic
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streamer import __version__
 from streamer.engine.ports import DeadLetter
-from streamer.kafka.configuration import logger, producer_configuration
+from streamer.kafka.configuration import LETTERS_TOGETHER, SHARED_BYTES, logger, producer_configuration
 from streamer.kafka.faults import error_of, text_of
 from streamer.kafka.permissions import denied
 from streamer.outcomes import InvalidReason
@@ -38,14 +39,12 @@ _REFUSED_TOGETHER: Final = frozenset({
 })  # fmt: skip
 """What a broker says of a whole request where one letter in it deserves it."""
 
-_SHARED_BYTES: Final = 65_536
-_TOGETHER: Final = {"batch.size": _SHARED_BYTES, "linger.ms": 20}
-"""Letters of so many bytes share a request; a larger one has its own. A request each costs half a millisecond
-of CPU: while more than five wait for their answers librdkafka's thread runs in circles (seen on 2.16)."""
 _ONE_BY_ONE: Final = {"batch.num.messages": 1, "linger.ms": 0}
 
 _CLOSE_SECONDS: Final = 10.0
 _RENEW_SECONDS: Final = 1.0
+_PART_SECONDS: Final = 1.0
+"""How long letters under way may take once one was refused in company, before they are sent again."""
 
 
 class Size(IntEnum):
@@ -68,10 +67,11 @@ class KafkaDeadLetters:
         self._topic = topic
         self._group_id = group_id
         self._configuration = producer_configuration(bootstrap_servers, properties)
-        self._configuration |= {**_TOGETHER, "error_cb": self._on_error}
+        self._configuration |= {**LETTERS_TOGETHER, "error_cb": self._on_error}
         self._producer = Producer(self._configuration)
         self._is_together = True
-        self._is_refused_together = False
+        self._part_by: float | None = None
+        """When the producer is replaced, at the latest, since letters were refused in company."""
         self._is_broken = False
         self._answered: list[tuple[DeadLetter, bool]] = []
         self._again: list[tuple[DeadLetter, Size]] = []
@@ -83,8 +83,8 @@ class KafkaDeadLetters:
         return self._waiting
 
     def produce(self, letter: DeadLetter) -> bool:
-        """Hand it to the producer; False when its queue is full. Never waits."""
-        if not self._hand_over(letter, Size.WHOLE):
+        """Hand it to the producer; False when that is full, or about to be replaced. Never waits."""
+        if self._part_by is not None or not self._hand_over(letter, Size.WHOLE):
             return False
         self._waiting += 1
         return True
@@ -98,11 +98,11 @@ class KafkaDeadLetters:
             self._producer.poll(timeout_seconds if self._waiting and not self._answered else 0)
         except KafkaException as exception:  # fatal errors come out here
             self._note_fatal(error_of(exception))
-        if self._is_refused_together:
-            self._part()
         if self._is_broken:
             self._renew()
-        again, self._again = self._again, []
+        if self._part_by is not None:
+            self._part(self._part_by)
+        again, self._again = ([], self._again) if self._part_by is not None else (self._again, [])
         for letter, size in again:
             if not self._hand_over(letter, size):
                 self._answer(letter, is_acknowledged=False)
@@ -111,8 +111,7 @@ class KafkaDeadLetters:
 
     def close(self) -> None:
         """Wait a few seconds for answers that are still due; what has none then was not acknowledged."""
-        with suppress(KafkaException):  # fatal, and too late to matter
-            self._producer.flush(_CLOSE_SECONDS)
+        self._await_answers(_CLOSE_SECONDS)
 
     def _hand_over(self, letter: DeadLetter, size: Size) -> bool:
         record = letter.record
@@ -144,7 +143,8 @@ class KafkaDeadLetters:
     ) -> None:
         # What is produced again is so from `collect`, not from in here: the producer's queue may be full.
         if error is not None and error.code() in _REFUSED_TOGETHER and self._had_company(letter, size):
-            self._is_refused_together = True
+            if self._part_by is None:
+                self._part_by = monotonic() + _PART_SECONDS
             self._again.append((letter, size))
             return
         if error is not None and error.code() in _TOO_LARGE and size < Size.BARE:
@@ -172,28 +172,40 @@ class KafkaDeadLetters:
         self._answered.append((letter, is_acknowledged))
 
     def _had_company(self, letter: DeadLetter, size: Size) -> bool:
-        is_large = size is Size.WHOLE and len(letter.record.value or b"") >= _SHARED_BYTES
+        is_large = size is Size.WHOLE and len(letter.record.value or b"") >= SHARED_BYTES
         return self._is_together and not is_large
 
-    def _part(self) -> None:
-        """From now on one letter a request: a refusal is then its own, and costs no other one anything.
+    def _part(self, at_the_latest: float) -> None:
+        """From then on one letter a request: a refusal is then its own, and costs no other one anything.
 
-        Those under way are answered first.
+        Those under way are answered first. Until it is replaced, what the producer says is of company.
         """
-        with suppress(KafkaException):
-            self._producer.flush(_RENEW_SECONDS)
+        if len(self._producer) and monotonic() < at_the_latest:
+            return
         self._configuration |= _ONE_BY_ONE
-        self._is_together = self._is_refused_together = False
         self._renew()
+        self._is_together, self._part_by = False, None
 
     def _renew(self) -> None:
         # An idempotent producer that lost its sequence never works again. What it still holds ends as
         # "not acknowledged", which may write a letter twice: they are told apart by their source offset.
         with suppress(KafkaException):
             self._producer.purge()
-            self._producer.flush(_RENEW_SECONDS)
+        self._await_answers(_RENEW_SECONDS)
         self._producer = Producer(self._configuration)
         self._is_broken = False
+
+    def _await_answers(self, seconds: float) -> None:
+        """At most so long, by polls: a fatal error that comes between two answers is raised within the next.
+
+        A poll ends by it; a flush goes on, and its next answer, told with an error in the air, breaks off.
+        """
+        ends_at = monotonic() + seconds
+        while len(self._producer) and (left := ends_at - monotonic()) > 0:
+            try:
+                self._producer.poll(left)
+            except KafkaException as exception:
+                self._note_fatal(error_of(exception))
 
 
 def letter_headers(letter: DeadLetter, group_id: str, size: Size = Size.WHOLE) -> Headers:

@@ -184,6 +184,17 @@ def test_schemas_that_cannot_be_have_no_reader(schema: Any, by_rows: bool) -> No
         made_reader(DatumReader(schema), by_rows=by_rows)
 
 
+@pytest.mark.parametrize("by_rows", [False, True])
+def test_no_two_datums_share_what_can_be_changed(by_rows: bool) -> None:
+    """Be it an object without fields, of which nothing is read."""
+    empty = {"type": "record", "name": "Empty", "fields": []}
+    read = made_reader(DatumReader(record(kept=empty, told="string")), by_rows=by_rows)
+    one, other = read(string("a"), 0), read(string("a"), 0)
+    assert one == other == {"kept": {}, "told": "a"}
+    assert one is not other
+    assert one["kept"] is not other["kept"]
+
+
 def test_a_row_may_be_wider_than_source() -> None:
     """A table has no lines to be bounded."""
     datums = DatumReader(record(**{f"f{n}": ["null", "string"] for n in range(2_000)}))

@@ -337,6 +337,8 @@ class Told:
         self.reasons["polled"] += records
 
     def settled(self, lot: Lot, time: float) -> None:
+        counted = lot_of(*lot.records)
+        assert (lot.kinds, sorted(lot.written_at_ms)) == (counted.kinds, sorted(counted.written_at_ms))
         for ended in lot.records:
             self.calls[ended.call] += 1
             self.fates[ended.fate] += 1

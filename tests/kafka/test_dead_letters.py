@@ -76,6 +76,22 @@ def test_what_is_refused_together_is_judged_one_by_one(cluster: MockCluster) -> 
     assert sorted(acknowledged for _, acknowledged in answers(letters, 3)) == [False, True, True]
 
 
+def test_a_fatal_error_beside_a_refusal_in_company_costs_no_answer() -> None:
+    """Every letter is answered once, whatever comes between two answers; produced again, all come whole."""
+    with mock_cluster() as cluster:
+        topic = cluster.create_topic("both")
+        letters = KafkaDeadLetters(cluster.bootstrap, topic, "g")
+        cluster.push_errors(PRODUCE, MSG_SIZE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE_NUMBER)
+        undelivered = [a_letter(value=b"x" * 3_000, offset=number) for number in range(300)]
+        deadline = time.monotonic() + WAIT_SECONDS
+        while undelivered or letters.waiting:
+            assert time.monotonic() < deadline, f"{letters.waiting} letters have no answer"
+            untaken = [each for each in undelivered if not letters.produce(each)]
+            ended = letters.collect(0.1)
+            undelivered = untaken + [letter for letter, is_acknowledged in ended if not is_acknowledged]
+        assert {len(each.value() or b"") for each in read_all(cluster, topic, 300)} == {3_000}
+
+
 def test_a_large_letter_is_alone_and_judged_at_once(cluster: MockCluster) -> None:
     """A letter of more than a shared request holds had no company: refused once, it is reduced."""
     topic = cluster.create_topic("large")
