@@ -21,11 +21,9 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds that only grow."""
-        ...
 
     def time(self) -> float:
         """Seconds since 1970."""
-        ...
 
 
 # --- records in, commits out ---------------------------------------------------------------------
@@ -53,15 +51,12 @@ class Assignment(Protocol):
 
         With what is known of each; None where nobody told in time.
         """
-        ...
 
     def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """These are about to go elsewhere: finish, commit and forget them before returning."""
-        ...
 
     def lost(self, partitions: Collection[TopicPartition]) -> None:
         """These went elsewhere already: forget them, commit nothing."""
-        ...
 
 
 class Source(Protocol):
@@ -69,38 +64,30 @@ class Source(Protocol):
 
     def subscribe(self, assignment: Assignment) -> None:
         """Join the group; changes are told to `assignment`."""
-        ...
 
     def poll(self, max_records: int, timeout_seconds: float) -> Sequence[Record]:
         """Serve callbacks and return at most `max_records`, waiting at most `timeout_seconds`.
 
         Raises SourceError when the broker says that this can never work.
         """
-        ...
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         """Return no records of these until resumed. Partitions not assigned are ignored."""
-        ...
 
     def resume(self, partitions: Collection[TopicPartition]) -> None:
         """Return records of these again."""
-        ...
 
     def start_commit(self, marks: Mapping[TopicPartition, Mark]) -> None:
         """Begin committing; the result comes from `finished_commits`."""
-        ...
 
     def finished_commits(self) -> Sequence[tuple[Mapping[TopicPartition, Mark], CommitResult]]:
         """Commits that ended since the last call (they end inside `poll`)."""
-        ...
 
     def commit_now(self, marks: Mapping[TopicPartition, Mark]) -> CommitResult:
         """Commit and wait for the answer: for the revoke and shutdown path only."""
-        ...
 
     def close(self) -> None:
         """Leave the group. May call `Assignment.revoked`."""
-        ...
 
 
 # --- bytes to mappings --------------------------------------------------------------------------
@@ -132,7 +119,6 @@ class Decoder(Protocol):
 
     def decode(self, value: bytes) -> Decoded | AwaitingSchema:
         """One record's value; never waits."""
-        ...
 
 
 # --- operations out -----------------------------------------------------------------------------
@@ -186,15 +172,12 @@ class Sink(Protocol):
 
     def submit(self, batch: Batch) -> bool:
         """Take a batch to send; False when every worker of its host is busy. Never waits."""
-        ...
 
     def collect(self, timeout_seconds: float) -> Sequence[Delivery]:
         """Deliveries that ended; waits at most `timeout_seconds` for the first."""
-        ...
 
     def refresh_credentials(self) -> None:
         """Read tokens from their files again, if they came from files."""
-        ...
 
 
 class Encoder(Protocol):
@@ -202,7 +185,6 @@ class Encoder(Protocol):
 
     def __call__(self, operation: Operation) -> bytes:
         """JSON of one item."""
-        ...
 
 
 # --- dead letters -------------------------------------------------------------------------------
@@ -227,11 +209,9 @@ class DeadLetters(Protocol):
 
     def produce(self, letter: DeadLetter) -> bool:
         """Hand it to the producer; False when its queue is full. Never waits."""
-        ...
 
     def collect(self, timeout_seconds: float) -> Sequence[tuple[DeadLetter, bool]]:
         """Letters the broker answered for since: True acknowledged, False must be produced again."""
-        ...
 
 
 # --- what is going on ---------------------------------------------------------------------------
@@ -337,19 +317,15 @@ class Observer(Protocol):
 
     def polled(self, records: int, null_keys: int) -> None:
         """A poll returned records; this many had no key (so: no order across partitions)."""
-        ...
 
     def settled(self, lot: Lot, time: float) -> None:
         """Records are finished with; told before they are committed. `time`: now, in seconds since 1970."""
-        ...
 
     def operations_made(self, endpoint: Endpoint, count: int) -> None:
         """Operations came out of a call."""
-        ...
 
     def operations_done(self, endpoint: Endpoint, fate: OperationFate, count: int) -> None:
         """Operations are finished with."""
-        ...
 
     def coalesced(self, endpoint: Endpoint, count: int) -> None:
         """So many operations were delivered by another one of their object, which said theirs too."""
