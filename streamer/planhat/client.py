@@ -8,10 +8,10 @@ import logging
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
@@ -47,6 +47,7 @@ class Cause(StrEnum):
     DEADLINE = "no complete reply within the deadline"
     BROKEN = "the connection broke before the reply was complete"
     TOO_LONG = "the reply is longer than 8 MiB"
+    STOPPED = "sending was stopped before the request was complete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,10 @@ class Failure:
 
     reason: TransientReason
     cause: Cause
+
+
+class _Stopped(Exception):
+    """The request may not go on. Some of it may have left, never the whole."""
 
 
 class Client:
@@ -91,11 +96,18 @@ class Client:
         self._http = _open(tls, deadline_seconds)
 
     def send(
-        self, request: Request, *, bearer: str | None = None, tenant: str | None = None
+        self,
+        request: Request,
+        *,
+        bearer: str | None = None,
+        tenant: str | None = None,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> Reply | Failure:
         """The reply to this request, whatever its status.
 
         `bearer` is the API token; `tenant` the tenant token, where it is the name of Basic authorization.
+        `may_send` is asked right before each piece that is written, the last of a bulk a single byte: once
+        it says no, the connection is closed, and the other side never has the whole.
 
         Raises PlanhatMisconfigured where the address or the token can be part of no request.
         """
@@ -106,7 +118,9 @@ class Client:
             raise _unsendable(request)
         with self._line.cut_after(self._deadline_seconds):
             try:
-                answered = self._exchange(request, headers)
+                answered = self._exchange(request, headers, may_send)
+            except _Stopped:
+                answered = Failure(TransientReason.CONNECTION, Cause.STOPPED)
             except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):
                 # Not chained: their texts hold the URL, and so the tenant token.
                 raise _unsendable(request) from None
@@ -122,16 +136,26 @@ class Client:
         self._http.close()
         self._line.drop()
 
-    def _exchange(self, request: Request, headers: Mapping[str, str]) -> Reply | Failure:
-        content = request.content
-        if isinstance(content, Bulk):  # else it would go in chunks, which no bulk ever did
-            headers = {**headers, "Content-Length": str(len(content))}
+    def _exchange(
+        self, request: Request, headers: Mapping[str, str], may_send: Callable[[], bool]
+    ) -> Reply | Failure:
+        content: bytes | Iterator[bytes] = b""
+        if size := len(request.content):  # told here, else it would go in chunks, which no bulk ever did
+            headers = {**headers, "Content-Length": str(size)}
+            content = _while_allowed(request.content, may_send)
+
+        def trace(event: str, details: dict[str, Any]) -> None:
+            # Between the question before a request and its first byte may lie a look-up, connecting, TLS.
+            if event.endswith(".send_request_headers.started") and not may_send():
+                raise _Stopped
+            self._line.trace(event, details)
+
         with self._http.stream(
             request.method,
             request.url,
             content=content,
             headers=headers,
-            extensions={"trace": self._line.trace},
+            extensions={"trace": trace},
         ) as response:
             connection = response.extensions["network_stream"].get_extra_info("socket")
             body = bytearray()
@@ -156,6 +180,13 @@ class Client:
         if self._line.was_cut or isinstance(error, httpx.TimeoutException):
             return Failure(TransientReason.TIMEOUT, Cause.DEADLINE)
         return Failure(TransientReason.CONNECTION, Cause.BROKEN)
+
+
+def _while_allowed(content: bytes | Bulk, may_send: Callable[[], bool]) -> Iterator[bytes]:
+    for piece in (content,) if isinstance(content, bytes) else content:
+        if not may_send():
+            raise _Stopped
+        yield piece
 
 
 def _unsendable(request: Request) -> PlanhatMisconfigured:

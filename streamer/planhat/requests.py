@@ -58,7 +58,8 @@ class Bulk:
     """A body that is the JSON list of items, put together piece by piece as it is sent.
 
     The items are in memory as long as the request is under way; a second copy of all of them, and what a
-    socket leaves over of that, would be megabytes more for each worker.
+    socket leaves over of that, would be megabytes more for each worker. The closing bracket is a piece of
+    its own: one byte goes out at once or not at all, so whoever asks before it whether to go on asks in time.
     """
 
     items: Sequence[bytes] = field(repr=False)
@@ -74,8 +75,9 @@ class Bulk:
             if size >= PIECE_BYTES:
                 yield opening + b",".join(gathered)
                 opening, gathered, size = b",", [], 0
-        is_empty = not gathered and bool(self.items)
-        yield b"]" if is_empty else opening + b",".join(gathered) + b"]"
+        if gathered or not self.items:
+            yield opening + b",".join(gathered)
+        yield b"]"
 
 
 @dataclass(frozen=True, slots=True)

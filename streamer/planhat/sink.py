@@ -58,8 +58,9 @@ class PlanhatSink:
     ) -> None:
         """`workers`: for each endpoint that batches will come for. They start at once, and idle until then.
 
-        `may_send` is asked before each request, on a worker's thread: False (this replica may have
-        lost its partitions) gives the batch back as a transient failure, unsent. Raises SettingsError
+        `may_send` is asked before each request and each piece of it, on a worker's thread: False (this
+        replica may have lost its partitions) gives the batch back as a transient failure, and Planhat
+        never has the whole of it. Raises SettingsError
         where the environment's proxy or certificates cannot be used.
         """
         self._urls = api_url, analytics_url, segment_url
@@ -137,7 +138,7 @@ class PlanhatSink:
         authorization = _authorization(batch.endpoint, credentials)
         asked = 0
         while self._may_send():
-            reply = client.send(request, **authorization)
+            reply = client.send(request, may_send=self._may_send, **authorization)
             seconds = time.monotonic() - began
             if isinstance(reply, Failure):
                 return self._make_delivery(batch, Transient(reply.reason), seconds, None, None)

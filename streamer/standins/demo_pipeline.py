@@ -6,7 +6,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from secrets import randbelow
 from types import TracebackType
 from typing import Final, Self
 
@@ -15,6 +17,7 @@ from streamer.errors import StreamerError
 
 STOP_SECONDS: Final = 90.0
 _SHOWN_LINES: Final = 20
+_CHOSEN_PORTS: Final = range(15_000, 32_000)
 
 
 class PipelineEnded(StreamerError):
@@ -88,6 +91,21 @@ class Pipeline:
 
 def free_port() -> int:
     """A port of loopback that nobody listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    (port,) = free_ports(1)
+    return port
+
+
+def free_ports(count: int) -> list[int]:
+    """So many different ones.
+
+    Below those that the kernel gives to whoever asks for any: until a server has started on one of these,
+    every connection out, of any process, might take it.
+    """
+    with ExitStack() as held:
+        ports: list[int] = []
+        while len(ports) < count:
+            port = _CHOSEN_PORTS.start + randbelow(len(_CHOSEN_PORTS))
+            with suppress(OSError):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+                ports.append(port)
+        return ports

@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from streamer.standins.demo_pipeline import free_ports
 from tests.deploy.cached import kept, not_to_be_had
 from tests.maven import maven_alone
-from tests.real_kafka.cluster import free_ports
 from tests.real_kafka.member import wait_until
 
 _FETCH_SECONDS = 240

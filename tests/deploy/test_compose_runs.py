@@ -20,11 +20,12 @@ from urllib.request import Request, urlopen
 import pytest
 
 from streamer.standins.demo_metrics import Scrape
+from streamer.standins.demo_pipeline import free_ports
 from streamer.standins.planhat.client import SandboxClient
 from tests.deploy.apicurio import apicurio
 from tests.deploy.shipped import ROOT, compose
 from tests.monitoring.programs import program
-from tests.real_kafka.cluster import RealKafka, fetch_jars, free_ports, kafka_tool
+from tests.real_kafka.cluster import RealKafka, fetch_jars, kafka_tool
 from tests.real_kafka.member import wait_until
 
 pytestmark = pytest.mark.real_kafka

@@ -10,9 +10,10 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import KafkaException
 
 from streamer.records import MarkIgnored
+from streamer.standins.demo_pipeline import free_ports
 from streamer.standins.planhat.child import SandboxProcess
 from streamer.standins.planhat.faults import Fault, FaultKind, ItemMatch
-from tests.real_kafka.cluster import RealKafka, free_ports
+from tests.real_kafka.cluster import RealKafka
 from tests.real_kafka.member import Member
 from tests.real_kafka.pipeline import Pipeline
 from tests.real_kafka.relay import Relay

@@ -20,12 +20,13 @@ from confluent_kafka import Producer
 
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
+from streamer.standins.demo_pipeline import free_ports
 from streamer.standins.planhat.child import SandboxProcess
 from tests import program
 from tests.monitoring.runbooks import commands, filled, placeholders
 from tests.monitoring.scaling import scaled
 from tests.monitoring.servers import Alertmanager, Prometheus, Receiver
-from tests.real_kafka.cluster import RealKafka, free_ports
+from tests.real_kafka.cluster import RealKafka
 from tests.real_kafka.member import Member, wait_until
 from tests.real_kafka.pipeline import Pipeline
 from tests.real_kafka.relay import Relay

@@ -19,8 +19,8 @@ from urllib.parse import urlencode
 
 import yaml
 
+from streamer.standins.demo_pipeline import free_ports
 from tests.monitoring.programs import program
-from tests.real_kafka.cluster import free_ports
 from tests.real_kafka.member import wait_until
 
 START_SECONDS: Final = 60.0

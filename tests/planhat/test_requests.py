@@ -120,6 +120,7 @@ def test_a_bulk_is_sent_in_pieces_that_come_to_its_list(size: int) -> None:
         pieces = list(bulk)
         assert b"".join(pieces) == b"[" + b",".join(items) + b"]"
         assert len(bulk) == sum(map(len, pieces))
+        assert pieces[-1] == b"]", "whoever asks before it whether to go on asks before the last byte"
         # A comma to each item, and a bracket.
         assert max(map(len, pieces)) <= PIECE_BYTES + size + PIECE_BYTES // size + 2
 

@@ -86,6 +86,12 @@ def sink_at(
         assert sink.close(10)
 
 
+def _saved(endpoint: Endpoint) -> bytes:
+    """What says there that one was taken."""
+    texts = {Endpoint.METRICS: b'{"processed":1,"errors":[]}', Endpoint.DELETIONS: b'{"deletedCount":0}'}
+    return texts.get(endpoint, SAVED)
+
+
 def hold_until(released: threading.Event, then: Act) -> Act:
     """The same act, but not before the test says so."""
 
@@ -117,9 +123,7 @@ def test_a_batch_becomes_one_request_and_one_delivery(
 ) -> None:
     """The items arrive as JSON, most in an array; answer, status and quota come back beside the batch."""
     headers = "X-Rate-Limit-Remaining: 159\r\n"
-    texts = {Endpoint.METRICS: b'{"processed":1,"errors":[]}', Endpoint.DELETIONS: b'{"deletedCount":0}'}
-    text = texts.get(endpoint, SAVED)
-    with serving(reply(200, text, headers=headers)) as server, sink_at(server) as sink:
+    with serving(reply(200, _saved(endpoint), headers=headers)) as server, sink_at(server) as sink:
         batch = batch_of(endpoint)
         assert as_engine_sink(sink).submit(batch)
         (delivery,) = sink.collect(10)
@@ -225,6 +229,40 @@ def test_nothing_is_sent_when_sending_is_forbidden() -> None:
 
     assert (delivery.answer, delivery.status) == (Transient(TransientReason.CONNECTION), None)
     assert server.connections == 0
+
+
+@pytest.mark.parametrize("endpoint", Endpoint)
+def test_a_request_that_may_not_go_on_never_arrives_whole(endpoint: Endpoint) -> None:
+    """Whenever a replica loses its partitions, or wakes to find them lost: before any piece of a request.
+
+    It closes that connection, and later goes on by another.
+    """
+    batch = batch_of(endpoint)
+    if endpoint not in (Endpoint.DELETIONS, Endpoint.SEGMENT):
+        batch = Batch(1, endpoint, batch.operations, (batch.items[0] + b" " * 3 * PIECE_BYTES,))
+    asked, allowed = 0, sys.maxsize
+
+    def may_send() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked <= allowed
+
+    with serving(reply(200, _saved(endpoint))) as server, sink_at(server, may_send=may_send) as sink:
+        sink.submit(batch)
+        assert [each.answer for each in sink.collect(10)] == [ACCEPTED]
+        needed = asked
+        for pieces in range(needed):
+            asked, allowed = 0, pieces
+            sink.submit(batch)
+            (stopped,) = sink.collect(10)
+            assert (stopped.answer, stopped.status) == (Transient(TransientReason.CONNECTION), None)
+        asked, allowed = 0, needed
+        sink.submit(batch)
+        assert [each.answer for each in sink.collect(10)] == [ACCEPTED]
+
+    assert needed >= (2 if endpoint is Endpoint.DELETIONS else 3)
+    assert len(server.seen) == 2
+    assert server.connections >= 2
 
 
 def test_new_credentials_are_used_from_the_next_request_on() -> None:

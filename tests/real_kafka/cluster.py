@@ -16,7 +16,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -31,6 +30,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from streamer.standins.demo_pipeline import free_ports
 from tests.maven import maven_alone
 
 KAFKA_VERSION = "4.3.0"
@@ -387,13 +387,3 @@ def _java_version() -> int | None:
     told = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=60, check=False)
     found = re.search(r'version "(\d+)', told.stderr + told.stdout)
     return int(found.group(1)) if found else None
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    # All are held at once, else the same one could be given twice.
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports

@@ -12,8 +12,9 @@ from confluent_kafka import Producer, TopicPartition
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
 from streamer.cli import main
+from streamer.standins.demo_pipeline import free_ports
 from streamer.standins.planhat.child import SandboxProcess
-from tests.real_kafka.cluster import RealKafka, free_ports
+from tests.real_kafka.cluster import RealKafka
 from tests.real_kafka.member import wait_until
 from tests.real_kafka.pipeline import SANDBOX_SWITCHES, Pipeline
 

@@ -11,9 +11,10 @@ import pytest
 
 from streamer.kafka import stranded
 from streamer.kafka.start import resolve_start
+from streamer.standins.demo_pipeline import free_ports
 from tests.kafka.mock_cluster import produce
 from tests.kafka.source_contract import Member
-from tests.real_kafka.cluster import RealKafka, free_ports
+from tests.real_kafka.cluster import RealKafka
 from tests.real_kafka.forgetful import CoordinatorlessWire
 
 pytestmark = pytest.mark.real_kafka
