@@ -184,14 +184,14 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def sink_of(
-    settings: Settings, may_send: Callable[[], bool], make_delivery: MakeDelivery = Delivery
+    settings: Settings, membership: Callable[[], int | None], make_delivery: MakeDelivery = Delivery
 ) -> PlanhatSink:
-    """Planhat, at the settings' addresses; nothing is sent while `may_send` says no."""
+    """Planhat, at the settings' addresses; nothing is sent while `membership` has no number."""
     return PlanhatSink(
         api_url=settings.planhat_api_url,
         analytics_url=settings.planhat_analytics_url,
         read_credentials=_CredentialReader(settings),
-        may_send=may_send,
+        membership=membership,
         make_delivery=make_delivery,
         main_deadline_seconds=settings.http_main_seconds,
         analytics_deadline_seconds=settings.http_analytics_seconds,
@@ -253,11 +253,11 @@ def build(
     stack.callback(letters.close)
     streamers: list[Streamer] = []
 
-    def may_send() -> bool:
+    def membership() -> int | None:
         # The owner asks the same before it hands a batch out; a freeze may lie between that and this.
-        return streamers[0].membership.is_proved(clock.monotonic())
+        return streamers[0].membership.proved(clock.monotonic())
 
-    sink = sink_of(settings, may_send, make_delivery)
+    sink = sink_of(settings, membership, make_delivery)
     stack.callback(partial(sink.close, SINK_CLOSE_SECONDS))
     awaited_schemas = AwaitedSchemas(decoder)
     is_metered = settings.planhat_mode is PlanhatMode.API

@@ -196,7 +196,7 @@ def _engine(
     make_delivery: MakeDelivery,
     stack: ExitStack,
 ) -> Streamer:
-    sink = sink_of(settings, lambda: True, make_delivery)
+    sink = sink_of(settings, lambda: 0, make_delivery)
     stack.callback(partial(sink.close, SINK_CLOSE_SECONDS))
     return Streamer(
         limits=_limits(settings, wanted),

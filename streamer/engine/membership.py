@@ -26,19 +26,30 @@ RENEW_RATIO = 1 / 3
 
 
 class Membership:
-    """How old the proof of our membership is. Read by the workers' threads too: one number, set at once."""
+    """How old the proof of our membership is. Read by the workers' threads too: numbers, each set at once."""
 
     def __init__(self, valid_seconds: float | None) -> None:
         """`valid_seconds`: how long others leave us what we own after a proof; None needs no proofs."""
         self._valid_seconds = valid_seconds
         self._proved_at: float | None = None
         self._asked_at: float | None = None
+        self._number = 0
         self._asked: dict[TopicPartition, tuple[object, float]] = {}
         """Commits under way: what is committed, and the earliest moment at which just that was started."""
 
     def is_proved(self, now: float) -> bool:
         """Whether nobody else can own what we own."""
         return self._is_younger(now, 1.0)
+
+    def proved(self, now: float) -> int | None:
+        """Which membership that is, counted from 0; None where it is not proved.
+
+        A worker that stood still while we were thrown out and came back finds a proof, but of another one.
+        """
+        # Looked at twice: between one look and the other a membership may end, and the next be proved.
+        number = self._number
+        is_proved = self._is_younger(now, 1.0)
+        return number if is_proved and number == self._number else None
 
     def needs_proof(self, now: float) -> bool:
         """Whether another commit is worth its while, though nothing new is settled."""
@@ -80,4 +91,5 @@ class Membership:
     def lost(self) -> None:
         """We were thrown out: what was proved before says nothing of what we are given next."""
         self._proved_at = None
+        self._number += 1
         self._asked.clear()

@@ -8,7 +8,7 @@ import logging
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -93,6 +93,7 @@ class Client:
         self._deadline_seconds = deadline_seconds
         self._longest_reply_bytes = longest_reply_bytes
         self._line = Line()
+        self._tls = tls
         self._http = _open(tls, deadline_seconds)
 
     def send(
@@ -106,7 +107,7 @@ class Client:
         """The reply to this request, whatever its status.
 
         `bearer` is the API token; `tenant` the tenant token, where it is the name of Basic authorization.
-        `may_send` is asked right before each piece that is written, the last of a bulk a single byte: once
+        `may_send` is asked right before each piece that is written, the last of a body a single byte: once
         it says no, the connection is closed, and the other side never has the whole.
 
         Raises PlanhatMisconfigured where the address or the token can be part of no request.
@@ -127,7 +128,9 @@ class Client:
             except (httpx.HTTPError, httpx.StreamError, OSError) as error:
                 answered = self._failure(error)
         if isinstance(answered, Failure):
-            self._line.drop()
+            # Begun anew: a tunnel in which TLS failed stays in httpcore's pool, as the one that there may be.
+            self.close()
+            self._http = _open(self._tls, self._deadline_seconds)
         self._http.cookies.clear()
         return answered
 
@@ -142,7 +145,7 @@ class Client:
         content: bytes | Iterator[bytes] = b""
         if size := len(request.content):  # told here, else it would go in chunks, which no bulk ever did
             headers = {**headers, "Content-Length": str(size)}
-            content = _while_allowed(request.content, may_send)
+            content = self._while_allowed(request.content, may_send)
 
         def trace(event: str, details: dict[str, Any]) -> None:
             # Between the question before a request and its first byte may lie a look-up, connecting, TLS.
@@ -164,13 +167,21 @@ class Client:
                 if len(body) > self._longest_reply_bytes:
                     # Leaving the block with the reply unread closes the connection.
                     return Failure(TransientReason.UNREADABLE, Cause.TOO_LONG)
-        # The response and its stream hold each other, and so the body that was sent: megabytes, for as long
-        # as nobody looks for cycles.
+        # The response and its stream hold each other, and so what was not written of a body: megabytes, for
+        # as long as nobody looks for cycles.
         response.stream = _NO_STREAM
         if connection.fileno() < 0:
             # httpx has closed it; the line's own hold on it must not keep it open.
             self._line.drop()
         return Reply(response.status_code, dict(response.headers), bytes(body))
+
+    def _while_allowed(self, content: bytes | Bulk, may_send: Callable[[], bool]) -> Iterator[bytes]:
+        for piece in _pieces(content):
+            # Without room the piece would wait for it after the question, and go out on waking all the same.
+            self._line.wait_for_room(self._deadline_seconds)
+            if not may_send():
+                raise _Stopped
+            yield piece
 
     def _failure(self, error: Exception) -> Failure:
         connecting = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
@@ -182,11 +193,9 @@ class Client:
         return Failure(TransientReason.CONNECTION, Cause.BROKEN)
 
 
-def _while_allowed(content: bytes | Bulk, may_send: Callable[[], bool]) -> Iterator[bytes]:
-    for piece in (content,) if isinstance(content, bytes) else content:
-        if not may_send():
-            raise _Stopped
-        yield piece
+def _pieces(content: bytes | Bulk) -> Iterable[bytes]:
+    """The last of them one byte: it is written at once or not at all."""
+    return (content[:-1], content[-1:]) if isinstance(content, bytes) else content
 
 
 def _unsendable(request: Request) -> PlanhatMisconfigured:

@@ -6,6 +6,7 @@ the connection down under it does not: to httpx the peer has hung up, which it i
 """
 
 import contextlib
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -47,6 +48,13 @@ class Line:
         """The `trace` extension of httpx: told of every step of a request, among them new connections."""
         if event.endswith(".connect_tcp.complete"):
             self._watch(details["return_value"].get_extra_info("socket"))
+
+    def wait_for_room(self, seconds: float) -> None:
+        """Until the kernel would take another byte to send at once; at most for so long, or to the cut."""
+        if self._twin is not None:
+            room = select.poll()
+            room.register(self._twin, select.POLLOUT)
+            room.poll(seconds * 1000)
 
     def drop(self) -> None:
         """Forget the connection, and close it for good."""

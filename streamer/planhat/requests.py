@@ -59,7 +59,7 @@ class Bulk:
 
     The items are in memory as long as the request is under way; a second copy of all of them, and what a
     socket leaves over of that, would be megabytes more for each worker. The closing bracket is a piece of
-    its own: one byte goes out at once or not at all, so whoever asks before it whether to go on asks in time.
+    its own: one byte is written at once or not at all, so who asks before it whether to go on asks in time.
     """
 
     items: Sequence[bytes] = field(repr=False)

@@ -50,7 +50,7 @@ class PlanhatSink:
         analytics_url: str,
         segment_url: str = "https://analytics.planhat.com",
         read_credentials: Callable[[], Credentials],
-        may_send: Callable[[], bool],
+        membership: Callable[[], int | None],
         make_delivery: MakeDelivery,
         main_deadline_seconds: float = 60.0,
         analytics_deadline_seconds: float = 20.0,
@@ -58,14 +58,15 @@ class PlanhatSink:
     ) -> None:
         """`workers`: for each endpoint that batches will come for. They start at once, and idle until then.
 
-        `may_send` is asked before each request and each piece of it, on a worker's thread: False (this
-        replica may have lost its partitions) gives the batch back as a transient failure, and Planhat
+        `membership` is asked before each request and each piece of it, on a worker's thread. It numbers the
+        membership of a group that is proved; None, and another number than at the batch's begin (this
+        replica may have lost its partitions), gives the batch back as a transient failure, and Planhat
         never has the whole of it. Raises SettingsError
         where the environment's proxy or certificates cannot be used.
         """
         self._urls = api_url, analytics_url, segment_url
         self._read_credentials = read_credentials
-        self._may_send = may_send
+        self._membership = membership
         self._make_delivery = make_delivery
         self._finished: SimpleQueue[Delivery | StreamerError] = SimpleQueue()
         self._deletion_seconds = main_deadline_seconds * 2 / 3
@@ -136,9 +137,13 @@ class PlanhatSink:
         addresses, credentials = self._access
         request = request_for(batch.endpoint, batch.items, addresses)
         authorization = _authorization(batch.endpoint, credentials)
-        asked = 0
-        while self._may_send():
-            reply = client.send(request, may_send=self._may_send, **authorization)
+        membership, asked = self._membership(), 0
+
+        def may_send() -> bool:
+            return membership is not None and self._membership() == membership
+
+        while may_send():
+            reply = client.send(request, may_send=may_send, **authorization)
             seconds = time.monotonic() - began
             if isinstance(reply, Failure):
                 return self._make_delivery(batch, Transient(reply.reason), seconds, None, None)

@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from errno import EADDRINUSE
 from pathlib import Path
 from secrets import randbelow
 from types import TracebackType
@@ -98,14 +99,18 @@ def free_port() -> int:
 def free_ports(count: int) -> list[int]:
     """So many different ones.
 
-    Below those that the kernel gives to whoever asks for any: until a server has started on one of these,
-    every connection out, of any process, might take it.
+    Below those that Linux by default gives to whoever asks for any: until a server has started on one of
+    these, every connection out, of any process, might take it. Raises OSError where none can be had.
     """
     with ExitStack() as held:
         ports: list[int] = []
         while len(ports) < count:
             port = _CHOSEN_PORTS.start + randbelow(len(_CHOSEN_PORTS))
-            with suppress(OSError):
+            try:
                 held.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError as error:
+                if error.errno != EADDRINUSE:
+                    raise
+            else:
                 ports.append(port)
         return ports

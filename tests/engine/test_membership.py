@@ -72,6 +72,26 @@ def test_who_is_fenced_or_loses_everything_proves_itself_anew() -> None:
     assert not membership.is_proved(1.0)
 
 
+def test_who_comes_back_is_another_member() -> None:
+    """What was begun before must not be finished by the proof of the next membership."""
+    membership = Membership(SESSION)
+    assert membership.proved(0.0) is None
+    membership.asked(0.0, {HERE: 5})
+    membership.answered({HERE: 5}, COMMITTED)
+    first = membership.proved(1.0)
+    assert first is not None
+    membership.asked(20.0, {HERE: 6})
+    membership.answered({HERE: 6}, COMMITTED)
+    assert membership.proved(21.0) == first
+    assert membership.proved(20.0 + SESSION) is None
+
+    membership.lost()
+    assert membership.proved(21.0) is None
+    membership.asked(22.0, {HERE: 6})
+    membership.answered({HERE: 6}, COMMITTED)
+    assert membership.proved(23.0) not in (None, first)
+
+
 def test_another_proof_is_asked_for_in_good_time() -> None:
     """After a third of the session: two more tries before it runs out."""
     membership = Membership(SESSION)

@@ -74,6 +74,8 @@ class ScriptedServer:
     def __init__(self, *acts: Act, read_requests: bool = True) -> None:
         self.seen: list[Seen] = []
         self.connections = 0
+        self.received_bytes = 0
+        """Of requests, complete or not."""
         self._acts = list(acts)
         self._read_requests = read_requests
         self._closing = threading.Event()
@@ -138,7 +140,9 @@ class ScriptedServer:
         connection.settimeout(0.02)
         while not self._closing.is_set():
             with contextlib.suppress(TimeoutError):
-                return connection.recv(65_536)
+                part = connection.recv(65_536)
+                self.received_bytes += len(part)
+                return part
         return b""
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import select
 import socket
 import ssl
 import subprocess
@@ -18,7 +19,8 @@ from streamer.outcomes import TransientReason
 from streamer.planhat.client import Cause, Client, Failure, Reply, trusted_authorities
 from streamer.planhat.credentials import Credentials
 from streamer.planhat.deadline import Line
-from streamer.planhat.requests import Request
+from streamer.planhat.requests import Bulk, Request
+from streamer.standins.demo_pipeline import free_port
 from tests.planhat.scripted import Act, drip, raw, reply, serving, silence
 
 SECRET = "s3cr3t-token"
@@ -95,20 +97,28 @@ def test_a_connection_is_kept_from_request_to_request(client: Client) -> None:
         assert server.connections == 1
 
 
-def test_what_was_sent_is_let_go(client: Client) -> None:
-    """A body goes with its request, though Python looks for objects that hold each other seldom."""
-    with serving(reply(200, b"{}")) as server:
-        client.send(put(server.url))
-        request = put(server.url, b"[1, 2]" + b" " * 1000)
+@pytest.mark.parametrize("is_read", [True, False], ids=["read", "refused unread"])
+def test_what_was_sent_is_let_go(client: Client, *, is_read: bool) -> None:
+    """A body goes with its request, written or not, though Python seldom looks for what holds each other."""
+
+    def refuse(connection: socket.socket, _closing: object) -> bool:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}")
+        return False
+
+    act = reply(200, b"{}") if is_read else refuse
+    items = [b'"' + bytes(1 << 20) + b'"'] * 8
+    with serving(act, read_requests=is_read) as server:
         gc.disable()
         try:
-            answered = client.send(request)
-            holders = gc.get_referrers(request.body)
+            answered = client.send(Request("PUT", f"{server.url}/endusers", Bulk(items), "shown"))
+            holders = [type(each).__name__ for each in gc.get_referrers(items)]
         finally:
             gc.enable()
 
     assert isinstance(answered, Reply)
-    assert all(holder is request or type(holder).__name__ == "frame" for holder in holders)
+    assert answered.status == (200 if is_read else 413)
+    assert set(holders) <= {"frame"}
 
 
 def test_a_connection_closed_between_requests_is_replaced(client: Client) -> None:
@@ -299,10 +309,9 @@ def test_a_reply_before_the_request_is_read_is_taken(client: Client) -> None:
 
 def test_nobody_listening_is_a_refused_connection(client: Client) -> None:
     """An operator is told what kind of connection failed."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-
-    assert client.send(put(f"http://127.0.0.1:{port}")) == Failure(TransientReason.CONNECTION, Cause.REFUSED)
+    assert client.send(put(f"http://127.0.0.1:{free_port()}")) == Failure(
+        TransientReason.CONNECTION, Cause.REFUSED
+    )
 
 
 def test_an_unknown_host_is_told_from_a_dead_one(client: Client) -> None:
@@ -322,15 +331,67 @@ def test_the_client_still_works_after_a_hundred_failures(tls: ssl.SSLContext) ->
         drip(HEAD, b" ", 0.01),
         reply(200, b"x" * 2_000),
     ]
-    failures: list[Reply | Failure] = []
+    failures = 0
     with serving(*(bad * 25), reply(200, b"{}")) as server:
-        while len(failures) < 100:
-            failures.append(client.send(put(server.url)))
-        answered = client.send(put(server.url))
+        # On a busy machine a request may be cut before the server has seen it: not one of the hundred.
+        while isinstance(client.send(put(server.url)), Failure) and failures < 300:
+            failures += 1
     client.close()
 
-    assert all(isinstance(failure, Failure) for failure in failures)
-    assert isinstance(answered, Reply)
+    assert 100 <= failures < 300
+    assert len(server.seen) > 100
+
+
+# --- stopped on the way ------------------------------------------------------------------------
+
+
+def test_nothing_leaves_where_sending_stops_while_it_connects(client: Client) -> None:
+    """Looking up a name, connecting and TLS take time; whether sending is allowed is asked after them."""
+
+    def may_send() -> bool:
+        deadline = time.monotonic() + 2.0
+        while not server.connections and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return not server.connections
+
+    with serving(reply(200, b"{}")) as server:
+        answered = client.send(put(server.url), may_send=may_send)
+        client.close()
+
+        assert answered == Failure(TransientReason.CONNECTION, Cause.STOPPED)
+        assert (server.connections, server.received_bytes) == (1, 0)
+
+
+@pytest.mark.parametrize("is_bulk", [True, False], ids=["a bulk", "one body"])
+def test_it_is_asked_only_when_there_is_room_for_what_is_sent(client: Client, *, is_bulk: bool) -> None:
+    """Else a piece may wait for room after the answer, and go out on waking from whatever came between.
+
+    A piece may be longer than the room there is, and be written to its end; the last, one byte, is not.
+    """
+
+    def sip(connection: socket.socket, closing: threading.Event) -> bool:
+        while not closing.is_set() and connection.recv(16_384):
+            time.sleep(0.000_2)
+        return False
+
+    rooms: list[bool] = []
+
+    def may_send() -> bool:
+        twin = client._line._twin
+        assert twin is not None
+        room = select.poll()
+        room.register(twin, select.POLLOUT)
+        rooms.append(bool(room.poll(0)))
+        return len(rooms) < needed
+
+    items = [bytes(100_000)] * 80
+    content = Bulk(items) if is_bulk else b"".join(items)
+    needed = 1 + (len(list(content)) if isinstance(content, Bulk) else 2)
+    with serving(sip, read_requests=False) as server:
+        answered = client.send(Request("PUT", server.url, content, "shown"), may_send=may_send)
+
+    assert answered == Failure(TransientReason.CONNECTION, Cause.STOPPED)
+    assert rooms == [True] * needed
 
 
 # --- settings of the environment ---------------------------------------------------------------
@@ -359,6 +420,21 @@ def test_a_proxy_that_refuses_is_a_failed_connection(
         client.close()
 
     assert answered == Failure(TransientReason.CONNECTION, Cause.PROXY)
+
+
+def test_a_tunnel_in_which_tls_failed_is_not_the_last(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next request asks for a tunnel of its own; httpcore keeps the broken one as if it were in use."""
+    with serving(raw(b"HTTP/1.1 200 OK\r\n\r\n"), reply(407)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        client = Client(tls, deadline_seconds=5.0)
+        answers = [client.send(put("https://planhat.invalid")) for _ in range(2)]
+        client.close()
+
+    assert [type(each) for each in answers] == [Failure, Failure]
+    assert answers[1] == Failure(TransientReason.CONNECTION, Cause.PROXY)
+    assert [each.line for each in proxy.seen] == ["CONNECT planhat.invalid:443 HTTP/1.1"] * 2
 
 
 def test_a_slow_proxy_is_cut_at_the_deadline(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:

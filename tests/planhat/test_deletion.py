@@ -234,7 +234,10 @@ def test_nobody_is_deleted_by_a_replica_that_lost_its_partitions_meanwhile() -> 
     """Between the look-up and the deletion it is asked once more whether sending is allowed."""
     whom = DeleteEnduser(None, EMAIL)
     text = json.dumps([WHOM]).encode()
-    with serving(reply(200, text)) as server, sink_at(server, may_send=lambda: not server.seen) as sink:
+    with (
+        serving(reply(200, text)) as server,
+        sink_at(server, membership=lambda: None if server.seen else 0) as sink,
+    ):
         assert sink.submit(Batch(1, Endpoint.DELETIONS, (whom,), (encode_operation(whom),)))
         (delivery,) = collect_all(sink, 1)
     assert len(server.seen) == 1

@@ -94,7 +94,7 @@ class Pipeline:
             api_url=url,
             analytics_url=url,
             read_credentials=lambda: Credentials(self.api_token, sandbox.tenant_token),
-            may_send=lambda: True,
+            membership=lambda: 0,
             make_delivery=Delivery,
         )
         self.sink = PatientSink(self._edge)

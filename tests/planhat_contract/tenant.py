@@ -127,7 +127,7 @@ class Planhat:
             analytics_url=addresses.analytics_url,
             segment_url=addresses.analytics_url,
             read_credentials=lambda: credentials,
-            may_send=lambda: True,
+            membership=lambda: 0,
             make_delivery=Delivery,
             workers={operation.endpoint: 1},
         )
