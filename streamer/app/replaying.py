@@ -196,6 +196,7 @@ def _engine(
     make_delivery: MakeDelivery,
     stack: ExitStack,
 ) -> Streamer:
+    # In no group, whose membership would have to be proved: nobody takes a replay's work over.
     sink = sink_of(settings, lambda: 0, make_delivery)
     stack.callback(partial(sink.close, SINK_CLOSE_SECONDS))
     return Streamer(

@@ -59,10 +59,10 @@ class PlanhatSink:
         """`workers`: for each endpoint that batches will come for. They start at once, and idle until then.
 
         `membership` is asked before each request and each piece of it, on a worker's thread. It numbers the
-        membership of a group that is proved; None, and another number than at the batch's begin (this
+        membership of a group that is proved. None, or another number than when the batch was begun (this
         replica may have lost its partitions), gives the batch back as a transient failure, and Planhat
-        never has the whole of it. Raises SettingsError
-        where the environment's proxy or certificates cannot be used.
+        never has the whole of that request. Raises SettingsError where the environment's proxy or
+        certificates cannot be used.
         """
         self._urls = api_url, analytics_url, segment_url
         self._read_credentials = read_credentials
