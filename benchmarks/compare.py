@@ -4,7 +4,9 @@
     python -m benchmarks.compare --beside latency,drain,kill --only streamer
     python -m benchmarks.compare --write            # a results file, docs/performance.md and its plot
 
-The method is stated in docs/performance.md, which `--write` makes. A system that fails is told and left out.
+The method is stated in docs/performance.md, which `--write` makes: anew after each run of a system, so that
+what is cut short (SIGTERM, Ctrl-C) leaves what it found, and no system running. A system that fails is told
+and left out.
 """
 
 import argparse
@@ -15,7 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -30,7 +32,7 @@ from benchmarks.pipeline import fill
 from benchmarks.rivals.mapping import Mapping as RecordMapping
 from benchmarks.rivals.mapping import Unreadable
 from benchmarks.scenarios import PARTITIONS, Place, backlog, drain, half_load, killed
-from benchmarks.systems import ROOT, SYSTEMS, Unfinished
+from benchmarks.systems import ROOT, SYSTEMS, Unfinished, sigterm_unwinds
 from streamer.avro.decoder import Decoder
 from streamer.avro.schemas import load_schemas
 from streamer.engine.ports import Decoded
@@ -147,11 +149,44 @@ def one_round(
     return run
 
 
-def measure(plan: Plan, names: Sequence[str], folder: Path) -> dict[str, object]:
-    """Everything, in rounds: one run of each system, then the next round."""
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    failed: dict[str, str] = {}
-    missed: dict[str, set[str]] = {name: set() for name in names}
+class Found:
+    """What was measured so far."""
+
+    def __init__(
+        self, plan: Plan, names: Sequence[str], event_bytes: float, floor_us: float, own_us: float
+    ) -> None:
+        self._plan = plan
+        self._event_bytes = event_bytes
+        self._floor_us = floor_us
+        self._own_us = own_us
+        self.runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+        self.failed: dict[str, str] = {}
+        """What it failed with, by system."""
+        self.missed: dict[str, set[str]] = {name: set() for name in names}
+        """Of `BESIDE`, by system."""
+
+    def results(self) -> dict[str, object]:
+        """As they are kept; of `repeats` rounds each system has a run, of a round that goes on some have."""
+        kept = {name: runs for name, runs in self.runs.items() if name not in self.failed}
+        floors = [run["floor_us"] for runs in self.runs.values() for run in runs]
+        return {
+            "events": self._plan.events,
+            "event_bytes": self._event_bytes,
+            "repeats": max(1, min(map(len, kept.values()), default=0)),
+            "cores": os.cpu_count(),
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "latency_seconds": self._plan.latency_seconds,
+            "calls_per_minute": self._plan.calls_per_minute,
+            "floor_us": median(floors or [self._floor_us]),
+            "own_us": self._own_us,
+            "failed": self.failed,
+            "missed": {name: sorted(beside) for name, beside in self.missed.items() if beside},
+            "systems": {name: summed_up(runs, self._plan.events) for name, runs in kept.items() if runs},
+        }
+
+
+def measure(plan: Plan, names: Sequence[str], folder: Path) -> Iterator[Found]:
+    """Everything, in rounds: one run of each system, then the next round. Tells after each run."""
     with RealKafka(folder) as kafka:
         place = Place(kafka, kafka.create_topic("bench.dead-letters"), folder)
         topics = Topics(
@@ -160,37 +195,27 @@ def measure(plan: Plan, names: Sequence[str], folder: Path) -> dict[str, object]
         size = fill(kafka.bootstrap, topics.whole, plan.events)
         fill(kafka.bootstrap, topics.single, 1)
         values = values_of(kafka, topics.whole, plan.events)
-        floor, own_us = partial(cpu_us, RecordMapping().items, values), cpu_us(own_work(), values)
+        floor = partial(cpu_us, RecordMapping().items, values)
+        own_us = cpu_us(own_work(), values)
+        found = Found(plan, names, size / plan.events, floor(), own_us)
         for name in (name for _ in range(plan.repeats) for name in names):
-            if name in failed:
+            if name in found.failed:
                 continue
             try:
-                is_first = not runs[name]
-                run = one_round(name, place, plan, topics, missed[name], floor, is_first=is_first)
-                runs[name].append(run)
+                is_first = not found.runs[name]
+                run = one_round(name, place, plan, topics, found.missed[name], floor, is_first=is_first)
+                found.runs[name].append(run)
             except (OSError, RuntimeError, httpx.HTTPError, subprocess.SubprocessError) as error:
                 # One rival's fault must not cost the others their figures.
                 traceback.print_exception(error)
-                failed[name] = type(error).__name__
-    floors = [run["floor_us"] for found in runs.values() for run in found]
-    return {
-        "events": plan.events,
-        "event_bytes": size / plan.events,
-        "repeats": plan.repeats,
-        "cores": os.cpu_count(),
-        "python": ".".join(map(str, sys.version_info[:3])),
-        "latency_seconds": plan.latency_seconds,
-        "calls_per_minute": plan.calls_per_minute,
-        "floor_us": median(floors) if floors else floor(),
-        "own_us": own_us,
-        "failed": failed,
-        "missed": {name: sorted(found) for name, found in missed.items() if found},
-        "systems": {
-            name: summed_up(found, plan.events)
-            for name, found in runs.items()
-            if found and name not in failed
-        },
-    }
+                found.failed[name] = type(error).__name__
+            yield found
+
+
+def keep(results: Mapping[str, object]) -> None:
+    """Into the results file, and the page and its plot anew."""
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    performance_page.write(ROOT, *performance_page.read(ROOT))
 
 
 def main() -> int:
@@ -215,13 +240,15 @@ def main() -> int:
     names = arguments.only.split(",")
     if unknown := set(names) - set(SYSTEMS):
         parser.error(f"no such system: {', '.join(sorted(unknown))}; there are {', '.join(SYSTEMS)}")
+    sigterm_unwinds()
     with tempfile.TemporaryDirectory() as directory:
-        results = measure(plan, names, Path(directory))
-    sys.stdout.write(f"{performance_page.table(results)}\n{performance_page.behaviour(results)}")
-    if arguments.write:
-        RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-        performance_page.write(ROOT, *performance_page.read(ROOT))
-    return 1 if results["failed"] else 0
+        for found in measure(plan, names, Path(directory)):
+            results = found.results()
+            sys.stdout.write(f"{performance_page.table(results)}\n{performance_page.behaviour(results)}\n")
+            sys.stdout.flush()
+            if arguments.write:
+                keep(results)
+    return 1 if found.failed else 0
 
 
 if __name__ == "__main__":

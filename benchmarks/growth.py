@@ -4,7 +4,8 @@
     python -m benchmarks.growth --write            # the results file, docs/performance.md, its plot
 
 Each axis is written as it is done, into what the results file holds of the others. Exit code 1 where an axis
-grows faster than its work.
+grows faster than its work. What is cut short (SIGTERM, Ctrl-C) leaves the axes that are done, and no system
+running.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from benchmarks import growth_events, growth_page, performance_page, replicas
 from benchmarks.growth_events import Record
 from benchmarks.pipeline import SEED
 from benchmarks.scenarios import PARTITIONS, Place, backlog
+from benchmarks.systems import sigterm_unwinds
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
 from streamer.standins.generator import Generator
@@ -165,6 +167,7 @@ def main() -> int:
     if unknown := set(names) - {*AXES, "replicas"}:
         parser.error(f"no such axis: {', '.join(sorted(unknown))}")
     found: dict[str, list[dict[str, float]]] = {}
+    sigterm_unwinds()
     with tempfile.TemporaryDirectory() as directory, RealKafka(Path(directory), BROKER) as kafka:
         place = Place(kafka, kafka.create_topic("growth-letters"), Path(directory))
         for name in names:

@@ -199,6 +199,11 @@ class Progress:
         self._consumer.close()
 
 
+def sigterm_unwinds() -> None:
+    """From here on SIGTERM leaves each block: systems are sessions of their own, and would outlive it."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
 def end(child: "subprocess.Popen[bytes]") -> None:
     """SIGTERM, and SIGKILL where that is no use."""
     child.send_signal(signal.SIGTERM)

@@ -1,6 +1,9 @@
 """What a benchmark asserts it also refuses."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -8,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks import figures, performance_page
+from benchmarks.compare import Found, Plan
 from benchmarks.figures import Look
 from benchmarks.identity import events_of
 from benchmarks.quota import Figures, Row, report
 from benchmarks.rivals.mapping import Mapping, Unreadable
 from benchmarks.rivals.told import Told
 from benchmarks.sink import Counting
-from benchmarks.systems import SYSTEMS, command, variables
+from benchmarks.systems import ROOT, SYSTEMS, command, variables
 from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
@@ -87,6 +91,51 @@ def test_the_page_of_performance_tells_each_system_against_the_floor() -> None:
     assert "| streamer | 500 | 30.0 | 1.50 | 0.9 | 80 | 4 | 250 | 2.0 |" in told
     assert "Failed: Quix Streams, bulk sink (RuntimeError)." in told
     assert 'width="380.0"' in performance_page.plot(RESULTS)
+
+
+RUN = {"cpu_seconds": 0.5, "start_cpu_seconds": 0.1, "seconds": 1.0, "pace": 1000.0, "peak_mib": 80.0}
+RUN |= {"requests": 4.0, "items": 990.0, "sink_cpu_seconds": 0.2, "floor_us": 25.0}
+
+
+def test_a_comparison_that_is_cut_tells_what_it_found() -> None:
+    """Before the first run, in the first round, in the second: rounds are those that all came through."""
+    found = Found(Plan(1000, 3, frozenset(), 20.0, 900.0), ("streamer", "careful", "quix"), 700.0, 24.0, 20.0)
+    growth = {"cores": 2, "python": "3.11.0", "axes": {}}
+    assert found.results()["floor_us"] == 24.0
+    assert found.results()["systems"] == {}
+    found.runs["streamer"].append(RUN)
+    assert found.results()["floor_us"] == 25.0
+    assert "| streamer | 1,000 | 400.0 | 16.00 |" in performance_page.page(found.results(), growth)
+    found.runs["careful"].append(RUN)
+    found.failed["quix"] = "RuntimeError"
+    found.missed["careful"].add("drain")
+    found.runs["streamer"].append(RUN | {"cpu_seconds": 0.7})
+    results = found.results()
+    assert results["repeats"] == 1
+    assert results["missed"] == {"careful": ["drain"]}
+    assert "| streamer | 1,000 | 500.0 | 20.00 |" in performance_page.page(results, growth)
+    assert "Failed: Quix Streams, bulk sink (RuntimeError)." in performance_page.page(results, growth)
+
+
+_HOLDS_A_SINK = """
+import time
+from benchmarks.systems import a_sink, sigterm_unwinds
+sigterm_unwinds()
+with a_sink() as sink:
+    print(sink.pid, flush=True)
+    time.sleep(120)
+"""
+
+
+def test_a_comparison_that_is_ended_leaves_nothing_running() -> None:
+    """SIGTERM alone would end it there and then, and what it started would go on."""
+    with subprocess.Popen([sys.executable, "-c", _HOLDS_A_SINK], cwd=ROOT, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        sink = int(child.stdout.readline())
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(60) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(sink, 0)
 
 
 BESIDE = {"paced": 250.0, "p50": 0.51, "p99": 1.25, "drain_seconds": 61.0, "refused": 0.0}
