@@ -125,9 +125,13 @@ def test_a_member_and_all_commands_are_let_in_for_as_long_as_they_like(
     assert member.stop() == 0
     assert pipeline.account().lines() == []
     assert pipeline.expected.letters
+    listed = end(start("dead-letters list --json --limit 1", pipeline.settings()))
+    letter = json.loads(listed.said)["letter"]
+    shown = end(start(f"dead-letters show {letter} --json", pipeline.settings(log_level="info")))
+    assert shown.code == 0, shown.said
     replayed = end(start("dead-letters replay --json", pipeline.settings(log_level="info")))
     assert replayed.code == 0, replayed.said
-    for text in (*said, replayed.said, member.text()):
+    for text in (*said, listed.said, shown.said, replayed.said, member.text()):
         assert not any(secret in text for secret in SECRETS)
 
 
