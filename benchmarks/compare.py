@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -177,6 +178,7 @@ class Found:
             "python": ".".join(map(str, sys.version_info[:3])),
             "latency_seconds": self._plan.latency_seconds,
             "calls_per_minute": self._plan.calls_per_minute,
+            "longest_drain_seconds": self._plan.drain_seconds,
             "floor_us": median(floors or [self._floor_us]),
             "own_us": self._own_us,
             "failed": self.failed,
@@ -185,7 +187,7 @@ class Found:
         }
 
 
-def measure(plan: Plan, names: Sequence[str], folder: Path) -> Iterator[Found]:
+def measure(plan: Plan, names: Sequence[str], folder: Path) -> Generator[Found, None, None]:
     """Everything, in rounds: one run of each system, then the next round. Tells after each run."""
     with RealKafka(folder) as kafka:
         place = Place(kafka, kafka.create_topic("bench.dead-letters"), folder)
@@ -241,8 +243,8 @@ def main() -> int:
     if unknown := set(names) - set(SYSTEMS):
         parser.error(f"no such system: {', '.join(sorted(unknown))}; there are {', '.join(SYSTEMS)}")
     sigterm_unwinds()
-    with tempfile.TemporaryDirectory() as directory:
-        for found in measure(plan, names, Path(directory)):
+    with tempfile.TemporaryDirectory() as directory, closing(measure(plan, names, Path(directory))) as rounds:
+        for found in rounds:
             results = found.results()
             sys.stdout.write(f"{performance_page.table(results)}\n{performance_page.behaviour(results)}\n")
             sys.stdout.flush()

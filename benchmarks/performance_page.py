@@ -134,7 +134,7 @@ def behaviour(results: Results) -> str:
     }
     lines += ["", *(text for figure, text in told.items() if any(figure in found for _, found in rows))]
     for name, parts in results["missed"].items():
-        lines += [f"{SHOWN[name]} {_MISSED[part]}." for part in parts]
+        lines += [f"{SHOWN[name]} {_MISSED[part].format_map(results)}." for part in parts]
     return "\n".join(lines) + "\n"
 
 
@@ -150,7 +150,7 @@ _COLUMNS = {
 }
 _MISSED = {
     "latency": "did not keep up at half load",
-    "drain": "did not drain in time",
+    "drain": "did not drain within {longest_drain_seconds:.0f} s",
     "kill": "did not get done after the SIGKILL",
 }
 BESIDE = _COLUMNS.keys()
