@@ -4,9 +4,9 @@
     python -m benchmarks.compare --beside latency,drain,kill --only streamer
     python -m benchmarks.compare --write            # a results file, docs/performance.md and its plot
 
-The method is stated in docs/performance.md, which `--write` makes: anew after each run of a system, so that
-what is cut short (SIGTERM, Ctrl-C) leaves what it found, and no system running. A system that fails is told
-and left out.
+The method is stated in docs/performance.md, which `--write` makes: anew after each run of a system. What is
+cut short (SIGTERM, Ctrl-C) so leaves what it found, and the page says that it was cut; the systems that run
+are ended. A system that fails is told and left out.
 """
 
 import argparse
@@ -164,16 +164,21 @@ class Found:
         self.failed: dict[str, str] = {}
         """What it failed with, by system."""
         self.missed: dict[str, set[str]] = {name: set() for name in names}
-        """Of `BESIDE`, by system."""
+        """What of `BESIDE` did not come to its end, by system."""
 
     def results(self) -> dict[str, object]:
-        """As they are kept; of `repeats` rounds each system has a run, of a round that goes on some have."""
+        """As they are kept. `repeats` counts the rounds of which every system has a run, but is 1 at least.
+
+        `is_amid_round`: some systems have one run more than others, or there is one without.
+        """
         kept = {name: runs for name, runs in self.runs.items() if name not in self.failed}
+        counts = {len(runs) for runs in kept.values()}
         floors = [run["floor_us"] for runs in self.runs.values() for run in runs]
         return {
             "events": self._plan.events,
             "event_bytes": self._event_bytes,
-            "repeats": max(1, min(map(len, kept.values()), default=0)),
+            "repeats": max(1, min(counts, default=0)),
+            "is_amid_round": len(counts) > 1,
             "cores": os.cpu_count(),
             "python": ".".join(map(str, sys.version_info[:3])),
             "latency_seconds": self._plan.latency_seconds,
@@ -216,7 +221,9 @@ def measure(plan: Plan, names: Sequence[str], folder: Path) -> Generator[Found, 
 
 def keep(results: Mapping[str, object]) -> None:
     """Into the results file, and the page and its plot anew."""
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    whole = RESULTS.with_suffix(".new")
+    whole.write_text(json.dumps(results, indent=2) + "\n")
+    whole.replace(RESULTS)
     performance_page.write(ROOT, *performance_page.read(ROOT))
 
 
@@ -239,6 +246,8 @@ def main() -> int:
     plan = Plan(
         arguments.events, arguments.repeats, beside, arguments.latency_seconds, arguments.drain_seconds
     )
+    if plan.repeats < 1:
+        parser.error("there is one round at least")
     names = arguments.only.split(",")
     if unknown := set(names) - set(SYSTEMS):
         parser.error(f"no such system: {', '.join(sorted(unknown))}; there are {', '.join(SYSTEMS)}")

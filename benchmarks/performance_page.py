@@ -70,14 +70,16 @@ stand below (`make bench-full`: a million, and three); do not edit.
   and the first three tenths of the time are not judged.
 - Drained is the same backlog, into the sandbox that keeps and judges every item, with Planhat's quota of
   calls a minute on. `streamer` is told the quota; the others know 429 alone. Time is from the start to the
-  last commit, in the first round alone.
+  last commit, in the first round alone. After a limit it is given up (`--drain-seconds`, 900 by default).
 - SIGKILL hits the whole system in the moment that the sink has counted the bulk that makes half of all items
   and not answered it, hence before its offsets are committed: the worst moment. The backlog has at most
   100,000 events there, and the system is started again at once. An event comes again where the sink had it
   from the same endpoint before; the events of this run hold no copies. An upsert that comes again changes
   nothing, an activity counts twice. `streamer`'s window for copies (`STREAMER_DUPLICATES_WINDOW`, 100,000
   messageIds) is in memory and ends with the process; what it remembers after a kill travels in its commits
-  ([0021](decisions/0021-settled-ahead-in-metadata.md)).
+  ([0021](decisions/0021-settled-ahead-in-metadata.md)). Until the restarted one gets its partitions the
+  broker waits for the killed one's session to end: 45 s by librdkafka's and franz-go's defaults, 10 s by
+  aiokafka's.
 
 {growth}"""
 
@@ -105,6 +107,8 @@ def table(results: Results) -> str:
         f"Floor: {results['floor_us']:.1f} CPU s per million events (so many microseconds each).{own}",
     ]
     lines += [f"Failed: {SHOWN[name]} ({why})." for name, why in results["failed"].items()]
+    if results.get("is_amid_round"):
+        lines.append("Cut amid a round: some systems have one run more than others, or there is one without.")
     return "\n".join(lines) + "\n"
 
 
@@ -123,7 +127,7 @@ def behaviour(results: Results) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     rows = [(name, found) for name, found in results["systems"].items() if BESIDE & found.keys()]
-    if not rows:
+    if not rows and not results.get("missed"):
         return NOTHING_BESIDE
     for name, found in rows:
         shown = [_cell(found, figure, form) for figure, form in _COLUMNS.items()]

@@ -200,8 +200,16 @@ class Progress:
 
 
 def sigterm_unwinds() -> None:
-    """From here on SIGTERM leaves each block: systems are sessions of their own, and would outlive it."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    """From here on SIGTERM raises SystemExit(143), once: a second one may not cut what ends the systems.
+
+    They are sessions of their own and would go on. `timeout` signals twice: its child, then its group.
+    """
+
+    def unwind(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, unwind)
 
 
 def end(child: "subprocess.Popen[bytes]") -> None:

@@ -112,30 +112,43 @@ def test_a_comparison_that_is_cut_tells_what_it_found() -> None:
     found.runs["streamer"].append(RUN | {"cpu_seconds": 0.7})
     results = found.results()
     assert results["repeats"] == 1
+    assert "Cut amid a round" in performance_page.table(results)
+    found.runs["careful"].append(RUN)
+    assert found.results()["repeats"] == 2
+    assert "Cut amid a round" not in performance_page.table(found.results())
     assert results["missed"] == {"careful": ["drain"]}
     assert "| streamer | 1,000 | 500.0 | 20.00 |" in performance_page.page(results, growth)
     assert "Failed: Quix Streams, bulk sink (RuntimeError)." in performance_page.page(results, growth)
 
 
-_HOLDS_A_SINK = """
-import time
-from benchmarks.systems import a_sink, sigterm_unwinds
+_HOLDS_A_SYSTEM = """
+import subprocess, sys, time
+from benchmarks.systems import end, sigterm_unwinds
 sigterm_unwinds()
-with a_sink() as sink:
-    print(sink.pid, flush=True)
+slow = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), exit()));"
+slow += "print(flush=True); time.sleep(120)"
+child = subprocess.Popen([sys.executable, "-c", slow], start_new_session=True, stdout=subprocess.PIPE)
+try:
+    child.stdout.readline()
+    print(child.pid, flush=True)
     time.sleep(120)
+finally:
+    print("ends it", flush=True)
+    end(child)
 """
 
 
 def test_a_comparison_that_is_ended_leaves_nothing_running() -> None:
-    """SIGTERM alone would end it there and then, and what it started would go on."""
-    with subprocess.Popen([sys.executable, "-c", _HOLDS_A_SINK], cwd=ROOT, stdout=subprocess.PIPE) as child:
+    """Of SIGTERM alone it would end there and then, and what it started go on; of a second one as well."""
+    with subprocess.Popen([sys.executable, "-c", _HOLDS_A_SYSTEM], cwd=ROOT, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
-        sink = int(child.stdout.readline())
+        system = int(child.stdout.readline())
+        child.send_signal(signal.SIGTERM)
+        assert child.stdout.readline() == b"ends it\n"
         child.send_signal(signal.SIGTERM)
         assert child.wait(60) == 128 + signal.SIGTERM
     with pytest.raises(ProcessLookupError):
-        os.kill(sink, 0)
+        os.kill(system, 0)
 
 
 BESIDE = {"paced": 250.0, "p50": 0.51, "p99": 1.25, "drain_seconds": 61.0, "refused": 0.0}

@@ -125,7 +125,8 @@ def test_a_member_and_all_commands_are_let_in_for_as_long_as_they_like(
     assert member.stop() == 0
     assert pipeline.account().lines() == []
     assert pipeline.expected.letters
-    listed = end(start("dead-letters list --json --limit 1", pipeline.settings()))
+    listed = end(start("dead-letters list --json --limit 1", pipeline.settings(log_level="error")))
+    assert listed.code == 0, listed.said
     letter = json.loads(listed.said)["letter"]
     shown = end(start(f"dead-letters show {letter} --json", pipeline.settings(log_level="info")))
     assert shown.code == 0, shown.said
