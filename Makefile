@@ -37,7 +37,7 @@ MODE ?= api
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-compiled simulate faults soak test-planhat-live check lint types contracts pins audit docs-check alerts-check schemas-check deploy-check format docs alerts dashboard schemas requirements bench bench-full bench-growth bench-pipeline bench-avro bench-quota fuzz image-soak status-screenshot wheel wheel-compiled up down clean
+.PHONY: help setup demo test test-compiled simulate faults soak test-planhat-live check lint types contracts pins audit docs-check alerts-check schemas-check deploy-check format docs alerts dashboard schemas requirements bench bench-full bench-growth bench-pipeline bench-avro bench-quota flame fuzz image-soak status-screenshot wheel wheel-compiled up down clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -135,6 +135,9 @@ bench-pipeline: $(INSTALLED) ## measure the pipeline alone, with the sandbox (AR
 
 bench-avro: $(INSTALLED) ## measure what reading Avro costs, by the readers made for schemas and by fastavro (a minute)
 	$(BIN)/python -m benchmarks.avro $(ARGS)
+
+flame: $(INSTALLED) ## draw where an event's CPU goes, before the hot path was gone through and now (a minute; ARGS="--before COMMIT")
+	$(BIN)/python -m benchmarks.flame --write $(ARGS)
 
 fuzz: $(INSTALLED) ## fuzz all that reads what others wrote, or one TARGET=replies: ATHERIS=<where it is installed> FUZZ_SECONDS=60 (see CONTRIBUTING)
 	PYTHONPATH=.:$(ATHERIS) $(BIN)/python -m tests.fuzz --target $(TARGET) --seconds $(FUZZ_SECONDS) $(if $(CORPUS),--corpus $(CORPUS))

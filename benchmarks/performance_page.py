@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from benchmarks import growth_page, growth_plot
+from benchmarks import flame_graph, growth_page, growth_plot
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = "docs/performance.md"
 PLOT = "docs/performance.svg"
 GROWTH_PLOT = "docs/performance-growth.svg"
+FLAME_PLOT = "docs/performance-flame.svg"
 COMPARED = "benchmarks/results/compare.json"
 GROWN = "benchmarks/results/growth.json"
+FLAMES = "benchmarks/results/flame.json"
 SHOWN = {
     "streamer": "streamer",
     "compiled": "streamer, compiled",
@@ -81,6 +83,7 @@ stand below (`make bench-full`: a million, and three); do not edit.
   broker waits for the killed one's session to end: 45 s by librdkafka's and franz-go's defaults, 10 s by
   aiokafka's.
 
+{flames}
 {growth}"""
 
 
@@ -189,34 +192,37 @@ def plot(results: Results) -> str:
     return "\n".join(parts) + "\n"
 
 
-def page(results: Results, growth: Results) -> str:
+def page(results: Results, growth: Results, flames: Results) -> str:
     """The whole page."""
     return _PAGE.format(
         table=table(results),
         behaviour=behaviour(results),
         plot=Path(PLOT).name,
+        flames=flame_graph.section(flames, Path(FLAME_PLOT).name),
         growth=growth_page.section(growth, Path(GROWTH_PLOT).name),
         **{name: results[name] for name in ("events", "event_bytes", "repeats", "cores", "python")},
     )
 
 
-def read(root: Path) -> tuple[Results, Results]:
-    """The results kept: of the comparison, and of growth."""
-    return json.loads((root / COMPARED).read_text()), json.loads((root / GROWN).read_text())
+def read(root: Path) -> tuple[Results, Results, Results]:
+    """The results kept: of the comparison, of growth, and of the profiles."""
+    compared, grown, flames = (json.loads((root / path).read_text()) for path in (COMPARED, GROWN, FLAMES))
+    return compared, grown, flames
 
 
-def made(results: Results, growth: Results) -> dict[str, str]:
+def made(results: Results, growth: Results, flames: Results) -> dict[str, str]:
     """Text of each file, by its path."""
     return {
-        PAGE: page(results, growth),
+        PAGE: page(results, growth, flames),
         PLOT: plot(results),
+        FLAME_PLOT: flame_graph.plot(flames),
         GROWTH_PLOT: growth_plot.plot(growth),
     }
 
 
-def write(root: Path, results: Results, growth: Results) -> None:
+def write(root: Path, results: Results, growth: Results, flames: Results) -> None:
     """The page and its plots."""
-    for path, text in made(results, growth).items():
+    for path, text in made(results, growth, flames).items():
         (root / path).write_text(text, encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import figures, performance_page
+from benchmarks import figures, flame_graph, performance_page
 from benchmarks.compare import Found, Plan
 from benchmarks.figures import Look
 from benchmarks.identity import events_of
@@ -84,10 +84,18 @@ RESULTS = {
     },
 }
 
+GROWTH = {"cores": 2, "python": "3.11.0", "axes": {}}
+FLAMES = {
+    "events": 1000,
+    "rate": 250,
+    "python": "3.11.0",
+    "profiles": [flame_graph.profile(name, 30.0, {("run (a.py)",): 1}) for name in ("v1", "now")],
+}
+
 
 def test_the_page_of_performance_tells_each_system_against_the_floor() -> None:
     """And who failed, rather than leaving it out in silence."""
-    told = performance_page.page(RESULTS, {"cores": 2, "python": "3.11.0", "axes": {}})
+    told = performance_page.page(RESULTS, GROWTH, FLAMES)
     assert "| streamer | 500 | 30.0 | 1.50 | 0.9 | 80 | 4 | 250 | 2.0 |" in told
     assert "Failed: Quix Streams, bulk sink (RuntimeError)." in told
     assert 'width="380.0"' in performance_page.plot(RESULTS)
@@ -100,12 +108,11 @@ RUN |= {"requests": 4.0, "items": 990.0, "sink_cpu_seconds": 0.2, "floor_us": 25
 def test_a_comparison_that_is_cut_tells_what_it_found() -> None:
     """Before the first run, in the first round, in the second: rounds are those that all came through."""
     found = Found(Plan(1000, 3, frozenset(), 20.0, 900.0), ("streamer", "careful", "quix"), 700.0, 24.0, 20.0)
-    growth = {"cores": 2, "python": "3.11.0", "axes": {}}
     assert found.results()["floor_us"] == 24.0
     assert found.results()["systems"] == {}
     found.runs["streamer"].append(RUN)
     assert found.results()["floor_us"] == 25.0
-    assert "| streamer | 1,000 | 400.0 | 16.00 |" in performance_page.page(found.results(), growth)
+    assert "| streamer | 1,000 | 400.0 | 16.00 |" in performance_page.page(found.results(), GROWTH, FLAMES)
     found.runs["careful"].append(RUN)
     found.failed["quix"] = "RuntimeError"
     found.missed["careful"].add("drain")
@@ -117,8 +124,8 @@ def test_a_comparison_that_is_cut_tells_what_it_found() -> None:
     assert found.results()["repeats"] == 2
     assert "Cut amid a round" not in performance_page.table(found.results())
     assert results["missed"] == {"careful": ["drain"]}
-    assert "| streamer | 1,000 | 500.0 | 20.00 |" in performance_page.page(results, growth)
-    assert "Failed: Quix Streams, bulk sink (RuntimeError)." in performance_page.page(results, growth)
+    assert "| streamer | 1,000 | 500.0 | 20.00 |" in performance_page.page(results, GROWTH, FLAMES)
+    assert "Failed: Quix Streams, bulk sink (RuntimeError)." in performance_page.page(results, GROWTH, FLAMES)
 
 
 _HOLDS_A_SYSTEM = """
