@@ -12,28 +12,32 @@ from xml.sax.saxutils import escape
 
 Stack = tuple[str, ...]
 LINE = re.compile(r":\d+\)$")
-FOLDER = re.compile(r"\(streamer/([a-z_]+)[/.]")
+OURS = re.compile(r"\(streamer/([a-z_/]+)\.py\)$")
 
 
 class Room(NamedTuple):
-    """What a folder of the program does of an event's way."""
+    """What some modules of the program do of an event's way."""
 
-    folders: tuple[str, ...]
+    modules: tuple[str, ...]
+    """Their paths within the program, or how these begin; the first room with one that fits has it."""
     colour: str
 
 
 ROOMS = {
-    "reads Avro": Room(("avro",), "#7fb3d5"),
-    "understands the event": Room(("events",), "#85c1a9"),
-    "maps it": Room(("transform", "mapping"), "#a9cf7f"),
-    "engine: order, batches, answers, commits": Room(("engine", "records", "outcomes"), "#f0b27a"),
-    "encodes requests": Room(("planhat",), "#c39bd3"),
-    "counts and logs": Room(("metrics", "logs"), "#f4d35e"),
+    "reads Avro": Room(("avro/",), "#7fb3d5"),
+    "understands the event": Room(("events/",), "#85c1a9"),
+    "encodes what is sent": Room(("planhat/", "transform/encoding"), "#c39bd3"),
+    "maps it": Room(("transform/", "mapping/"), "#a9cf7f"),
+    "engine: order, batches, answers, commits": Room(("engine/", "records", "outcomes"), "#f0b27a"),
+    "counts and logs": Room(("metrics/", "logs/"), "#f4d35e"),
 }
 REST = "the rest, and what stands in for Kafka and Planhat"
 REST_COLOUR = "#ccd1d4"
 MADE = "(<made for a schema>)"
 """The file of a reader's code, which exists in memory alone."""
+STAND_IN = "(benchmarks/"
+LEAST_SAMPLES = 100
+"""Of fewer no ratio is told: it would be noise."""
 
 WIDTH, ROW, LEFT = 1000, 15, 10
 LEAST_NAMED = 34
@@ -42,8 +46,9 @@ LEAST_NAMED = 34
 _SECTION = """## Where an event's time goes
 
 `make flame`, last of {events:,} events on Python {python}: functions of the pipeline in one process, without
-broker and Planhat, as py-spy sees them {rate} times a second. Beside this tree stands `{before}`: by default
-it is the commit before [the hot path](decisions/0037-the-hot-path.md) was gone through.
+broker and Planhat, as py-spy sees them {rate} times a second, by {turns} turns. Now is `{head}`, or what
+followed it; before is `{before}`. That is by default the first commit of which this can be had: of what
+[0037](decisions/0037-the-hot-path.md) tells, it looks for cycles seldom already (0.80 beside its own parent).
 
 {table}
 ![Flame graphs of both, on one scale]({plot})
@@ -69,8 +74,10 @@ def room_of(stack: Stack) -> str:
     for frame in reversed(stack):
         if frame.endswith(MADE):
             return "reads Avro"
-        if inside := FOLDER.search(frame):
-            return next((name for name, room in ROOMS.items() if inside[1] in room.folders), REST)
+        if STAND_IN in frame:
+            return REST
+        if inside := OURS.search(frame):
+            return next((name for name, room in ROOMS.items() if inside[1].startswith(room.modules)), REST)
     return REST
 
 
@@ -117,7 +124,7 @@ def section(results: Mapping[str, Any], plot_name: str) -> str:
 
 
 def _told(results: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: results[name] for name in ("events", "python", "rate")}
+    return {name: results[name] for name in ("events", "python", "rate", "turns", "head")}
 
 
 def table(first: Mapping[str, Any], last: Mapping[str, Any]) -> str:
@@ -127,7 +134,8 @@ def table(first: Mapping[str, Any], last: Mapping[str, Any]) -> str:
         before, now = (
             each["us"] * each["rooms"][name] / sum(each["rooms"].values()) for each in (first, last)
         )
-        ratio = f"{now / before:.2f}" if before else ""
+        fewest = min(each["rooms"][name] for each in (first, last))
+        ratio = f"{now / before:.2f}" if fewest >= LEAST_SAMPLES else ""
         lines.append(f"| {name} | {before:.1f} | {now:.1f} | {ratio} |")
     lines.append(f"| all | {first['us']:.1f} | {last['us']:.1f} | {last['us'] / first['us']:.2f} |")
     return "\n".join(lines) + "\n"

@@ -88,6 +88,8 @@ GROWTH = {"cores": 2, "python": "3.11.0", "axes": {}}
 FLAMES = {
     "events": 1000,
     "rate": 250,
+    "turns": 3,
+    "head": "abc",
     "python": "3.11.0",
     "profiles": [flame_graph.profile(name, 30.0, {("run (a.py)",): 1}) for name in ("v1", "now")],
 }

@@ -1,6 +1,7 @@
 """A record's value, in any framing, to a mapping in Segment's shape: the one door of this room."""
 
 from collections.abc import Callable, Collection
+from typing import Final
 
 from streamer.avro import framing, json_text
 from streamer.avro.datum import DatumReader
@@ -12,14 +13,14 @@ from streamer.engine.ports import AwaitingSchema, Decoded
 from streamer.errors import InvalidEvent, SchemaError
 from streamer.outcomes import InvalidReason
 
-DEFAULT_MAX_BYTES = 1024 * 1024
+DEFAULT_MAX_BYTES: Final = 1024 * 1024
 """As large as Kafka's own default lets a record be, and 32 times Segment's limit for an event."""
 
-_JSON_START = ord("{")
-_CONFLUENT_START = framing.CONFLUENT_MAGIC[0]
-_SINGLE_OBJECT_START = framing.SINGLE_OBJECT_MAGIC[0]
-_SINGLE_OBJECT_BYTES = framing.SINGLE_OBJECT_HEADER_BYTES
-_BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
+_JSON_START: Final = ord("{")
+_CONFLUENT_START: Final = framing.CONFLUENT_MAGIC[0]
+_SINGLE_OBJECT_START: Final = framing.SINGLE_OBJECT_MAGIC[0]
+_SINGLE_OBJECT_BYTES: Final = framing.SINGLE_OBJECT_HEADER_BYTES
+_BEFORE_JSON: Final = b"\xef\xbb\xbf \t\r\n"
 """A byte-order mark and white space: harmless before JSON, and the start of nothing else we know."""
 
 

@@ -7,17 +7,17 @@ read as U+FFFD, so that nothing further on can choke on it.
 
 import json
 import math
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from streamer.errors import InvalidEvent
 from streamer.outcomes import InvalidReason
 
-MAX_DEPTH = 128
+MAX_DEPTH: Final = 128
 """Objects and arrays within each other. Deeper values are refused: they exhaust whoever walks them."""
 
-_decode = msgspec.json.decode
+_decode: Final = msgspec.json.decode
 
 
 def parse(text: str | bytes, where: str = "", *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 any JSON

@@ -3,7 +3,9 @@
 Each refuses what no writer writes: what is longer than ten bytes or 64 bits.
 """
 
-_MOST_BITS = 64
+from typing import Final
+
+_MOST_BITS: Final = 64
 
 
 class Refused(Exception):

@@ -31,15 +31,17 @@ from streamer.outcomes import (
 )
 from streamer.transform.operations import UpsertEnduser
 
-TOO_MUCH = frozenset({TransientReason.TIMEOUT, TransientReason.GATEWAY_TIMEOUT, TransientReason.TOO_LARGE})
+TOO_MUCH: Final = frozenset(
+    {TransientReason.TIMEOUT, TransientReason.GATEWAY_TIMEOUT, TransientReason.TOO_LARGE}
+)
 """Evidence that a bulk is too large."""
-SUSPICIOUS = frozenset({TransientReason.SERVER_ERROR, TransientReason.UNREADABLE, *TOO_MUCH})
+SUSPICIOUS: Final = frozenset({TransientReason.SERVER_ERROR, TransientReason.UNREADABLE, *TOO_MUCH})
 """Failures that one bad operation can cause (a 413 only alone: before that it is a matter of size)."""
-NO_OUTAGE = frozenset({TransientReason.THROTTLED, TransientReason.TOO_LARGE})
+NO_OUTAGE: Final = frozenset({TransientReason.THROTTLED, TransientReason.TOO_LARGE})
 """Failures of an endpoint that does well."""
-OF_SUSPECTS = frozenset({Kind.ALONE, Kind.ISOLATE})
+OF_SUSPECTS: Final = frozenset({Kind.ALONE, Kind.ISOLATE})
 """Requests whose failure says nothing of their endpoint."""
-REFUSED_WHOLE = "refused_whole"
+REFUSED_WHOLE: Final = "refused_whole"
 """Why operations are tried again, beside the words of TransientReason and Verdict."""
 
 

@@ -1,11 +1,12 @@
 """When to commit: changed partitions every half second, one commit in flight."""
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from streamer.engine.ports import CommitResult
 from streamer.records import Mark, TopicPartition
 
-LOST_SECONDS = 60.0
+LOST_SECONDS: Final = 60.0
 """A commit without an answer for so long has none to come."""
 
 

@@ -11,13 +11,13 @@ all-bad topic leave at most a hundred.
 """
 
 from collections import deque
-from typing import Protocol
+from typing import Final, Protocol
 
 from streamer.engine.limits import Limits
 
-EVERYTHING = 1.0
+EVERYTHING: Final = 1.0
 """The share that an operator lets be bad where a stretch of the topic is, for good."""
-MOST_COHORTS = 128
+MOST_COHORTS: Final = 128
 """So many of the newest are kept apart; what was read before is the oldest of them."""
 
 

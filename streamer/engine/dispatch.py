@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Final
 
 from streamer.engine.conservation import Conservation
 from streamer.engine.forecast import Loads
@@ -21,9 +22,13 @@ from streamer.records import Record
 from streamer.transform.facts import calls_of, kept_bytes, keys_of, outline
 from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser
 
-TAKEN_APART = "taken_apart"
+# Bound here: compiled code looks up an imported struct by its name at each use.
+_ENDUSER: Final = UpsertEnduser
+_COMPANY: Final = UpsertCompany
+
+TAKEN_APART: Final = "taken_apart"
 """Why operations are tried again, beside the words of the answers."""
-PARENTS = {
+PARENTS: Final = {
     Endpoint.COMPANIES: (),
     Endpoint.ENDUSERS: (Endpoint.COMPANIES, Endpoint.DELETIONS),
     Endpoint.ACTIVITIES: (Endpoint.COMPANIES, Endpoint.ENDUSERS, Endpoint.DELETIONS),
@@ -32,7 +37,7 @@ PARENTS = {
     Endpoint.SEGMENT: (),
 }
 """Where that goes which operations of an endpoint wait for."""
-BACKLOG_SECONDS = 0.5
+BACKLOG_SECONDS: Final = 0.5
 """How long a full poll of a backlog says that more comes: Kafka's answers may be that far apart."""
 
 
@@ -76,7 +81,7 @@ class Dispatch:
         for operation in operations:
             encoded, keys = self._encode(operation), keys_of(operation)
             endpoint, host, size = operation.endpoint, None, len(encoded)
-            if type(operation) is UpsertEnduser or type(operation) is UpsertCompany:
+            if type(operation) is _ENDUSER or type(operation) is _COMPANY:
                 if self.unchanged.holds(operation, keys, encoded, entry.book, now):
                     continue
                 host = self._open_to(operation, keys, size)

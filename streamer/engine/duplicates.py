@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Final
 
 from streamer.engine.ledger import Entry
-from streamer.outcomes import SKIPPED, Fate, SkipReason
+from streamer.outcomes import Fate, SkipReason
 from streamer.transform.facts import overwrites
 from streamer.transform.operations import Operation
 
@@ -34,6 +34,7 @@ class Meeting(Enum):
 
 # Bound once: a member looked up on its class costs a call of a function in Python 3.11.
 _FIRST: Final = Meeting.FIRST
+_SKIPPED: Final = Fate.SKIPPED
 
 
 class Duplicates:
@@ -96,7 +97,7 @@ class Duplicates:
                 continue
             del entry.book.originals[key]
             # Known already where its copy was under way in another partition.
-            if entry.fate <= SKIPPED and key not in known:
+            if entry.fate <= _SKIPPED and key not in known:
                 known[key] = _place(entry)
                 self._order.append(key)
                 self._settled_at.append(now)

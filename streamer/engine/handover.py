@@ -5,7 +5,7 @@ already produced are waited for (bounded), what is settled is committed (bounded
 """
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streamer.engine.ledger import Book, Entry
 from streamer.engine.limits import Limits
@@ -17,7 +17,7 @@ from streamer.records import TopicPartition
 if TYPE_CHECKING:
     from streamer.engine.loop import Streamer
 
-WAIT_SECONDS = 0.1
+WAIT_SECONDS: Final = 0.1
 
 
 class Handover:

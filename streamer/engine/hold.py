@@ -1,12 +1,14 @@
 """Hold: running, joined, sending nothing, waiting for a person."""
 
+from typing import Final
+
 from streamer.engine.limits import Limits
 from streamer.engine.ports import HoldReason
 from streamer.errors import PlanhatMisconfigured, StreamerError, TooManyDeadLetters
 from streamer.outcomes import Endpoint
 
-WORD_SECONDS = 60.0
-TRICKLE_SECONDS = 2.0
+WORD_SECONDS: Final = 60.0
+TRICKLE_SECONDS: Final = 2.0
 
 
 class Hold:
@@ -87,7 +89,7 @@ class Hold:
         return self.reason is not None and patience is not None and now - self.since >= patience
 
 
-ADVICE = {
+ADVICE: Final = {
     HoldReason.CREDENTIALS: "Planhat refused the token (401): check the token and the region",
     HoldReason.PERMISSION: "the token may not do this (403): let its service account write companies and "
     "endusers and, where the mapping says calls.delete, delete endusers, or take that rule out",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamer.engine.settled import NOTHING, Settled
 from streamer.errors import LedgerError
-from streamer.outcomes import DELIVERED, RELEASED, CallType, Fate, InvalidReason
+from streamer.outcomes import CallType, Fate, InvalidReason
 from streamer.records import Mark, Record, TopicPartition
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 # Bound once: a member looked up on its class costs a call of a function in Python 3.11.
 _UNKNOWN: Final = CallType.UNKNOWN
-LAZY_RECORDS = 1_024
+_DELIVERED: Final = Fate.DELIVERED
+_RELEASED: Final = Fate.RELEASED
+LAZY_RECORDS: Final = 1_024
 """So many more than twice what is unsettled may be kept of what is settled behind it."""
 
 
@@ -49,7 +51,7 @@ class Entry:
         self.schema_id: str | None = None
         self.parts: tuple[Part, ...] = ()
         """Its operations that are not finished with."""
-        self.fate = DELIVERED
+        self.fate = _DELIVERED
         self.reason = ""
         self.detail = ""
         self.http_status: int | None = None
@@ -274,7 +276,7 @@ class Book:
                 raise LedgerError(f"{self}: offset {offset} was settled twice.")
             self.settled[entry.fate] += 1
             self.size_bytes -= entry.size_bytes
-            if entry.fate is RELEASED:
+            if entry.fate is _RELEASED:
                 self._given_back[offset] = entry
                 self.would_overwrite(entry)
             else:

@@ -5,12 +5,13 @@ does not take letters, intake stops and they are offered again.
 """
 
 from collections import deque
+from typing import Final
 
 from streamer.engine.dead_letter_guard import DeadLetterGuard, Judgement
 from streamer.engine.ledger import Entry
 from streamer.engine.ports import DeadLetter, DeadLetters
 
-RETRY_SECONDS = 1.0
+RETRY_SECONDS: Final = 1.0
 
 
 class Letters:

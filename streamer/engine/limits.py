@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from streamer.outcomes import Endpoint
 
@@ -18,7 +19,7 @@ class BulkLimits:
     """Requests of this endpoint in flight at once; 1 for the main API, whose bulks must not overlap."""
 
 
-DEFAULT_BULKS: Mapping[Endpoint, BulkLimits] = {
+DEFAULT_BULKS: Final[Mapping[Endpoint, BulkLimits]] = {
     Endpoint.COMPANIES: BulkLimits(5_000, 8 << 20, 0.25, 1),
     Endpoint.ENDUSERS: BulkLimits(5_000, 8 << 20, 0.25, 1),
     Endpoint.ACTIVITIES: BulkLimits(1_000, 4 << 20, 0.25, 4),

@@ -5,6 +5,7 @@ answers; the one exception is the bounded path of a revoke or a shutdown (`hando
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Final
 
 from streamer.engine.answers import Answers
 from streamer.engine.commit import CommitSchedule
@@ -42,9 +43,9 @@ from streamer.records import Found, Mark, Record, TopicPartition
 from streamer.transform import told_of
 from streamer.transform.rules import Rules
 
-BUSY_POLL_SECONDS = 0.02
+BUSY_POLL_SECONDS: Final = 0.02
 """Longest wait for records while answers are on their way."""
-STILL_SECONDS = 0.05
+STILL_SECONDS: Final = 0.05
 """Longest wait for answers while not polling."""
 
 

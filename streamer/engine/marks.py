@@ -5,6 +5,7 @@ begins, writes the next one's, and says which partitions have used up most of wh
 """
 
 from collections.abc import Collection, Iterable
+from typing import Final
 
 from streamer.engine.ledger import Book
 from streamer.engine.limits import Limits
@@ -12,8 +13,8 @@ from streamer.engine.ports import Observer
 from streamer.engine.settled import NOTHING, Encoded, Settled, decode, encode
 from streamer.records import Found, Mark, MarkIgnored, TopicPartition
 
-NO_TEXT = Encoded("", 0)
-LEAST_CHARACTERS = 250
+NO_TEXT: Final = Encoded("", 0)
+LEAST_CHARACTERS: Final = 250
 """A cluster that takes less than this is not worth the trouble: its commits go without metadata."""
 
 

@@ -15,13 +15,14 @@ ours: nobody can know. The first commit that gets through ends that.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from streamer.engine.ports import CommitResult
 from streamer.records import TopicPartition
 
-RETRY_SECONDS = 0.5
+RETRY_SECONDS: Final = 0.5
 """Between commits for a proof."""
-RENEW_RATIO = 1 / 3
+RENEW_RATIO: Final = 1 / 3
 """Age of a proof, in units of its validity, at which another one is asked for."""
 
 

@@ -5,12 +5,13 @@ through in some minute, for each replica. So calls of the last minute are counte
 """
 
 from collections import deque
+from typing import Final
 
-WINDOW_SECONDS = 61.0
+WINDOW_SECONDS: Final = 61.0
 """A minute as Planhat counts it, and a second for requests that do not all take equally long to get there."""
-LONGEST_ANSWER_SECONDS = 120.0
+LONGEST_ANSWER_SECONDS: Final = 120.0
 """How long calls are remembered past the window, for the replies to them that are still to come."""
-_HAIR = 1e-9
+_HAIR: Final = 1e-9
 """A token refilled in many small steps must not be missed by rounding."""
 
 

@@ -6,10 +6,11 @@ polling goes on, so that the group keeps us. Pausing drops prefetched records, w
 """
 
 from enum import StrEnum
+from typing import Final
 
 from streamer.engine.limits import Limits
 
-LEAST_RECORDS = 20
+LEAST_RECORDS: Final = 20
 """Read at once, however little room is left: what is read in ones costs a turn each."""
 
 

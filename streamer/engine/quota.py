@@ -5,16 +5,17 @@ left, and what a 429 has left of it for some minutes. The analytics host is not 
 """
 
 import math
+from typing import Final
 
 from streamer.engine.limits import Limits
 from streamer.engine.pace import WINDOW_SECONDS, Bucket, Window
 
-LONGEST_WAIT_SECONDS = 600.0
-LEAST_CALLS = 1.0
+LONGEST_WAIT_SECONDS: Final = 600.0
+LEAST_CALLS: Final = 1.0
 """A minute, however little is left: without a call nobody learns that there is more again."""
-LEAST_PART = 1 / 16
+LEAST_PART: Final = 1 / 16
 """Of the share, however many replies were 429: so it is whole again within the time of regrowth."""
-LEAST_PART_BY_HEADER = 1 / 4
+LEAST_PART_BY_HEADER: Final = 1 / 4
 """Planhat does not document these headers: one that is always 0 must not bring us to a halt. Below this
 part of the share only a 429 brings us."""
 

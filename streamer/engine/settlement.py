@@ -14,8 +14,13 @@ from streamer.engine.duplicates import Duplicates
 from streamer.engine.ledger import Entry
 from streamer.engine.letters import Letters
 from streamer.engine.ports import Clock, Kind, Lot, Observer
-from streamer.outcomes import DEAD_LETTERED, DELIVERED, RELEASED, SKIPPED, CallType, Fate
+from streamer.outcomes import CallType, Fate
 
+# Bound here: what another module holds that is not compiled is looked up at each use.
+_DELIVERED: Final = Fate.DELIVERED
+_SKIPPED: Final = Fate.SKIPPED
+_DEAD_LETTERED: Final = Fate.DEAD_LETTERED
+_RELEASED: Final = Fate.RELEASED
 _BOOK: Final = attrgetter("book")
 _READ_AT: Final = attrgetter("polled_at")
 
@@ -38,12 +43,12 @@ class Settlement:
 
     def answered(self, entry: Entry) -> None:
         """The last operation of a record is answered for."""
-        if entry.fate is DEAD_LETTERED and entry.book.is_draining:
+        if entry.fate is _DEAD_LETTERED and entry.book.is_draining:
             entry.worsen(Fate.RELEASED, "")
         answers = self._letters.guard.answers
-        if entry.fate is not RELEASED:
-            answers.judge(entry.polled_at, 1, is_bad=entry.fate is DEAD_LETTERED)
-        if entry.fate is DEAD_LETTERED:
+        if entry.fate is not _RELEASED:
+            answers.judge(entry.polled_at, 1, is_bad=entry.fate is _DEAD_LETTERED)
+        if entry.fate is _DEAD_LETTERED:
             entry.book.would_overwrite(entry)
             self._letters.add(entry, answers)
         else:
@@ -51,11 +56,11 @@ class Settlement:
 
     def delivered(self, entries: list[Entry]) -> None:
         """`answered`, of many: the last operation of each was accepted, whatever became of its others."""
-        plain = [entry for entry in entries if entry.fate <= SKIPPED]
+        plain = [entry for entry in entries if entry.fate <= _SKIPPED]
         if len(plain) < len(entries):
             # First what goes back to Kafka, or waits as a letter: it would be put over what others here say.
             for entry in entries:
-                if entry.fate > SKIPPED:
+                if entry.fate > _SKIPPED:
                     self.answered(entry)
         for read_at, count in Counter(map(_READ_AT, plain)).items():
             self._letters.guard.answers.judge(read_at, count, is_bad=False)
@@ -75,17 +80,17 @@ class Settlement:
         kinds, delivered, written_at_ms = self._kinds, self._delivered, self._written_at_ms
         for entry in settled:
             call, fate = entry.call, entry.fate
-            if fate is DELIVERED:
+            if fate is _DELIVERED:
                 delivered[call] = delivered.get(call, 0) + 1
             else:
                 kind = (call, fate, entry.reason)
                 kinds[kind] = kinds.get(kind, 0) + 1
             made_at = entry.record.timestamp_ms
-            if made_at >= 0 and fate is not RELEASED:
+            if made_at >= 0 and fate is not _RELEASED:
                 written_at_ms.append(made_at)
 
     def _settle_copy(self, copy: Entry) -> None:
-        if copy.fate is DEAD_LETTERED:
+        if copy.fate is _DEAD_LETTERED:
             self.answered(copy)  # a letter of its own
         else:
             self.settle((copy,))
@@ -93,7 +98,7 @@ class Settlement:
     def tell(self) -> None:
         """Tell the observer what was settled since the last time."""
         if self._untold:
-            kinds = self._kinds | {(call, DELIVERED, ""): count for call, count in self._delivered.items()}
+            kinds = self._kinds | {(call, _DELIVERED, ""): count for call, count in self._delivered.items()}
             lot = Lot(self._untold, kinds, self._written_at_ms)
             self._untold, self._kinds, self._delivered, self._written_at_ms = [], {}, {}, []
             self._observer.settled(lot, self._clock.time())

@@ -7,6 +7,7 @@ endpoint may be down alone. Age alone never makes a dead letter.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from streamer.engine.dispatch import Dice
 from streamer.engine.endings import Endings
@@ -17,8 +18,8 @@ from streamer.engine.outbox import Kind, Outbox
 from streamer.engine.ports import HoldReason
 from streamer.outcomes import Endpoint, InvalidReason
 
-SHORTEST_PAUSE_SECONDS = 1.0
-MOST_LIKELY = 0.25
+SHORTEST_PAUSE_SECONDS: Final = 1.0
+MOST_LIKELY: Final = 0.25
 """How likely a failure by chance is at most, where nobody who failed alone has passed after all."""
 
 

@@ -8,16 +8,17 @@ until a tenth of high water was read above it.
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from streamer.engine.ledger import Book
 from streamer.engine.limits import Limits
 from streamer.engine.pressure import Stage
 from streamer.records import Record, TopicPartition
 
-SHORTEST_PAUSE_SECONDS = 1.0
-LONGEST_SECONDS = 5.0
+SHORTEST_PAUSE_SECONDS: Final = 1.0
+LONGEST_SECONDS: Final = 5.0
 """Partitions that were paused fetch anew: so long they may take before the next pause begins."""
-TIMES = 12
+TIMES: Final = 12
 """So often at least, until the room above high water is taken."""
 
 

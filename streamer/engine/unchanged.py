@@ -8,7 +8,7 @@ calls of the partition, and of the assignment, in which it was learned.
 
 from array import array
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 from streamer.engine.lanes import Lanes, Ticket
 from streamer.engine.ledger import Book
@@ -16,14 +16,14 @@ from streamer.engine.limits import Limits
 from streamer.transform.encoding import to_json
 from streamer.transform.operations import Operation, UpsertEnduser
 
-MOST_SHAPES = 10_000
-LAZY_ENDUSERS = 1_024
+MOST_SHAPES: Final = 10_000
+LAZY_ENDUSERS: Final = 1_024
 """So many more than are known may stand in order; they are let go of all together."""
 
 Name = str | tuple[str, ...]
 """Of a value: a field of Planhat's own is a tuple, a custom one a text."""
 EMAIL, COMPANY = ("email",), ("companyId",)
-SMALL = 1 << 32
+SMALL: Final = 1 << 32
 """Whole numbers below are their own digests."""
 
 

@@ -1,8 +1,10 @@
 """Open parts of an event that come as JSON text."""
 
+from typing import Final
+
 import msgspec
 
-_decode_json = msgspec.json.Decoder().decode
+_decode_json: Final = msgspec.json.Decoder().decode
 
 
 def from_json_text(text: str) -> object:

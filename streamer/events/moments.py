@@ -6,11 +6,12 @@ with one that is none, the same is done here.
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from streamer.events.calls import JsonDict
 from streamer.events.values import iso_of_text, iso_timestamp, utc_text
 
-FIRST_DAY = "1970-01-02"
+FIRST_DAY: Final = "1970-01-02"
 """What is dated before this, in whatever zone, was dated by a clock that nobody had set."""
 
 

@@ -5,7 +5,7 @@ allows (odd timestamps, extra fields, stray types in optional places) is never a
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from streamer.errors import InvalidEvent
 from streamer.events.calls import Alias, Call, Delete, Group, Identify, JsonDict, Page, Screen, Track
@@ -183,7 +183,7 @@ def _delete(event: JsonDict) -> Delete:
     )
 
 
-_BUILDERS: dict[str, Callable[[JsonDict], Call]] = {
+_BUILDERS: Final[dict[str, Callable[[JsonDict], Call]]] = {
     "identify": _identify,
     "group": _group,
     "track": _track,
@@ -193,7 +193,7 @@ _BUILDERS: dict[str, Callable[[JsonDict], Call]] = {
     "delete": _delete,
 }
 
-_TYPES = {name: CallType(name) for name in _BUILDERS}
+_TYPES: Final = {name: CallType(name) for name in _BUILDERS}
 
 
 # --- the parts they share ------------------------------------------------------------------------

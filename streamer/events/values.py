@@ -5,18 +5,20 @@ Values are JSON-ready: what Avro's logical types stand for is text or a number b
 
 from datetime import UTC, datetime, timedelta
 from math import isfinite
+from typing import Final
 
 Number = int | float
 """A whole one stays one: 3 is not written as 3.0, which `float` alone leaves open."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_moment_of: Final = datetime.fromisoformat
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Digits of today's seconds, milliseconds, microseconds and nanoseconds since 1970.
-_EPOCH_DIGITS = (10, 13, 16, 19)
+_EPOCH_DIGITS: Final = (10, 13, 16, 19)
 
 # Beyond 2**53 a float no longer says which integer was meant, so it is written as floats are.
-_LARGEST_EXACT_FLOAT = 2.0**53
+_LARGEST_EXACT_FLOAT: Final = 2.0**53
 # Python refuses to print integers of thousands of digits; no id is anywhere near this long.
-_LONGEST_ID_BITS = 256
+_LONGEST_ID_BITS: Final = 256
 
 
 def id_text(value: object) -> str | None:
@@ -70,7 +72,7 @@ def iso_of_text(text: str) -> str | None:
     is_extended = text[4:17:3] == "--T::" and len(text) >= 20 and "," not in text
     if is_extended and (text[-1] == "Z" or (text[-3] == ":" and text[-6] in "+-")):
         try:
-            datetime.fromisoformat(text)
+            _moment_of(text)
         except ValueError:
             return _from_odd_text(text.strip())
         return text
@@ -78,7 +80,7 @@ def iso_of_text(text: str) -> str | None:
     if text.isdecimal() and len(text) in _EPOCH_DIGITS:
         return _from_epoch(int(text))
     try:
-        moment = datetime.fromisoformat(text)
+        moment = _moment_of(text)
     except ValueError:
         return _from_odd_text(text.strip())
     # Python reads more (basic form, week dates, commas, any separator), Planhat's side may not.
@@ -90,7 +92,7 @@ def _from_odd_text(text: str) -> str | None:
     if text.endswith((" UTC", " GMT")):
         text = text[:-4] + "Z"
     try:
-        return utc_text(datetime.fromisoformat(text.upper()))
+        return utc_text(_moment_of(text.upper()))
     except ValueError:
         return None
 

@@ -15,11 +15,11 @@ from streamer.transform.wildcards import Names, has_wildcard
 
 AMOUNTS: Final = frozenset({"revenue", "value"})
 """Properties of Segment's that hold an amount of money: text is read as one, too."""
-_ORDERED = re.compile(r"[ _]?(?:completed[ _]?order|order[ _]?completed)[ _]?", re.IGNORECASE)
+_ORDERED: Final = re.compile(r"[ _]?(?:completed[ _]?order|order[ _]?completed)[ _]?", re.IGNORECASE)
 
 _Values = Callable[[str | None, str | None], tuple[str | None, ...]]
 _Form = tuple[str, _Values | None]
-_VALUES: dict[tuple[str, ...], _Values] = {
+_VALUES: Final[dict[tuple[str, ...], _Values]] = {
     (): lambda _name, _category: (),
     ("name",): lambda name, _category: (name,),
     ("category",): lambda _name, category: (category,),

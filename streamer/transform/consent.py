@@ -7,13 +7,15 @@ Sources: Segment's documentation of suppression, of consent for connections and 
 its integrations object as documented and as its own library reads it.
 """
 
+from typing import Final
+
 from streamer.events.calls import Call, Delete, JsonDict, Track
 from streamer.events.integrations import all_enabled
 from streamer.outcomes import SkipReason
 from streamer.transform.rules import Rules
 
 # Segment's reserved event: it reports the change of mind itself, so no preference holds it back.
-CONSENT_UPDATED = "Segment Consent Preference Updated"
+CONSENT_UPDATED: Final = "Segment Consent Preference Updated"
 
 
 def opted_out(call: Call, rules: Rules) -> SkipReason | None:

@@ -1,5 +1,7 @@
 """identify: upsert the enduser."""
 
+from typing import Final
+
 from streamer.events.calls import Identify, JsonDict
 from streamer.events.values import id_text
 from streamer.outcomes import SkipReason
@@ -20,8 +22,8 @@ from streamer.transform.ruled import Metrics, apply_rules, put_other, rest_of
 from streamer.transform.rules import Rules
 from streamer.transform.trait_rules import TraitRules
 
-_OF_THE_USER = ("id", "user_id")
-_OF_THE_COMPANY = ("companyId", "company_id")
+_OF_THE_USER: Final = ("id", "user_id")
+_OF_THE_COMPANY: Final = ("companyId", "company_id")
 
 
 def identify(call: Identify, rules: Rules) -> Transformed | Skipped:

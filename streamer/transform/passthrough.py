@@ -1,6 +1,6 @@
 """Passthrough: a call becomes itself, as Segment's own destination would send it on."""
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from streamer.events.calls import Alias, Call, Delete, Group, Identify, JsonDict, Page, Screen, Track
 from streamer.outcomes import SkipReason
@@ -8,9 +8,9 @@ from streamer.transform.identity import Who, acting_user, grouped_user, identifi
 from streamer.transform.operations import ForwardCall, Skipped, Transformed
 
 # The same word as in every request of the other mode: "all calls get Segment as source".
-SOURCE = "Segment"
+SOURCE: Final = "Segment"
 # Raw calls may carry the key by which anybody can write to their source. It is no business of Planhat's.
-WRITE_KEY = "writeKey"
+WRITE_KEY: Final = "writeKey"
 
 
 def forwarded(call: Call, decoded: JsonDict) -> Transformed | Skipped:

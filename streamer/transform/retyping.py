@@ -19,11 +19,13 @@ UNREADABLE: Final = _Unreadable.UNREADABLE
 """Stands for a value that cannot be made into what was asked for."""
 Unreadable = Literal[_Unreadable.UNREADABLE]
 
-_LONGEST_NUMBER = 64
+_LONGEST_NUMBER: Final = 64
 # As people and shops write amounts: a currency sign, commas between thousands.
-_AMOUNT = re.compile(r"([+-]?)\s*\$?\s*((?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d*)?(?:[eE][+-]?\d+)?)", re.ASCII)
-_TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
-_FALSE = frozenset({"false", "no", "off", "0", "n", "f"})
+_AMOUNT: Final = re.compile(
+    r"([+-]?)\s*\$?\s*((?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d*)?(?:[eE][+-]?\d+)?)", re.ASCII
+)
+_TRUE: Final = frozenset({"true", "yes", "on", "1", "y", "t"})
+_FALSE: Final = frozenset({"false", "no", "off", "0", "n", "f"})
 
 
 def retyped(kind: Kind, value: object) -> object | Unreadable:
@@ -95,7 +97,7 @@ def _list(value: object) -> list[object] | Unreadable:
     return UNREADABLE if entry is None else [entry]
 
 
-_READERS: dict[Kind, Callable[[object], object]] = {
+_READERS: Final[dict[Kind, Callable[[object], object]]] = {
     Kind.TEXT: _text,
     Kind.NUMBER: number_of,
     Kind.BOOLEAN: _boolean,
