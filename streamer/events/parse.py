@@ -16,7 +16,7 @@ from streamer.events.moments import FIRST_DAY, happened_at
 from streamer.events.values import id_text, iso_of_text
 from streamer.outcomes import CallType, InvalidReason
 
-FIELDS_READ = frozenset(
+FIELDS_READ: Final = frozenset(
     {
         *("type", "messageId", "userId", "anonymousId", "groupId", "previousId"),
         *("timestamp", "originalTimestamp", "sentAt", "receivedAt"),
