@@ -136,7 +136,7 @@ bench-pipeline: $(INSTALLED) ## measure the pipeline alone, with the sandbox (AR
 bench-avro: $(INSTALLED) ## measure what reading Avro costs, by the readers made for schemas and by fastavro (a minute)
 	$(BIN)/python -m benchmarks.avro $(ARGS)
 
-flame: $(INSTALLED) ## draw where an event's CPU goes, before the hot path was gone through and now (a minute; ARGS="--before COMMIT")
+flame: $(INSTALLED) ## draw where an event's CPU goes, before the hot path was gone through and now (two minutes; ARGS="--before COMMIT")
 	$(BIN)/python -m benchmarks.flame --write $(ARGS)
 
 fuzz: $(INSTALLED) ## fuzz all that reads what others wrote, or one TARGET=replies: ATHERIS=<where it is installed> FUZZ_SECONDS=60 (see CONTRIBUTING)

@@ -123,7 +123,7 @@ def test_the_table_tells_each_room_before_and_now() -> None:
 
 
 def test_a_profile_of_this_tree_is_taken() -> None:
-    """By the real py-spy of the real pipeline: most of what it sees is in rooms of the program."""
+    """By the real py-spy of the real pipeline: it sees engine and mapping, and nothing of start-up."""
     try:
         (found,) = flame.profiles({"now": ROOT}, events=30_000, rate=250, turns=1)
     except flame.Unseen as error:
