@@ -147,6 +147,7 @@ def limits_of(settings: Settings) -> Limits:
         still_seconds=settings.still_seconds,
         stuck_ratio=settings.stuck_ratio,
         commit_interval_seconds=settings.commit_interval_seconds,
+        commit_records=settings.commit_records,
         pauses_on_overflow=settings.settled_overflow is SettledOverflow.PAUSE,
         membership_seconds=membership_seconds(settings),
         duplicates_window=settings.duplicates_window,

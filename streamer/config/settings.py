@@ -60,6 +60,13 @@ class Settings(BaseModel):
     commit_interval_seconds: float = setting(
         0.5, "Seconds between commits of the partitions that moved.", low=0.05, high=60
     )
+    commit_records: int = setting(
+        5000,
+        "Records finished with since the last commit that make the next one due before its time: what a "
+        "crash at a high pace may send again.",
+        low=100,
+        high=10_000_000,
+    )
     settled_overflow: values.SettledOverflow = setting(
         values.SettledOverflow.PAUSE,
         "When what is settled ahead of the committed offset nearly outgrows the commit's metadata: `pause` "

@@ -1,4 +1,4 @@
-"""When to commit: changed partitions every half second, one commit in flight."""
+"""When to commit: what changed, twice a second or when much is settled; one commit in flight."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -13,18 +13,26 @@ LOST_SECONDS: Final = 60.0
 class CommitSchedule:
     """Remembers what the broker has acknowledged, so that only changes are committed, never back."""
 
-    def __init__(self, interval_seconds: float) -> None:
+    def __init__(self, interval_seconds: float, records: int) -> None:
+        """`records`: so many settled since the last commit make the next one due before its time."""
         self._interval = interval_seconds
+        self._records = records
         self._next_at = 0.0
+        self._settled = 0
         self._under_way: dict[TopicPartition, Mark] = {}
         self._started_at = 0.0
         self._acknowledged: dict[TopicPartition, Mark] = {}
         self._doubtful: set[TopicPartition] = set()
         """Partitions of which the broker may have something else: a commit of them was not acknowledged."""
 
-    def is_due(self, now: float) -> bool:
-        """Whether anything may be committed now: not too early, and not while one is under way."""
-        return now >= self._next_at and self.is_free(now)
+    def is_due(self, now: float, settled: int) -> bool:
+        """Whether anything may be committed now: not too early, and not while one is under way.
+
+        `settled`: records settled so far, of all partitions. That they are many hurries no commit after one
+        that was not acknowledged: a coordinator in trouble is not asked more often the faster we are.
+        """
+        is_much = settled - self._settled >= self._records and not self._doubtful
+        return (is_much or now >= self._next_at) and self.is_free(now)
 
     def is_free(self, now: float) -> bool:
         """Whether none is under way."""
@@ -41,12 +49,13 @@ class CommitSchedule:
         last = self._acknowledged.get(source)
         return last is None or (mark.offset >= last.offset and (mark != last or source in self._doubtful))
 
-    def started(self, now: float, marks: Mapping[TopicPartition, Mark]) -> None:
-        """A commit is under way."""
+    def started(self, now: float, marks: Mapping[TopicPartition, Mark], settled: int) -> None:
+        """A commit is under way, when so many records were settled."""
         self._under_way = dict(marks)
         self._doubtful.update(marks)
         self._started_at = now
         self._next_at = now + self._interval
+        self._settled = settled
 
     def finished(self, marks: Mapping[TopicPartition, Mark], result: CommitResult) -> None:
         """Some or all of the one under way ended. What failed is not repeated: newer marks are.

@@ -58,6 +58,8 @@ class Limits:
     """The same where commits cannot tell what of them is settled, so that a crash sends all of it again."""
 
     commit_interval_seconds: float = 0.5
+    commit_records: int = 5_000
+    """Settled since the last commit, they make the next one due before its time."""
     metadata_characters: int = 4_000
     """Of a commit's metadata, at most. Kafka's default (`offset.metadata.max.bytes`) is 4,096, of which one
     goes to the zero byte that confluent-kafka appends."""

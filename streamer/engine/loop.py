@@ -87,7 +87,7 @@ class Streamer:
         self._answers = Answers(
             limits, self.dispatch, observer, clock, dice, self.settlement, self._enter_hold, self.hold
         )
-        self.commits = CommitSchedule(limits.commit_interval_seconds)
+        self.commits = CommitSchedule(limits.commit_interval_seconds, limits.commit_records)
         self._marks = Marks(limits, observer)
         self._handover = Handover(self, limits, source, observer)
         self._pressure = Pressure(limits)
@@ -231,11 +231,12 @@ class Streamer:
 
     def _commit(self, now: float) -> None:
         self.finish_commits()
-        marks = self.news_of(self.ledger) if self.commits.is_due(now) else {}
+        settled = self.settlement.settled
+        marks = self.news_of(self.ledger) if self.commits.is_due(now, settled) else {}
         if not marks and self._has_work and self.membership.needs_proof(now) and self.commits.is_free(now):
             marks = self._marks.as_they_stand(self.ledger)
         if marks:
-            self.commits.started(now, marks)
+            self.commits.started(now, marks, settled)
             self.membership.asked(now, marks)
             self._source.start_commit(marks)
 

@@ -35,6 +35,8 @@ class Settlement:
         self._clock = clock
         self.now = clock.monotonic()
         """When what is being settled came: asked once for all that comes together."""
+        self.settled = 0
+        """Records settled so far."""
         self._untold: list[Entry] = []
         self._kinds: dict[Kind, int] = {}
         self._delivered: dict[CallType, int] = {}
@@ -76,6 +78,7 @@ class Settlement:
 
     def _count(self, settled: Sequence[Entry]) -> None:
         """While they are at hand: looked at again later, each would have to come from memory."""
+        self.settled += len(settled)
         self._untold += settled
         kinds, delivered, written_at_ms = self._kinds, self._delivered, self._written_at_ms
         for entry in settled:

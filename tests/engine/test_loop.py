@@ -645,6 +645,17 @@ def test_a_refused_commit_is_repeated_with_what_came_since() -> None:
     assert bench.told.commits == {CommitResult.RETRY: 1, CommitResult.COMMITTED: 1}
 
 
+def test_what_a_crash_sends_again_is_bounded_by_count_too() -> None:
+    """However fast records are settled: about as many as one commit waits for are not told to Kafka yet."""
+    bench = Bench(limits=Limits(commit_interval_seconds=1_000.0, commit_records=200, poll_records=100))
+    for _ in range(2_000):
+        bench.source.feed(None)
+    while bench.source.logs[partition()]:
+        bench.turn()
+        assert sum(book.polled for book in bench.streamer.ledger) - (bench.committed() or 0) <= 300
+    assert 8 <= len(bench.source.commit_calls) <= 12
+
+
 # --- revoke and shutdown --------------------------------------------------------------------------
 
 

@@ -124,40 +124,63 @@ def test_what_records_take_besides_their_bytes_presses_too() -> None:
 
 def test_only_changes_are_committed_twice_a_second_one_at_a_time() -> None:
     """No commit while one is under way, none too early, none without news."""
-    commits = CommitSchedule(0.5)
-    assert commits.is_due(0.0)
-    commits.started(0.0, {HERE: Mark(5)})
-    assert not commits.is_due(9.0)
+    commits = CommitSchedule(0.5, records=100)
+    assert commits.is_due(0.0, 0)
+    commits.started(0.0, {HERE: Mark(5)}, 0)
+    assert not commits.is_due(9.0, 0)
     commits.finished({HERE: Mark(5)}, CommitResult.COMMITTED)
-    assert not commits.is_due(0.4)
-    assert commits.is_due(0.5)
+    assert not commits.is_due(0.4, 0)
+    assert commits.is_due(0.5, 0)
     assert commits.changed({HERE: Mark(5)}) == {}
     assert commits.changed({HERE: Mark(6), THERE: Mark(1)}) == {HERE: Mark(6), THERE: Mark(1)}
 
 
 def test_what_is_settled_ahead_is_news_of_its_own() -> None:
     """The same offset with other metadata is committed; an earlier one never."""
-    commits = CommitSchedule(0.5)
+    commits = CommitSchedule(0.5, records=100)
     commits.acknowledge({HERE: Mark(5, "a")})
     assert commits.changed({HERE: Mark(5, "b")}) == {HERE: Mark(5, "b")}
     assert commits.changed({HERE: Mark(5, "a")}) == {}
     assert commits.changed({HERE: Mark(4, "b")}) == {}
 
 
+def test_much_that_is_settled_is_committed_before_its_time() -> None:
+    """Since the last commit began; never while it is under way."""
+    commits = CommitSchedule(0.5, records=100)
+    commits.started(0.0, {HERE: Mark(5)}, 40)
+    assert not commits.is_due(0.1, 400)
+    commits.finished({HERE: Mark(5)}, CommitResult.COMMITTED)
+    assert not commits.is_due(0.1, 139)
+    assert commits.is_due(0.1, 140)
+
+
+def test_after_a_commit_that_failed_much_that_is_settled_waits_for_its_time() -> None:
+    """Till all of it is acknowledged; a partition that is no longer ours keeps nothing waiting."""
+    commits = CommitSchedule(0.5, records=100)
+    commits.started(0.0, {HERE: Mark(5), THERE: Mark(5)}, 0)
+    commits.finished({HERE: Mark(5), THERE: Mark(5)}, CommitResult.RETRY)
+    assert not commits.is_due(0.1, 400)
+    commits.started(0.5, {HERE: Mark(9)}, 800)
+    commits.finished({HERE: Mark(9)}, CommitResult.COMMITTED)
+    assert not commits.is_due(0.6, 1_200)
+    commits.forget([THERE])
+    assert commits.is_due(0.6, 1_200)
+
+
 def test_a_failed_commit_is_replaced_by_the_newest() -> None:
     """What was refused is committed again, with what came since."""
-    commits = CommitSchedule(0.5)
-    commits.started(0.0, {HERE: Mark(5)})
+    commits = CommitSchedule(0.5, records=100)
+    commits.started(0.0, {HERE: Mark(5)}, 0)
     commits.finished({HERE: Mark(5)}, CommitResult.RETRY)
-    assert commits.is_due(0.5)
+    assert commits.is_due(0.5, 0)
     assert commits.changed({HERE: Mark(8)}) == {HERE: Mark(8)}
 
 
 def test_a_commit_that_failed_may_have_been_applied() -> None:
     """What the broker took before it is news again, until it takes it once more."""
-    commits = CommitSchedule(0.5)
+    commits = CommitSchedule(0.5, records=100)
     commits.acknowledge({HERE: Mark(5, "a")})
-    commits.started(0.0, {HERE: Mark(5, "b")})
+    commits.started(0.0, {HERE: Mark(5, "b")}, 0)
     commits.finished({HERE: Mark(5, "b")}, CommitResult.RETRY)
     assert commits.changed({HERE: Mark(5, "a")}) == {HERE: Mark(5, "a")}
     commits.acknowledge({HERE: Mark(5, "a")})
@@ -166,31 +189,31 @@ def test_a_commit_that_failed_may_have_been_applied() -> None:
 
 def test_partitions_of_one_commit_may_end_differently() -> None:
     """What the broker took is acknowledged; what it did not is committed again."""
-    commits = CommitSchedule(0.5)
-    commits.started(0.0, {HERE: Mark(5), THERE: Mark(7)})
+    commits = CommitSchedule(0.5, records=100)
+    commits.started(0.0, {HERE: Mark(5), THERE: Mark(7)}, 0)
     commits.finished({HERE: Mark(5)}, CommitResult.COMMITTED)
-    assert not commits.is_due(1.0)
+    assert not commits.is_due(1.0, 0)
     commits.finished({THERE: Mark(7)}, CommitResult.RETRY)
-    assert commits.is_due(1.0)
+    assert commits.is_due(1.0, 0)
     assert commits.changed({HERE: Mark(5), THERE: Mark(8)}) == {THERE: Mark(8)}
 
 
 @pytest.mark.parametrize("ends", [True, False])
 def test_a_commit_without_an_answer_does_not_end_committing(ends: bool) -> None:
     """One that failed as a whole frees the way at once, one that is never answered after a minute."""
-    commits = CommitSchedule(0.5)
-    commits.started(0.0, {HERE: Mark(5)})
+    commits = CommitSchedule(0.5, records=100)
+    commits.started(0.0, {HERE: Mark(5)}, 0)
     if ends:
         commits.finished({}, CommitResult.RETRY)
-    assert commits.is_due(1.0) is ends
-    assert commits.is_due(61.0)
+    assert commits.is_due(1.0, 0) is ends
+    assert commits.is_due(61.0, 0)
 
 
 def test_a_partition_that_comes_back_is_committed_afresh() -> None:
     """What an older epoch had acknowledged says nothing about the new one."""
-    commits = CommitSchedule(0.5)
+    commits = CommitSchedule(0.5, records=100)
     commits.acknowledge({HERE: Mark(9)})
-    commits.started(0.0, {HERE: Mark(10), THERE: Mark(3)})
+    commits.started(0.0, {HERE: Mark(10), THERE: Mark(3)}, 0)
     commits.forget([HERE])
     commits.finished({HERE: Mark(10), THERE: Mark(3)}, CommitResult.COMMITTED)
     assert commits.changed({HERE: Mark(4), THERE: Mark(3)}) == {HERE: Mark(4)}

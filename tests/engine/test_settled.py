@@ -203,6 +203,8 @@ def test_the_committed_offset_counts_as_settled_only_if_it_is() -> None:
             150,
         ),  # ... the last one done
         (scattered(10_000, 0.02), 400),  # 200 of 10,000
+        (scattered(15_000, 0.7), 2_300),  # of a backlog: most are in flight, the others were activities
+        (scattered(15_000, 0.12), 1_500),
     ],
 )
 def test_usual_shapes_are_short(settled: Settled, most: int) -> None:

@@ -35,6 +35,7 @@ LIMITS = Limits(
     still_seconds=1.0,
     drain_seconds=14.0,
     commit_floor_seconds=1.0,
+    commit_records=12,
     calls_per_minute=600.0,
     bulks={
         Endpoint.COMPANIES: BulkLimits(3, 2_000, 0.1, 1),
