@@ -39,7 +39,7 @@ from streamer.avro.schemas import load_schemas
 from streamer.engine.ports import Decoded
 from streamer.errors import InvalidEvent
 from streamer.events.parse import FIELDS_READ, parse
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.transform import Rules, Skipped, transform
 from tests.real_kafka.cluster import RealKafka
 

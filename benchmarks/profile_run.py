@@ -30,7 +30,7 @@ from streamer.engine.ports import Assignment, Batch, CommitResult, DeadLetter, D
 from streamer.logs import LogObserver, Observers, configure_logs
 from streamer.metrics import Metrics
 from streamer.outcomes import Answered, Verdict
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.records import Found, Mark, Record, TopicPartition
 from streamer.standins.bad_records import AvroValue
 from streamer.standins.generator import Generator

@@ -16,7 +16,7 @@ from streamer.engine.limits import Limits
 from streamer.engine.loop import Streamer
 from streamer.engine.ports import AwaitingSchema, Decoded
 from streamer.logs import configure_logs
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.server import Health, Server, recent_poll
 from streamer.transform.rules import Rules
 from tests.engine.fakes import FakeDeadLetters, FakeSink, FakeSource, ManualClock, Told, identify

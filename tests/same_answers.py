@@ -18,15 +18,13 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
 from streamer.avro.schemas import load_schemas
 from streamer.engine.interpret import Interpreted, interpret
 from streamer.engine.ports import AwaitingSchema, Decoded
 from streamer.mapping import read_mapping
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.records import Record
 from streamer.transform import Link, Rules
 from streamer.transform.choices import Companies, Deletion
@@ -144,8 +142,8 @@ def _shown(told: Interpreted | AwaitingSchema) -> str:
     parts = [ascii(told.call), ascii(told.schema_id), ascii(told.skipped), ascii(told.invalid), told.detail]
     parts += [ascii(told.message_id), type(told.error).__name__]
     for operation in told.operations:
-        outlined = msgspec.structs.asdict(outline(operation))
-        parts += [type(operation).__name__, _spelled(msgspec.structs.asdict(operation)), _spelled(outlined)]
+        outlined = outline(operation).as_dict()
+        parts += [type(operation).__name__, _spelled(operation.as_dict()), _spelled(outlined)]
         parts += [
             ascii(operation.keys),
             ascii(operation.parents),

@@ -26,7 +26,7 @@ from streamer.engine.ports import Decoded
 from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
 from streamer.outcomes import CallType
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.standins.generator import Generator
 from streamer.transform import Rules, Skipped, transform
 from tools import compiled_program

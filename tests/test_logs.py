@@ -27,7 +27,7 @@ from streamer.outcomes import (
     TransientReason,
     Verdict,
 )
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.records import Record, TopicPartition
 from streamer.transform import Rules, Transformed, transform
 from streamer.transform.identity import identified_user

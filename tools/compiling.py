@@ -16,19 +16,20 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-EVENTS = ("json_text", "moments", "parse", "values")
-"""Of events/: what parses. Structs of msgspec's must stay Python's."""
+EVENTS = ("calls", "json_text", "moments", "parse", "plain", "values")
+"""Of events/: what parses."""
 TRANSFORM = (
     *("activity", "activity_rules", "consent", "deletion", "encoding", "facts", "fields", "group"),
-    *("identify", "identity", "keys", "page", "passthrough", "pushed", "retyping", "ruled", "rules", "told"),
-    *("track", "trait_rules"),
+    *("identify", "identity", "keys", "operations", "page", "passthrough", "pushed", "retyping"),
+    *("ruled", "rules", "told", "track", "trait_rules"),
 )
 """Of transform/: what every event comes through, and not what is made once, of a mapping. Compiled code holds
 a stranger's value to what its annotation says, so tests/same_answers.py holds it to what Python answers."""
 OTHERS = (
     *("records", "avro/decoder", "avro/json_text", "avro/leaves", "avro/varints"),
-    "metrics/tallies",
+    *("metrics/tallies", "planhat/items"),
 )
+"""Of other rooms. Wherever they stand, structs of msgspec's must stay Python's."""
 INTERPRETED = frozenset({"__init__", "ports"})
 """Of engine/, which is compiled else: protocols."""
 

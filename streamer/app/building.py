@@ -36,7 +36,7 @@ from streamer.logs import Event, Level, LogObserver, log, redact_also
 from streamer.metrics import Metrics
 from streamer.outcomes import Endpoint
 from streamer.planhat.credentials import Credentials
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.planhat.sink import MakeDelivery, PlanhatSink
 
 SINK_CLOSE_SECONDS: Final = 1.0

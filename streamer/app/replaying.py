@@ -27,7 +27,7 @@ from streamer.kafka.replay_group import ReplayGroup
 from streamer.letters import journal
 from streamer.letters.replay_source import Doors, ReplaySource
 from streamer.logs import LogObserver, Observers
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.planhat.sink import MakeDelivery
 
 GROUP_SUFFIX: Final = ".replay"

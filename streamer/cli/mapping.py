@@ -141,7 +141,8 @@ def _outcome(
     settings: Settings,
 ) -> object:
     from streamer.events.parse import parse  # noqa: PLC0415 - only these commands need it
-    from streamer.planhat.requests import Addresses, encode_operation, request_for  # noqa: PLC0415 - as above
+    from streamer.planhat.items import encode_operation  # noqa: PLC0415 - as above
+    from streamer.planhat.requests import Addresses, request_for  # noqa: PLC0415 - as above
     from streamer.transform import Skipped, transform  # noqa: PLC0415 - as above
 
     try:

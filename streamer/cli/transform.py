@@ -162,7 +162,8 @@ def _in_file(name: str, read: Read) -> Iterator[Iterator["Given"]]:
 def asking(settings: Settings) -> "Callable[[Operation], ShownRequest]":
     """What makes the request of an operation, with the tenant token masked."""
     from streamer.local.transform import ShownRequest  # noqa: PLC0415 - slow to load
-    from streamer.planhat.requests import Addresses, encode_operation, request_for  # noqa: PLC0415 - as above
+    from streamer.planhat.items import encode_operation  # noqa: PLC0415 - as above
+    from streamer.planhat.requests import Addresses, request_for  # noqa: PLC0415 - as above
 
     token = settings.planhat_tenant_token.get_secret_value()
     addresses = Addresses(

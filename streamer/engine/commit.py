@@ -18,7 +18,7 @@ class CommitSchedule:
         self._interval = interval_seconds
         self._records = records
         self._next_at = 0.0
-        self._settled = 0
+        self._settled_then = 0
         self._under_way: dict[TopicPartition, Mark] = {}
         self._started_at = 0.0
         self._acknowledged: dict[TopicPartition, Mark] = {}
@@ -31,7 +31,7 @@ class CommitSchedule:
         `settled`: records settled so far, of all partitions. That they are many hurries no commit after one
         that was not acknowledged: a coordinator in trouble is not asked more often the faster we are.
         """
-        is_much = settled - self._settled >= self._records and not self._doubtful
+        is_much = settled - self._settled_then >= self._records and not self._doubtful
         return (is_much or now >= self._next_at) and self.is_free(now)
 
     def is_free(self, now: float) -> bool:
@@ -55,7 +55,7 @@ class CommitSchedule:
         self._doubtful.update(marks)
         self._started_at = now
         self._next_at = now + self._interval
-        self._settled = settled
+        self._settled_then = settled
 
     def finished(self, marks: Mapping[TopicPartition, Mark], result: CommitResult) -> None:
         """Some or all of the one under way ended. What failed is not repeated: newer marks are.

@@ -22,10 +22,6 @@ from streamer.records import Record
 from streamer.transform.facts import calls_of, kept_bytes, keys_of, outline
 from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser
 
-# Bound here: compiled code looks up an imported struct by its name at each use.
-_ENDUSER: Final = UpsertEnduser
-_COMPANY: Final = UpsertCompany
-
 TAKEN_APART: Final = "taken_apart"
 """Why operations are tried again, beside the words of the answers."""
 PARENTS: Final = {
@@ -81,7 +77,7 @@ class Dispatch:
         for operation in operations:
             encoded, keys = self._encode(operation), keys_of(operation)
             endpoint, host, size = operation.endpoint, None, len(encoded)
-            if type(operation) is _ENDUSER or type(operation) is _COMPANY:
+            if type(operation) is UpsertEnduser or type(operation) is UpsertCompany:
                 if self.unchanged.holds(operation, keys, encoded, entry.book, now):
                     continue
                 host = self._open_to(operation, keys, size)
@@ -95,7 +91,7 @@ class Dispatch:
             if host is None:
                 self._arrivals += 1
                 ticket = Ticket(self._arrivals, kept, encoded, entry, keys, endpoint)
-                entry.parts += (ticket.parts[0],)
+                entry.parts = (*entry.parts, *ticket.parts) if entry.parts else ticket.parts
                 if self.lanes.add(ticket):
                     self.outboxes[endpoint].pool.add(ticket, now)
             else:
@@ -279,7 +275,7 @@ class Dispatch:
 
     # --- done -------------------------------------------------------------------------------------
 
-    def finish(self, ticket: Ticket, parts: list[Part], fate: OperationFate, now: float) -> None:
+    def finish(self, ticket: Ticket, parts: Sequence[Part], fate: OperationFate, now: float) -> None:
         """These operations of the ticket are answered for good; whoever waited only for it may go.
 
         `parts` are what it told, or some of them. What is left of a merged one is the caller's to send again;
@@ -291,7 +287,7 @@ class Dispatch:
         self._take_out(ticket.endpoint, parts, fate)
         if is_all:
             self._free(self.lanes.finish((ticket,)), now)
-            ticket.parts = []
+            ticket.parts = ()
         elif ticket.is_apart:
             self.resend(ticket, now)
 
@@ -301,10 +297,10 @@ class Dispatch:
         self._take_out(tickets[0].endpoint, parts, fate)
         self._free(self.lanes.finish(tickets), now)
         for ticket in tickets:
-            ticket.parts = []
+            ticket.parts = ()
         return parts
 
-    def _take_out(self, endpoint: Endpoint, parts: list[Part], fate: OperationFate) -> None:
+    def _take_out(self, endpoint: Endpoint, parts: Sequence[Part], fate: OperationFate) -> None:
         fenced = 0
         for part in parts:
             entry = part.entry

@@ -43,9 +43,9 @@ class Duplicates:
     def __init__(self, most: int, seconds: float) -> None:
         self._most = most
         self._seconds = seconds
-        self._known: dict[int, int] = {}
+        self._known: dict[object, int] = {}
         """By key, the place at which it was read."""
-        self._order: deque[int] = deque()
+        self._order: deque[object] = deque()
         self._settled_at: deque[float] = deque()
 
     def __len__(self) -> int:
@@ -64,7 +64,8 @@ class Duplicates:
         if message_id is None or not self._most:
             return _FIRST
         # 64 bits instead of a text: two ids among millions meet by chance less often than memory fails.
-        key = hash((entry.call, message_id))
+        # As an object: of a number that is said to be one, compiled code makes another at each use.
+        key: object = hash((entry.call, message_id))
         if self._settled_at and now - self._settled_at[0] >= self._seconds:
             self._forget_old(now)
         known_at = self._known.get(key)
@@ -121,7 +122,7 @@ class Duplicates:
 
 
 def _place(entry: Entry) -> int:
-    return hash((entry.record.partition, entry.record.offset))
+    return entry.record.offset << 20 | entry.record.partition
 
 
 def _take_outcome(copy: Entry, original: Entry) -> None:

@@ -1,5 +1,6 @@
 """How an operation's way ends, or starts over: delivered, refused, skipped, tried again, given back."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from streamer.engine.dispatch import Dispatch, Flight
@@ -132,7 +133,7 @@ class Endings:
         if entry.failed_at is None:
             entry.failed_at = self._clock.time()
 
-    def _finish(self, ticket: Ticket, parts: list[Part], fate: OperationFate, now: float) -> None:
+    def _finish(self, ticket: Ticket, parts: Sequence[Part], fate: OperationFate, now: float) -> None:
         self._dispatch.finish(ticket, parts, fate, now)
         # One for all: what is told as one is of one kind, and only a forwarded call must be asked.
         does_overwrite = overwrites(parts[0].operation)

@@ -36,10 +36,10 @@ class Intake:
         self._tell = tell
         self._decoder = decoder
         self._observer = observer
-        self._settle = streamer.settlement.settle
-        self._meet = streamer.duplicates.meet
-        self._line_up = streamer.dispatch.enter
-        self._judge = streamer.letters.guard.reading.judge
+        self._settlement = streamer.settlement
+        self._duplicates = streamer.duplicates
+        self._dispatch = streamer.dispatch
+        self._reading = streamer.letters.guard.reading
         self._parked: dict[TopicPartition, deque[Entry]] = {}
         """Entries of a partition from one whose schema is being asked for."""
 
@@ -62,7 +62,7 @@ class Intake:
             entry = book.track(record, now)
             if book.before.end and book.before.has(record.offset):
                 entry.worsen(Fate.SKIPPED, SkipReason.SETTLED_BEFORE)
-                self._settle((entry,))
+                self._settlement.settle((entry,))
                 continue
             parked = self._parked.get(source)
             if parked is not None:
@@ -95,12 +95,12 @@ class Intake:
             return False
         entry.call = result.call
         entry.schema_id = result.schema_id
-        self._judge(is_bad=result.invalid is not None)
+        self._reading.judge(is_bad=result.invalid is not None)
         if result.operations:
             self._enter(entry, result, now)
         elif result.skipped is not None:
             entry.worsen(Fate.SKIPPED, result.skipped)
-            self._settle((entry,))
+            self._settlement.settle((entry,))
         elif result.invalid is not None:
             self._invalid(entry, result.invalid, result)
         else:
@@ -108,16 +108,16 @@ class Intake:
         return True
 
     def _enter(self, entry: Entry, result: Interpreted, now: float) -> None:
-        meeting = self._meet(entry, result.message_id, now, result.operations)
+        meeting = self._duplicates.meet(entry, result.message_id, now, result.operations)
         if meeting is _WAITS:
             return
         if meeting is _KNOWN:
             entry.worsen(Fate.SKIPPED, SkipReason.DUPLICATE)
-        elif self._line_up(entry, result.operations, now):
+        elif self._dispatch.enter(entry, result.operations, now):
             return
         else:
             entry.worsen(Fate.SKIPPED, SkipReason.UNCHANGED)
-        self._settle((entry,))
+        self._settlement.settle((entry,))
 
     def _invalid(self, entry: Entry, reason: InvalidReason, result: Interpreted) -> None:
         if result.error is not None:

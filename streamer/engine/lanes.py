@@ -12,7 +12,7 @@ first out, a ticket that waits for the tail waits for the whole lane. So a ticke
 as many others as it has keys, and nothing is ever searched.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -97,7 +97,7 @@ class Ticket:
     ) -> None:
         """Stand in line; the operation's keys and endpoint need not be asked for where they are known."""
         self.number = number
-        self.parts = [Part(operation, encoded, entry, self)]
+        self.parts: tuple[Part, ...] = (Part(operation, encoded, entry, self),)
         """In arrival order."""
         self.endpoint: Endpoint = operation.endpoint if endpoint is None else endpoint
         self.keys = operation.keys if keys is None else keys
@@ -158,19 +158,19 @@ class Ticket:
     def join(self, operation: Operation, encoded: bytes, entry: "Entry") -> Part:
         """One more upsert of the same object is told with it."""
         part = Part(operation, encoded, entry, self)
-        self.parts.append(part)
+        self.parts = (*self.parts, part)
         self.parents = self.parents or operation.parents
         self.size_bytes += len(encoded)
         return part
 
-    def drop(self, parts: list[Part]) -> None:
+    def drop(self, parts: Sequence[Part]) -> None:
         """Without these parts from here on.
 
         What is told then starts afresh: its tries so far say nothing of it, since it was told with others or
         not at all.
         """
         is_told = not self.is_apart or self.parts[0] in parts
-        self.parts = [part for part in self.parts if part not in parts]
+        self.parts = tuple([part for part in self.parts if part not in parts])
         if is_told:
             self._begin_again()
 
@@ -197,7 +197,7 @@ class Ticket:
         return self.was.looks == 1 and not self.was.failures and not self.is_apart
 
     @property
-    def told(self) -> list[Part]:
+    def told(self) -> tuple[Part, ...]:
         """What the next, or the present, request says: every part, or the first of those told apart."""
         return self.parts[:1] if self.is_apart else self.parts
 
@@ -309,7 +309,7 @@ class Lanes:
         self.size += 1
         return ticket.join(operation, encoded, entry)
 
-    def drop(self, parts: list[Part]) -> None:
+    def drop(self, parts: Sequence[Part]) -> None:
         """Some operations of one ticket leave the line; the ticket stays."""
         self.size -= len(parts)
         parts[0].ticket.drop(parts)

@@ -61,7 +61,7 @@ class Entry:
         """Keys of those of its upserts that are finished with."""
         self.was_sent = False
         """An operation of it went out, whatever was answered."""
-        self.id_key: int | None = None
+        self.id_key: object = None
         """Of its messageId, where copies of it are looked for (see `duplicates`)."""
         self.original: Entry | None = None
         """The record in flight whose outcome it waits for, having the same messageId."""
@@ -113,7 +113,7 @@ class Book:
         self.committable: int | None = None
         """The next offset that is safe to commit; None until something at the front is settled."""
         self.last = -1
-        self.originals: dict[int, Entry] = {}
+        self.originals: dict[object, Entry] = {}
         """Records in flight by the key of their messageId."""
         self.polled = 0
         self.changes = 0
@@ -268,12 +268,14 @@ class Book:
         if self.is_closed:
             return ()
         settled = []
+        unsettled = self._open
         for entry in entries:
             if entry.upserted and self._overwritten:
                 self._pass_settled()  # what was settled just before is passed when this one is looked at
             offset = entry.record.offset
-            if self._open.pop(offset, None) is not entry:
+            if unsettled.get(offset) is not entry:
                 raise LedgerError(f"{self}: offset {offset} was settled twice.")
+            del unsettled[offset]
             self.settled[entry.fate] += 1
             self.size_bytes -= entry.size_bytes
             if entry.fate is _RELEASED:

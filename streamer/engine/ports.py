@@ -7,10 +7,9 @@ them in, where mypy proves the fit. All of them are called by the owner thread a
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, final
+from typing import Protocol, final
 
-import msgspec
-
+from streamer.engine.decoded import Decoded as Decoded  # noqa: PLC0414 - whoever decodes finds it here
 from streamer.outcomes import Answer, CallType, Endpoint, Fate, InvalidReason
 from streamer.records import Found, Mark, MarkIgnored, Record, TopicPartition
 from streamer.transform.operations import Operation
@@ -91,19 +90,6 @@ class Source(Protocol):
 
 
 # --- bytes to mappings --------------------------------------------------------------------------
-
-
-class Decoded(msgspec.Struct, frozen=True, gc=False):
-    """A decoded value and the schema that wrote it (registry id, fingerprint or None for JSON)."""
-
-    value: Any
-    schema_id: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Decoded(schema_id={self.schema_id!r})"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("schema_id", self.schema_id)]
 
 
 @final

@@ -124,15 +124,15 @@ def _length_of(form: tuple[int, bytes]) -> int:
 def _forms(settled: Settled) -> Iterator[tuple[int, bytes]]:
     """Each form that might be the smallest. A deflated one is coded by how often each byte comes.
 
-    Where one in eight or more is unsettled, bits are shorter than distances, plain and deflated; where fewer
-    than one in sixteen, never. To make both costs as much as all the rest of a commit.
+    Where half or more are unsettled, bits are as short as distances, but for one byte in a hundred; where
+    fewer than one in sixteen, never. To make both costs as much as all the rest of a commit.
     """
     span, count = settled.end - settled.base, len(settled.unsettled)
     if span <= 16 * count and span <= 8 * _MOST_BYTES:
         bits = _bits(settled)
         yield _BITS, bits
         yield _BITS + _DEFLATED, _deflate(bits)
-        if span <= 8 * count:
+        if span <= 2 * count:
             return
     distances = _distances(settled)
     yield _DISTANCES, distances

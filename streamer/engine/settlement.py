@@ -4,10 +4,7 @@ What comes together is settled together: the answers of a bulk, or all that a re
 told once for each such lot, before anything of it is committed.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import Final
 
 from streamer.engine.duplicates import Duplicates
@@ -21,8 +18,6 @@ _DELIVERED: Final = Fate.DELIVERED
 _SKIPPED: Final = Fate.SKIPPED
 _DEAD_LETTERED: Final = Fate.DEAD_LETTERED
 _RELEASED: Final = Fate.RELEASED
-_BOOK: Final = attrgetter("book")
-_READ_AT: Final = attrgetter("polled_at")
 
 
 class Settlement:
@@ -64,17 +59,39 @@ class Settlement:
             for entry in entries:
                 if entry.fate > _SKIPPED:
                     self.answered(entry)
-        for read_at, count in Counter(map(_READ_AT, plain)).items():
-            self._letters.guard.answers.judge(read_at, count, is_bad=False)
+        self._judge_good(plain)
         self.settle(plain)
+
+    def _judge_good(self, entries: list[Entry]) -> None:
+        """Mostly many in a row were read at once."""
+        answers = self._letters.guard.answers
+        read_at, count = 0.0, 0
+        for entry in entries:
+            if entry.polled_at != read_at:
+                if count:
+                    answers.judge(read_at, count, is_bad=False)
+                read_at, count = entry.polled_at, 0
+            count += 1
+        if count:
+            answers.judge(read_at, count, is_bad=False)
 
     def settle(self, entries: Iterable[Entry]) -> None:
         """These records are finished with."""
-        for book, lot in groupby(entries, _BOOK):
-            settled = book.settle_all(lot)
-            self._count(settled)
-            for copy in self._duplicates.settled(settled, self.now):
-                self._settle_copy(copy)
+        lot: list[Entry] = []
+        for entry in entries:
+            if lot and entry.book is not lot[0].book:
+                self._settle_lot(lot)
+                lot = []
+            lot.append(entry)
+        if lot:
+            self._settle_lot(lot)
+
+    def _settle_lot(self, lot: list[Entry]) -> None:
+        """Of one book."""
+        settled = lot[0].book.settle_all(lot)
+        self._count(settled)
+        for copy in self._duplicates.settled(settled, self.now):
+            self._settle_copy(copy)
 
     def _count(self, settled: Sequence[Entry]) -> None:
         """While they are at hand: looked at again later, each would have to come from memory."""

@@ -1,105 +1,191 @@
-"""The calls of Segment's spec, as frozen values.
-
-They are `msgspec.Struct`s rather than dataclasses because one is made per record: building a frozen
-dataclass of ten fields costs more than the rest of parsing.
+"""The calls of Segment's spec, as values that nobody writes to.
 
 The open parts (`traits`, `properties`, `context`, `integrations`) stay plain dicts as decoded; no
 function of ours writes to them. A repr shows a call's ids, and nothing else of what it says.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-import msgspec
-
+from streamer.events.plain import Plain
 from streamer.outcomes import CallType
 
 JsonDict = dict[str, Any]
 
-_IDS = ("message_id", "user_id", "anonymous_id", "group_id", "previous_id")
+_ENVELOPE: Final = ("message_id", "user_id", "anonymous_id", "timestamp", "context", "integrations")
+_IDS: Final = ("message_id", "user_id", "anonymous_id")
 
 
-class _Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Envelope(Plain):
     """What every call carries. Ids are never empty; an absent one is None."""
 
+    __slots__ = _ENVELOPE
+
     type: ClassVar[CallType]
+    fields_in_order: ClassVar[tuple[str, ...]] = _ENVELOPE
+    shown: ClassVar[tuple[str, ...]] = _IDS
 
-    message_id: str | None
-    user_id: str | None
-    anonymous_id: str | None
-    timestamp: str | None
-    """When it happened, ISO 8601 with a zone; None where none of the event's times is usable."""
-    context: JsonDict
-    """`context.traits` and `context.consent`, where present as JSON text, are already objects."""
-    integrations: JsonDict | None
-    """What is said of destinations, `All` among them, wherever the event says it; None where it does not:
-    consent reads that apart from an empty object."""
+    def __init__(
+        self,
+        message_id: str | None,
+        user_id: str | None,
+        anonymous_id: str | None,
+        timestamp: str | None,
+        context: JsonDict,
+        integrations: JsonDict | None,
+    ) -> None:
+        self.message_id: Final = message_id
+        self.user_id: Final = user_id
+        self.anonymous_id: Final = anonymous_id
+        self.timestamp: Final = timestamp
+        """When it happened, ISO 8601 with a zone; None where none of the event's times is usable."""
+        self.context: Final = context
+        """`context.traits` and `context.consent`, where present as JSON text, are already objects."""
+        self.integrations: Final = integrations
+        """What is said of destinations, `All` among them, wherever the event says it; None where it does
+        not: consent reads that apart from an empty object."""
 
-    def __repr__(self) -> str:
-        ids = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
-        return f"{type(self).__name__}({ids})"
 
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [(name, getattr(self, name)) for name in _IDS if hasattr(self, name)]
-
-
-class Identify(_Envelope, frozen=True, kw_only=True, gc=False):
+class Identify(Envelope):
     """Who a user is."""
 
+    __slots__ = ("traits",)
+
     type: ClassVar[CallType] = CallType.IDENTIFY
+    fields_in_order: ClassVar[tuple[str, ...]] = (*_ENVELOPE, "traits")
 
-    traits: JsonDict
+    def __init__(
+        self,
+        message_id: str | None,
+        user_id: str | None,
+        anonymous_id: str | None,
+        timestamp: str | None,
+        context: JsonDict,
+        integrations: JsonDict | None,
+        traits: JsonDict,
+    ) -> None:
+        super().__init__(message_id, user_id, anonymous_id, timestamp, context, integrations)
+        self.traits: Final = traits
 
 
-class Group(_Envelope, frozen=True, kw_only=True, gc=False):
+class Group(Envelope):
     """A company, and perhaps a user who belongs to it. The traits are the company's."""
 
+    __slots__ = ("group_id", "traits")
+
     type: ClassVar[CallType] = CallType.GROUP
+    fields_in_order: ClassVar[tuple[str, ...]] = (*_ENVELOPE, "group_id", "traits")
+    shown: ClassVar[tuple[str, ...]] = (*_IDS, "group_id")
 
-    group_id: str
-    traits: JsonDict
+    def __init__(
+        self,
+        message_id: str | None,
+        user_id: str | None,
+        anonymous_id: str | None,
+        timestamp: str | None,
+        context: JsonDict,
+        integrations: JsonDict | None,
+        group_id: str,
+        traits: JsonDict,
+    ) -> None:
+        super().__init__(message_id, user_id, anonymous_id, timestamp, context, integrations)
+        self.group_id: Final = group_id
+        self.traits: Final = traits
 
 
-class Track(_Envelope, frozen=True, kw_only=True, gc=False):
+class Track(Envelope):
     """Something a user did."""
 
+    __slots__ = ("event", "properties")
+
     type: ClassVar[CallType] = CallType.TRACK
+    fields_in_order: ClassVar[tuple[str, ...]] = (*_ENVELOPE, "event", "properties")
 
-    event: str
-    properties: JsonDict
+    def __init__(
+        self,
+        message_id: str | None,
+        user_id: str | None,
+        anonymous_id: str | None,
+        timestamp: str | None,
+        context: JsonDict,
+        integrations: JsonDict | None,
+        event: str,
+        properties: JsonDict,
+    ) -> None:
+        super().__init__(message_id, user_id, anonymous_id, timestamp, context, integrations)
+        self.event: Final = event
+        self.properties: Final = properties
 
 
-class Page(_Envelope, frozen=True, kw_only=True, gc=False):
+class _View(Envelope):
+    """What a user saw."""
+
+    __slots__ = ("category", "name", "properties")
+
+    fields_in_order: ClassVar[tuple[str, ...]] = (*_ENVELOPE, "name", "category", "properties")
+
+    def __init__(
+        self,
+        message_id: str | None,
+        user_id: str | None,
+        anonymous_id: str | None,
+        timestamp: str | None,
+        context: JsonDict,
+        integrations: JsonDict | None,
+        name: str | None,
+        category: str | None,
+        properties: JsonDict,
+    ) -> None:
+        super().__init__(message_id, user_id, anonymous_id, timestamp, context, integrations)
+        self.name: Final = name
+        self.category: Final = category
+        self.properties: Final = properties
+
+
+class Page(_View):
     """A web page a user saw."""
+
+    __slots__ = ()
 
     type: ClassVar[CallType] = CallType.PAGE
 
-    name: str | None
-    category: str | None
-    properties: JsonDict
 
-
-class Screen(_Envelope, frozen=True, kw_only=True, gc=False):
+class Screen(_View):
     """An app screen a user saw."""
+
+    __slots__ = ()
 
     type: ClassVar[CallType] = CallType.SCREEN
 
-    name: str | None
-    category: str | None
-    properties: JsonDict
 
-
-class Alias(_Envelope, frozen=True, kw_only=True, gc=False):
+class Alias(Envelope):
     """Two ids of one user: `user_id` is the new one."""
 
+    __slots__ = ("previous_id",)
+
     type: ClassVar[CallType] = CallType.ALIAS
+    fields_in_order: ClassVar[tuple[str, ...]] = (*_ENVELOPE, "previous_id")
+    shown: ClassVar[tuple[str, ...]] = (*_IDS, "previous_id")
 
-    previous_id: str | None
+    def __init__(
+        self,
+        message_id: str | None,
+        user_id: str | None,
+        anonymous_id: str | None,
+        timestamp: str | None,
+        context: JsonDict,
+        integrations: JsonDict | None,
+        previous_id: str | None,
+    ) -> None:
+        super().__init__(message_id, user_id, anonymous_id, timestamp, context, integrations)
+        self.previous_id: Final = previous_id
 
 
-class Delete(_Envelope, frozen=True, kw_only=True, gc=False):
+class Delete(Envelope):
     """A request to forget a user."""
+
+    __slots__ = ()
 
     type: ClassVar[CallType] = CallType.DELETE
 
 
-Call = Identify | Group | Track | Page | Screen | Alias | Delete
+Call = Track | Page | Identify | Group | Screen | Alias | Delete

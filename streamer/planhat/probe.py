@@ -10,7 +10,8 @@ import msgspec
 from streamer.outcomes import Answer, Answered, Endpoint, Transient, TransientReason
 from streamer.planhat.client import Client, Failure, Reply
 from streamer.planhat.credentials import Credentials
-from streamer.planhat.requests import Addresses, Request, encode_operation, request_for
+from streamer.planhat.items import encode_operation
+from streamer.planhat.requests import Addresses, Request, request_for
 from streamer.planhat.responses import answer_to_status, is_success, read_answer
 from streamer.transform.operations import DeleteEnduser
 

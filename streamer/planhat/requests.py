@@ -1,39 +1,16 @@
-"""Operations as Planhat's API spells them: the JSON of one bulk item, and the request that carries many.
+"""The request that carries many items, as Planhat's API spells it.
 
-Pure. Field names: Planhat's enduser and company pages for the main API; for activities its 2017
-text together with what current clients send.
+Pure. What each item says is `items`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from streamer.outcomes import Endpoint, Host
-from streamer.transform.encoding import to_json
-from streamer.transform.operations import (
-    DeleteEnduser,
-    ForwardCall,
-    LogActivity,
-    Operation,
-    PushMetric,
-    UpsertCompany,
-    UpsertEnduser,
-)
-
-# Segment's page: "all calls get Segment as source". It stands at the top of every item, beside
-# Planhat's own fields, and never in `custom` or `info`: those belong to the sender, whose own trait
-# or property called `source` keeps its place there and cannot replace ours. The field is in none of
-# Planhat's published models, so it is an assumption that it is kept, or ignored, and not refused.
-SOURCE = "Segment"
+from streamer.planhat.items import ARCHIVE, LOOK_UP, quoted
 
 _MASK = "***"
-# Without `select` Planhat's lists need not hold the address, by which the answer is judged.
-_LOOK_UP = b"?select=_id,email&email="
-_ARCHIVE = b"archive "
-"""Before the id of whom to archive: no id that is encoded holds a space."""
 _ANALYTICS_PATHS = {Endpoint.ACTIVITIES: "analytics/bulk", Endpoint.METRICS: "dimensiondata"}
 
 
@@ -99,11 +76,6 @@ class Request:
         return self.content if isinstance(self.content, bytes) else b"".join(self.content)
 
 
-def encode_operation(operation: Operation) -> bytes:
-    """JSON of one item of its endpoint's bulk. Total: no value makes it fail."""
-    return _ENCODERS[type(operation)](operation)
-
-
 def request_for(endpoint: Endpoint, items: Sequence[bytes], addresses: Addresses) -> Request:
     """The request that carries these items, as encoded by `encode_operation`, in their order.
 
@@ -128,7 +100,7 @@ def route_of(endpoint: Endpoint, *, archives: bool = False) -> tuple[str, str]:
     Of deletions those that delete, or archive, by id: not the look-up that may come before. Neither the
     tenant token nor an id stands in it; nor does the path of a base URL.
     """
-    whom = _ARCHIVE + b"{id}" if archives else b"{id}"
+    whom = ARCHIVE + b"{id}" if archives else b"{id}"
     request = request_for(endpoint, (whom,), Addresses("", "", "", ""))
     return request.method, request.shown_url.replace(_MASK, "{tenant}")
 
@@ -136,129 +108,20 @@ def route_of(endpoint: Endpoint, *, archives: bool = False) -> tuple[str, str]:
 def deletion_of(planhat_id: str, addresses: Addresses, *, archives: bool = False) -> Request:
     """The request that deletes, or archives, the enduser with this id of Planhat's own."""
     whom = quote(planhat_id, safe="").encode()
-    return _deletion(_ARCHIVE + whom if archives else whom, addresses)
+    return _deletion(ARCHIVE + whom if archives else whom, addresses)
 
 
 def look_up_of(email: str, addresses: Addresses) -> Request:
     """The question who has this address: for a deletion whose id nobody has."""
-    return _deletion(_LOOK_UP + _quoted(email).encode(), addresses)
+    return _deletion(LOOK_UP + quoted(email).encode(), addresses)
 
 
 def _deletion(whom: bytes, addresses: Addresses) -> Request:
     url = f"{addresses.api_url.rstrip('/')}/{Endpoint.ENDUSERS.value}"
-    if whom.startswith(_LOOK_UP):
+    if whom.startswith(LOOK_UP):
         # The address of a person must not stand in a log.
-        return Request("GET", url + whom.decode(), b"", f"{url}{_LOOK_UP.decode()}{_MASK}")
-    target = f"{url}/{whom.removeprefix(_ARCHIVE).decode()}"
-    if whom.startswith(_ARCHIVE):
+        return Request("GET", url + whom.decode(), b"", f"{url}{LOOK_UP.decode()}{_MASK}")
+    target = f"{url}/{whom.removeprefix(ARCHIVE).decode()}"
+    if whom.startswith(ARCHIVE):
         return Request("PUT", target, b'{"archived":true}', target)
     return Request("DELETE", target, b"", target)
-
-
-def _deleted(operation: DeleteEnduser) -> bytes:
-    """What follows `/endusers`: the id, or the question whom an address means. Planhat deletes by id.
-
-    Of an archiving by address alone it is the question, too: what follows is the operation's to say.
-    """
-    if operation.external_id is not None:
-        whom = f"extid-{_quoted(operation.external_id)}".encode()
-        return _ARCHIVE + whom if operation.archives else whom
-    return _LOOK_UP + _quoted(operation.email or "").encode()
-
-
-def _quoted(text: str) -> str:
-    # Lone surrogates, which UTF-8 cannot hold, become question marks, as in every body.
-    return quote(text.encode("utf-8", "replace"), safe="")
-
-
-def _enduser(operation: UpsertEnduser) -> bytes:
-    """`PUT /endusers`: the company goes by `extid-` and its external id, so no look-up is needed."""
-    spelled: dict[str, Any] = {}
-    if operation.external_id is not None:
-        spelled["externalId"] = operation.external_id
-    if operation.email is not None:
-        spelled["email"] = operation.email
-    if operation.company_external_id is not None:
-        spelled["companyId"] = f"extid-{operation.company_external_id}"
-    return to_json(_with_fields(spelled, operation.fields, operation.custom))
-
-
-def _company(operation: UpsertCompany) -> bytes:
-    """`PUT /companies`."""
-    return to_json(_with_fields({"externalId": operation.external_id}, operation.fields, operation.custom))
-
-
-class _Activity(msgspec.Struct, omit_defaults=True, gc=False):
-    """`POST /analytics/bulk/{tenant}`, in the order in which it is written; what is None is not.
-
-    Most of what is sent are activities, and a declared item costs half of what a dict of it does.
-
-    The user's id goes by both names: Planhat's texts of different years say `externalId` and
-    `euExtId`, and a wrong one is never answered with an error.
-    """
-
-    externalId: str | None = None  # noqa: N815 - as Planhat spells it
-    euExtId: str | None = None  # noqa: N815
-    email: str | None = None
-    companyExternalId: str | None = None  # noqa: N815
-    action: str | None = None
-    date: str | None = None
-    weight: float | None = None
-    info: Mapping[str, Any] | None = None
-    source: str = ""
-
-
-def _activity(operation: LogActivity) -> bytes:
-    """See `_Activity`."""
-    external_id = operation.external_id
-    spelled = _Activity(
-        external_id,
-        external_id,
-        operation.email,
-        operation.company_external_id,
-        operation.action,
-        operation.date,
-        operation.weight,
-        operation.info,
-        SOURCE,
-    )
-    return to_json(spelled)
-
-
-def _metric(operation: PushMetric) -> bytes:
-    """`POST /dimensiondata/{tenant}`. Without `source`: an error repeats the item, field by field."""
-    spelled: dict[str, Any] = {
-        "dimensionId": operation.dimension,
-        "value": operation.value,
-        "externalId": operation.external_id,
-        "model": operation.model.value,
-    }
-    if operation.date is not None:
-        spelled["date"] = operation.date
-    return to_json(spelled)
-
-
-def _with_fields(
-    keys: dict[str, Any], fields: Mapping[str, Any], custom: Mapping[str, Any]
-) -> dict[str, Any]:
-    # Keys after fields: nothing a trait was mapped to may change whom the item is about.
-    spelled = {**keys, **fields, **keys} if fields else keys
-    if custom:
-        spelled["custom"] = custom
-    spelled["source"] = SOURCE
-    return spelled
-
-
-def _forwarded(operation: ForwardCall) -> bytes:
-    return to_json(operation.call)
-
-
-# By type, since a match would ask for one type after another. A test holds it to all of `Operation`.
-_ENCODERS: dict[type[Operation], Callable[[Any], bytes]] = {
-    UpsertCompany: _company,
-    UpsertEnduser: _enduser,
-    LogActivity: _activity,
-    PushMetric: _metric,
-    DeleteEnduser: _deleted,
-    ForwardCall: _forwarded,
-}

@@ -10,9 +10,6 @@ from streamer.transform.operations import LogActivity, MetricModel, Skipped, Tra
 from streamer.transform.pushed import metrics_of
 from streamer.transform.ruled import Metrics, apply_rules, put_defaults
 
-# Bound here, for code that is compiled: it looks up an imported struct by its name at each use.
-_ACTIVITY: Final = LogActivity
-_TRANSFORMED: Final = Transformed
 _NO_TRAITS: Final[JsonDict] = {}
 
 
@@ -39,7 +36,7 @@ def activity(call: Track | Page | Screen, action: str, rules: ActivityRules) -> 
     if not rules.properties.is_idle:
         metrics = None if external_id is None else []
         carried = _ruled(rules, properties, metrics)
-    logged = _ACTIVITY(
+    logged = LogActivity(
         external_id,
         email,
         company_of(context, traits),
@@ -49,8 +46,8 @@ def activity(call: Track | Page | Screen, action: str, rules: ActivityRules) -> 
         carried if call.message_id is None else {**carried, "messageId": call.message_id},
     )
     if metrics and external_id is not None:
-        return _TRANSFORMED((logged, *metrics_of(MetricModel.ENDUSER, external_id, metrics, call)))
-    return _TRANSFORMED((logged,))
+        return Transformed((logged, *metrics_of(MetricModel.ENDUSER, external_id, metrics, call)))
+    return Transformed((logged,))
 
 
 def _ruled(rules: ActivityRules, properties: JsonDict, metrics: Metrics | None) -> JsonDict:

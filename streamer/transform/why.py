@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from streamer.events.calls import Call, Identify, JsonDict
 from streamer.events.moments import happened_at
 from streamer.events.values import iso_timestamp
@@ -120,13 +118,13 @@ def fields_of(operation: Operation) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     opened: dict[str, Any] = {}
-    for each in msgspec.structs.fields(operation):
-        value = getattr(operation, each.name)
+    for name in operation.fields_in_order:
+        value = getattr(operation, name)
         if isinstance(value, Mapping):
-            prefix = "" if each.name == "fields" else f"{each.name}."
+            prefix = "" if name == "fields" else f"{name}."
             opened |= {f"{prefix}{key}": part for key, part in value.items()}
         elif value is not None:
-            found[camel(each.name)] = value
+            found[camel(name)] = value
     return {**opened, **found}
 
 
@@ -154,7 +152,7 @@ def _parts(call: Call) -> Sequence[Path]:
 
 
 def _walk(call: Call, deepest: int) -> Iterator[Path]:
-    for name in type(call).__struct_fields__:
+    for name in call.fields_in_order:
         value = getattr(call, name)
         if value is not None:
             yield from _leaves((name,), value, deepest)
@@ -201,7 +199,7 @@ def _rewritten(call: Call, path: Path, write: Any) -> Call:  # noqa: ANN401 - a 
         holder[step] = holder[step].copy()
         holder = holder[step]
     write(holder, path[-1])
-    return msgspec.structs.replace(call, **{name: root.get(name)})
+    return call.but(**{name: root.get(name)})
 
 
 def _put(holder: Any, step: Any, value: object) -> None:  # noqa: ANN401 - a dict or a list, by key or place

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from streamer.engine.interpret import Tell
 from streamer.engine.limits import Limits
@@ -27,7 +26,7 @@ from streamer.engine.ports import (
 )
 from streamer.errors import InvalidEvent
 from streamer.outcomes import Answer, Answered, CallType, Endpoint, Fate, InvalidReason, Verdict
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.records import Found, Mark, MarkIgnored, Record, TopicPartition
 from streamer.transform import told_of
 from streamer.transform.operations import ForwardCall, LogActivity, Operation
@@ -193,9 +192,9 @@ def _sent(operation: Operation, item: bytes) -> Operation:
     if isinstance(operation, LogActivity):
         said = msgspec.json.decode(item)
         date, weight = said.get("date"), said["weight"]
-        return replace(operation, action=said["action"], date=date, weight=weight, info=said["info"])
+        return operation.but(action=said["action"], date=date, weight=weight, info=said["info"])
     if isinstance(operation, ForwardCall):
-        return replace(operation, call=msgspec.json.decode(item))
+        return operation.but(call=msgspec.json.decode(item))
     return operation
 
 

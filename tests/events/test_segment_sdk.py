@@ -16,7 +16,7 @@ from streamer.avro.schemas import load_schemas
 from streamer.engine.ports import Decoded
 from streamer.events.parse import parse
 from streamer.outcomes import SkipReason
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.transform import Rules, Skipped, Transformed, transform
 
 WHEN = datetime(2026, 1, 5, 10, 0, 0, 250_000, tzinfo=UTC)

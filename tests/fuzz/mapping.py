@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from streamer.events.parse import parse
 from streamer.mapping import MappingMistakes, json_schema, read_mapping
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.transform import Skipped, transform
 from tests.fuzz import Target
 

@@ -12,7 +12,7 @@ from streamer.avro import json_text
 from streamer.errors import InvalidEvent
 from streamer.events.parse import FIELDS_READ, call_type_of, parse, type_text
 from streamer.mapping import read_mapping
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.transform import Rules, Skipped, told_of
 from tests.fuzz import Target
 

@@ -12,7 +12,7 @@ from streamer.engine.loop import Streamer
 from streamer.letters.history import State
 from streamer.letters.journal import JournalEntry
 from streamer.letters.replay_source import NOTE_SECONDS, Doors, ReplaySource
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.transform.rules import Rules
 from tests.engine.fakes import FakeSink, ManualClock, accept
 from tests.letters.shelves import DECODER, FakeReader, FakeShelf, identify, letter, original, replay_of, track

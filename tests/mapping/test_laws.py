@@ -11,7 +11,7 @@ from streamer.events.values import iso_timestamp
 from streamer.mapping import compiled
 from streamer.mapping.shape import MappingFile
 from streamer.outcomes import SkipReason
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.transform import Rules, Skipped, transform
 from streamer.transform.encoding import to_json
 from streamer.transform.operations import (

@@ -20,7 +20,8 @@ from streamer.outcomes import (
     Verdict,
 )
 from streamer.planhat.deletion import looked_up
-from streamer.planhat.requests import Addresses, deletion_of, encode_operation, request_for
+from streamer.planhat.items import encode_operation
+from streamer.planhat.requests import Addresses, deletion_of, request_for
 from streamer.planhat.responses import read_answer
 from streamer.transform.facts import calls_of
 from streamer.transform.operations import DeleteEnduser

@@ -6,8 +6,9 @@ import pytest
 
 from streamer.planhat.client import Client, trusted_authorities
 from streamer.planhat.credentials import Credentials
+from streamer.planhat.items import encode_operation
 from streamer.planhat.look_up import FEWEST_LEFT, Looked, LookUp
-from streamer.planhat.requests import Addresses, encode_operation, request_for
+from streamer.planhat.requests import Addresses, request_for
 from streamer.standins.planhat.child import SandboxProcess
 from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser
 from tests.planhat.scripted import JSON_HEADERS, reply, serving

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.outcomes import Answered, Endpoint, Transient, TransientReason, Verdict
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.planhat.responses import read_answer
 from streamer.transform.operations import MetricModel, PushMetric
 

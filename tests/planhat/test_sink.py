@@ -23,7 +23,8 @@ from streamer.outcomes import (
     Verdict,
 )
 from streamer.planhat.credentials import Credentials
-from streamer.planhat.requests import PIECE_BYTES, encode_operation
+from streamer.planhat.items import encode_operation
+from streamer.planhat.requests import PIECE_BYTES
 from streamer.planhat.sink import API_WORKERS, PlanhatSink
 from streamer.transform.operations import (
     DeleteEnduser,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from streamer.outcomes import Endpoint, Fate, SkipReason
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.standins.planhat.sandbox import Sandbox
 from tests.planhat_contract.pipeline import Ended
 from tests.planhat_contract.scenario import Event

@@ -15,7 +15,7 @@ from streamer.engine.ports import Batch, Delivery, Lot
 from streamer.errors import PlanhatMisconfigured
 from streamer.outcomes import Fate
 from streamer.planhat.credentials import Credentials
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.planhat.sink import PlanhatSink
 from streamer.standins.planhat.sandbox import Sandbox
 from streamer.transform import told_of

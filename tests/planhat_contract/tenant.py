@@ -17,8 +17,9 @@ from streamer.engine.ports import Batch, Delivery
 from streamer.outcomes import Answer, Answered, Endpoint, Verdict
 from streamer.planhat.client import Client, Failure, trusted_authorities
 from streamer.planhat.credentials import Credentials
+from streamer.planhat.items import encode_operation
 from streamer.planhat.probe import Probed, probe_segment
-from streamer.planhat.requests import Addresses, Request, encode_operation, request_for
+from streamer.planhat.requests import Addresses, Request, request_for
 from streamer.planhat.responses import read_answer
 from streamer.planhat.sink import PlanhatSink
 from streamer.standins.planhat.sandbox import Sandbox

@@ -22,7 +22,8 @@ from streamer.kafka.topic_reader import Stretch, TopicReader
 from streamer.letters.journal import JournalEntry, ReplayFate, Settlement, written
 from streamer.outcomes import Endpoint, InvalidReason
 from streamer.planhat.client import Client, Reply, trusted_authorities
-from streamer.planhat.requests import Addresses, encode_operation, request_for
+from streamer.planhat.items import encode_operation
+from streamer.planhat.requests import Addresses, request_for
 from streamer.records import Record
 from streamer.standins.demo_topic import DemoTopic
 from streamer.standins.planhat.child import SandboxProcess

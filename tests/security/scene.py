@@ -18,7 +18,7 @@ from streamer.letters.letter import HEADER_PREFIX
 from streamer.logs import LogObserver, Observers
 from streamer.metrics import Metrics, registry_of
 from streamer.outcomes import Answer, Endpoint, Misconfigured, Transient
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.planhat.responses import read_answer
 from streamer.records import MarkIgnored
 from streamer.transform import Rules

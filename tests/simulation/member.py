@@ -15,7 +15,7 @@ from streamer.engine.ports import (
 from streamer.engine.settled import NOTHING, Settled
 from streamer.errors import StreamerError
 from streamer.outcomes import Endpoint, Fate
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.records import TopicPartition
 from streamer.transform.operations import ForwardCall, LogActivity, Operation
 from tests.simulation.ports import (

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from streamer.engine.trickle import TIMES
 from streamer.outcomes import Host
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.records import Record
 from streamer.transform.facts import VALUE_BYTES
 from streamer.transform.operations import Operation, UpsertCompany, UpsertEnduser

@@ -16,7 +16,8 @@ from streamer.engine.ports import Decoded
 from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
 from streamer.outcomes import Endpoint, SkipReason
-from streamer.planhat.requests import Addresses, encode_operation, request_for
+from streamer.planhat.items import encode_operation
+from streamer.planhat.requests import Addresses, request_for
 from streamer.standins.account import audit
 from streamer.standins.account_books import Expected
 from streamer.standins.account_findings import Audit, Fault, Seen, SeenLetter

@@ -29,7 +29,8 @@ from streamer.outcomes import (
     TransientReason,
     Verdict,
 )
-from streamer.planhat.requests import Addresses, encode_operation, request_for, route_of
+from streamer.planhat.items import encode_operation
+from streamer.planhat.requests import Addresses, request_for, route_of
 from streamer.planhat.sink import PlanhatSink
 from streamer.records import Record
 from streamer.tracing import Spans, Target, Tracing

@@ -14,7 +14,8 @@ import pytest
 from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
 from streamer.mapping import read_mapping
-from streamer.planhat.requests import Addresses, encode_operation, request_for
+from streamer.planhat.items import encode_operation
+from streamer.planhat.requests import Addresses, request_for
 from streamer.transform import Link, Rules, Skipped, transform
 from streamer.transform.choices import Companies
 from streamer.transform.event_lists import event_lists

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
 from streamer.outcomes import SkipReason
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.transform import Link, Rules, Skipped, Transformed, transform
 from streamer.transform.choices import Companies
 from streamer.transform.encoding import to_json

@@ -14,7 +14,7 @@ from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
 from streamer.mapping import read_mapping
 from streamer.outcomes import SkipReason
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.transform import Rules, Skipped, Transformed, told_of
 from streamer.transform.activity_rules import ActivityRules, EventRules, Weight
 from streamer.transform.choices import Deletion, Flatten

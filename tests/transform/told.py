@@ -5,7 +5,7 @@ from typing import Any
 
 from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
-from streamer.planhat.requests import encode_operation
+from streamer.planhat.items import encode_operation
 from streamer.transform import Rules, Skipped, transform
 
 DEFAULT = Rules()
