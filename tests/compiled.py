@@ -30,9 +30,9 @@ TESTS = (
     "--deselect=tests/avro/test_generated.py::test_calls_are_made_of_the_fields_that_are_read",
     "--deselect=tests/events/test_plain.py::test_a_class_names_all_that_it_holds",
 )
-"""Without what a registry in Java says of schemas, in which nothing compiled has a part; without the test that
-listens at a dict for what is asked of it, since compiled code asks a dict past its methods; and without that
-which reads signatures, which compiled constructors do not tell."""
+"""Without what a registry in Java says of schemas, in which nothing compiled has a part; without what listens
+at a dict for what is asked of it, since compiled code asks a dict past its methods; and without what reads
+signatures, which compiled constructors do not tell."""
 AVRO_CASES = "50000"
 """Bytes of random schemas, read by fastavro, by made source and by rows, which are compiled in the wheel."""
 OF_MEMBERS = tuple(f"tests/real_kafka/test_{name}.py" for name in ("end_to_end", "settled_ahead", "endings"))
