@@ -525,7 +525,8 @@ def test_an_authority_of_the_environment_is_trusted(
 ) -> None:
     """SSL_CERT_FILE names it; replies come through TLS, and deadlines cut through it."""
     monkeypatch.setenv("SSL_CERT_FILE", f"{certificate}.crt")
-    client = Client(trusted_authorities(), deadline_seconds=0.5)
+    # Long enough for a handshake on a busy machine: cut while it connects, a request was not sent.
+    client = Client(trusted_authorities(), deadline_seconds=2.0)
     acts = [encrypted(certificate, act) for act in (reply(200, b"{}"), drip(HEAD, b" ", 0.02))]
     with serving(*acts, read_requests=False) as server:
         complete = client.send(put(f"https://127.0.0.1:{server.port}"))
