@@ -1,31 +1,31 @@
 """A reader made for one schema: Python that reads its datums and nothing else, compiled once.
 
 What it reads is what `DatumReader.read` reads, open parts opened and leaves JSON-ready, in about a third
-of the time. Where the package is compiled, which this source is not, it has rows of fields read by `leaves`.
-It reads what writers write; whatever it trips over (bytes that are no datum, a number spelled longer than it
-need be, a datum as deep as the guard would look at) goes to `DatumReader.read`, which alone says what is
-refused and why. So it must only never accept what that refuses, nor read it differently.
+of the time. Where the package is compiled, which this source is not, it has rows of fields read by `leaves`;
+a record that is one row has no source at all. It reads what writers write; whatever it trips over (bytes that
+are no datum, a number spelled longer than it need be, a datum as deep as the guard would look at) goes to
+`DatumReader.read`, which alone says what is refused and why. So it must only never accept what that refuses,
+nor read it differently.
 
 Bounded by its form: `p` only grows, each turn of a loop takes a byte at least, and no block announces more
 elements than bytes are left. Slices may run over the end; then the next byte, or the last line, is missed.
 """
 
 from collections.abc import Callable, Collection
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 from streamer.avro import guard, json_text, leaves, varints
-from streamer.avro.datum import OVERFLOW_FIELD, DatumReader
+from streamer.avro.datum import DatumReader
 from streamer.avro.hazards import AvroType, kind
 from streamer.avro.leaf_types import leaf_of
 from streamer.avro.leaves import Field, Leaf, Row
 from streamer.avro.measures import RECORDS, Types, Unfit
+from streamer.avro.members import MOST_BRANCHES, Member, field_of, flat_reader, members_of
 
 MAX_LINES: Final = 20_000
 """Of source for one schema; writing and compiling them takes about an eighth of a second."""
-_MOST_BRANCHES: Final = 64
-"""Of a union; so many have a number of one byte."""
 _DEEPEST_INDENT: Final = 8
 """Types that stand deeper become functions: Python nests twenty loops at most."""
 _CONTAINERS: Final = frozenset({"record", "error", "array", "map"})
@@ -59,8 +59,12 @@ def made_reader(
     """
     try:
         maker = _Maker(datums, None if wanted is None else frozenset(wanted), by_rows=by_rows)
+        otherwise = otherwise or datums.read
+        flat = flat_reader(datums, maker.types, maker.wanted, otherwise) if by_rows else None
+        if flat is not None:
+            return flat.read
         source = maker.source()
-        names: dict[str, Any] = {**_NAMES, **maker.constants, "otherwise": otherwise or datums.read}
+        names: dict[str, Any] = {**_NAMES, **maker.constants, "otherwise": otherwise}
         # Names in it are ours; those of the schema are quoted, or not in it at all.
         exec(compile(source, "<made for a schema>", "exec"), names)  # noqa: S102
     except (RecursionError, MemoryError, SyntaxError):
@@ -111,15 +115,6 @@ _OTHERS: Final = {leaves.NULL: "None", leaves.BOOLEAN: "b[p] != 0", leaves.NUMBE
 _IS_FLAT: Final = f"len(x) < {leaves.FLAT_ARRAYS} or len(x) < {leaves.FLAT_OBJECTS} and b'[' not in x"
 
 
-class _Member(NamedTuple):
-    """A field of a record: whether it is kept, and the name of the event's field that it is JSON of."""
-
-    name: str
-    type: AvroType
-    is_kept: bool
-    text_of: str | None = None
-
-
 class _Maker:
     """Writes the source of one schema's reader.
 
@@ -130,10 +125,10 @@ class _Maker:
     def __init__(self, datums: DatumReader, wanted: frozenset[str] | None, *, by_rows: bool) -> None:
         self.constants: dict[str, Any] = {}
         self._datums = datums
-        self._wanted = wanted
+        self.wanted = wanted
         self._by_rows = by_rows
-        self._types = Types(datums.parsed, datums.named)
-        if self._types.has_free_elements():
+        self.types = Types(datums.parsed, datums.named)
+        if self.types.has_free_elements():
             raise Unsupported("it has arrays of elements that take no bytes")
         self._lines: list[str] = []
         self._count = 0
@@ -141,7 +136,7 @@ class _Maker:
         self._functions: dict[tuple[str, bool], str] = {}
         self._to_write: list[tuple[str, AvroType, bool]] = []
         self._depth = ", d" if datums.hazards.is_recursive else ""
-        self._most_bytes = int(guard.MAX_VALUES / self._types.values_a_byte())
+        self._most_bytes = int(guard.MAX_VALUES / self.types.values_a_byte())
 
     def source(self) -> str:
         """The whole module; its `read` is what is wanted."""
@@ -169,12 +164,12 @@ class _Maker:
     # --- the datum itself ------------------------------------------------------------------------
 
     def _root(self, avro_type: AvroType, at: int) -> None:
-        what, avro_type = self._types.resolved(avro_type)
+        what, avro_type = self.types.resolved(avro_type)
         if what in RECORDS:
             self._event(avro_type, at)
         elif what == "union":
             if (self._datums.json_fields or self._datums.overflows) and any(
-                self._types.resolved(branch)[0] == "map" for branch in avro_type
+                self.types.resolved(branch)[0] == "map" for branch in avro_type
             ):
                 raise Unsupported("it is a union of records and maps")
             self._union(avro_type, at, self._root)
@@ -182,16 +177,7 @@ class _Maker:
             self._defined(avro_type, "v", at, 0)
 
     def _event(self, record: AvroType, at: int) -> None:
-        """A record that is the datum: some of its fields hold JSON text, one may be laid over it."""
-        members = []
-        over = None
-        for field in record["fields"]:
-            name = field["name"]
-            is_over = self._datums.overflows and name == OVERFLOW_FIELD
-            over = name if is_over else over
-            is_kept = is_over or self._wanted is None or name in self._wanted
-            is_text = is_kept and name in self._datums.json_fields
-            members.append(_Member(name, field["type"], is_kept, name if is_text else None))
+        members, over = members_of(self._datums, record, self.wanted)
         self._members(members, "v", at, 0)
         if over is not None:
             self._put(at, f"x = v.pop({over!r})", "if x.__class__ is dict:", "    v.update(x)")
@@ -203,14 +189,14 @@ class _Maker:
     ) -> None:
         """Read a value into `target`, or pass over it; text of the field `text_of` is JSON to open."""
         self._deepest = max(self._deepest, level)
-        what, resolved = self._types.resolved(avro_type)
+        what, resolved = self.types.resolved(avro_type)
         if what == "union":
 
             def branch(chosen: AvroType, within: int) -> None:
                 self._value(chosen, target, within, level, text_of)
 
             self._union(resolved, at, branch)
-        elif what in _CONTAINERS and (at > _DEEPEST_INDENT or self._types.is_shared(resolved)):
+        elif what in _CONTAINERS and (at > _DEEPEST_INDENT or self.types.is_shared(resolved)):
             self._call(resolved, target, at, level)
         else:
             self._defined(resolved, target, at, level, text_of)
@@ -221,7 +207,7 @@ class _Maker:
         what = kind(avro_type)
         if what in RECORDS:
             is_kept = target is not None
-            members = [_Member(each["name"], each["type"], is_kept) for each in avro_type["fields"]]
+            members = [Member(each["name"], each["type"], is_kept) for each in avro_type["fields"]]
             self._members(members, target, at, level)
         elif what == "array":
             self._array(avro_type["items"], target, at, level + 1)
@@ -230,7 +216,7 @@ class _Maker:
         else:
             self._leaf(what, avro_type, target, at, text_of)
 
-    def _members(self, members: list[_Member], target: str | None, at: int, level: int) -> None:
+    def _members(self, members: list[Member], target: str | None, at: int, level: int) -> None:
         """Read a record's fields into a dict of those that are kept."""
         if self._by_rows and len({member.name for member in members}) == len(members):
             self._rows(members, target, at, level + 1)
@@ -244,14 +230,14 @@ class _Maker:
         if target is not None:
             self._put(at, f"{target} = {_display(kept)}")
 
-    def _rows(self, members: list[_Member], target: str | None, at: int, level: int) -> None:
+    def _rows(self, members: list[Member], target: str | None, at: int, level: int) -> None:
         """The same; those that hold no others by one call, as far as they stand in a row."""
         values = self._new()
         kept = {member.name: None for member in members if member.is_kept}
         self._put(at, f"{values} = {self._constant(kept)}{'.copy()' if target is not None else ''}")
         row: list[Field] = []
         for member in members:
-            field = self._field(member)
+            field = field_of(self.types, member)
             if field is None:
                 inner = f"{values}[{member.name!r}]" if member.is_kept else None
                 self._value(member.type, inner, at, level, member.text_of)
@@ -264,21 +250,8 @@ class _Maker:
         if target is not None:
             self._put(at, f"{target} = {values}")
 
-    def _field(self, member: _Member) -> Field | None:
-        """A field that holds no others, as `leaves` reads it."""
-        what, resolved = self._types.resolved(member.type)
-        found: list[Leaf | None] = []
-        for branch in resolved if what == "union" else [resolved]:
-            leaf = leaf_of(*self._types.resolved(branch), member.text_of)
-            if leaf is None:
-                return None
-            found += [leaf, None]
-        if len(found) > 2 * _MOST_BRANCHES:
-            return None
-        return Field(member.name if member.is_kept else None, found, is_union=what == "union")
-
     def _array(self, items: AvroType, target: str | None, at: int, level: int) -> None:
-        width = self._types.width(items) if target is None else 0
+        width = self.types.width(items) if target is None else 0
         values, element = (None, None) if target is None else (self._new(), self._new())
         if values is not None:
             self._put(at, f"{values} = []")
@@ -315,8 +288,8 @@ class _Maker:
         self._put(at + 1, "n = b[p]", "p += 1")
 
     def _union(self, branches: list[AvroType], at: int, write: Callable[[AvroType, int], None]) -> None:
-        if len(branches) > _MOST_BRANCHES:
-            raise Unsupported(f"it has unions of more than {_MOST_BRANCHES} branches")
+        if len(branches) > MOST_BRANCHES:
+            raise Unsupported(f"it has unions of more than {MOST_BRANCHES} branches")
         self._put(at, "i = b[p]", "p += 1")
         for index, branch in enumerate(branches):
             self._put(at, f"{'elif' if index else 'if'} i == {2 * index}:")

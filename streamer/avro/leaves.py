@@ -102,6 +102,35 @@ class Row:
         return p
 
 
+class Flat:
+    """A record that is the datum, all of its fields in one row."""
+
+    __slots__ = ("_empty", "_otherwise", "_over", "_row")
+
+    def __init__(
+        self, row: Row, empty: dict[str, None], over: str | None, otherwise: Callable[[bytes, int], Any]
+    ) -> None:
+        """`empty` has every field that is kept; `over` names the one that is laid over the others."""
+        self._row = row
+        self._empty = empty
+        self._over = over
+        self._otherwise = otherwise
+
+    def read(self, b: bytes, start: int) -> Any:  # noqa: ANN401 a datum
+        """The datum that fills the bytes from there to their end; what `otherwise` tells of any other."""
+        try:
+            values: dict[str, Any] = self._empty.copy()
+            if self._row.read(b, start, values) == len(b):
+                if self._over is not None:
+                    inner = values.pop(self._over)
+                    if type(inner) is dict:
+                        values.update(inner)
+                return values
+        except Exception:  # noqa: BLE001, S110 whatever it is, that one says what is wrong
+            pass
+        return self._otherwise(b, start)
+
+
 def _read(leaf: Leaf, b: bytes, p: int) -> tuple[Any, int]:
     """What comes out for a value, and where it ends."""
     value: Any

@@ -13,6 +13,7 @@ from streamer.avro.decoder import Decoder
 from streamer.avro.encoder import Encoder
 from streamer.avro.generated import Unsupported, made_reader
 from streamer.avro.json_text import MAX_DEPTH
+from streamer.avro.leaves import Flat
 from streamer.avro.schemas import Schema, Schemas, load_schemas
 from streamer.engine.ports import Decoded
 from streamer.errors import InvalidEvent
@@ -288,6 +289,15 @@ def test_damage_in_what_is_passed_over_goes_unnoticed() -> None:
         for damaged in (value[:-1], value + b"\0", value[:-1] + long(1)):
             with pytest.raises(InvalidEvent):
                 read(damaged, 0)
+
+
+def test_what_needs_no_source() -> None:
+    """By rows, a record of which no field holds others, as all of ours are."""
+    for schema in SCHEMAS:
+        assert isinstance(getattr(made_reader(schema.reader, by_rows=True), "__self__", None), Flat)
+        assert not hasattr(made_reader(schema.reader, by_rows=False), "__self__")
+    nested = DatumReader(record(userId="string", traits={"type": "map", "values": "string"}))
+    assert not hasattr(made_reader(nested, by_rows=True), "__self__")
 
 
 @pytest.mark.parametrize("form", [0, 1])
