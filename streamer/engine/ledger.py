@@ -268,31 +268,42 @@ class Book:
         if self.is_closed:
             return ()
         settled = []
-        unsettled = self._open
+        unsettled, overwritten = self._open, self._overwritten
+        delivered = 0
         for entry in entries:
-            if entry.upserted and self._overwritten:
+            is_in_doubt = bool(overwritten and entry.upserted) and any(
+                key in overwritten for key in entry.upserted
+            )
+            if is_in_doubt:
                 self._pass_settled()  # what was settled just before is passed when this one is looked at
             offset = entry.record.offset
             if unsettled.get(offset) is not entry:
                 raise LedgerError(f"{self}: offset {offset} was settled twice.")
             del unsettled[offset]
-            self.settled[entry.fate] += 1
             self.size_bytes -= entry.size_bytes
+            if entry.fate is _DELIVERED:
+                delivered += 1
+            else:
+                self.settled[entry.fate] += 1
             if entry.fate is _RELEASED:
                 self._given_back[offset] = entry
                 self.would_overwrite(entry)
             else:
                 self.changes += 1
-                if entry.upserted and self._overwritten:
+                if is_in_doubt:
                     self._settle_in_doubt(entry)
             settled.append(entry)
+        self.settled[_DELIVERED] += delivered
         self._pass_settled()
         return settled
 
     def _pass_settled(self) -> None:
         order, unsettled, given_back = self._order, self._open, self._given_back
         moved = False
-        while order and order[0] not in unsettled and order[0] not in given_back:
+        while order:
+            first: object = order[0]  # an object: of a number compiled code makes another to look it up
+            if first in unsettled or first in given_back:
+                break
             order.popleft()
             moved = True
         if moved:
