@@ -42,15 +42,18 @@ class Window:
         self._judged = 0
         self._bad = 0
 
-    def judge(self, *, is_bad: bool) -> None:
-        """One more record."""
-        if not is_bad and not self._bad:
-            self._judged += 1  # its place says so already
-            return
-        place = self._judged % len(self._bad_places)
-        self._bad += is_bad - self._bad_places[place]
-        self._bad_places[place] = is_bad
-        self._judged += 1
+    def judge(self, count: int = 1, *, is_bad: bool) -> None:
+        """So many more records, one after another, all of them good or all bad."""
+        places = self._bad_places
+        left = min(count, len(places)) if is_bad or self._bad else 0  # where none is bad each place says so
+        place = self._judged % len(places)
+        while left:
+            end = min(place + left, len(places))
+            self._bad += (end - place) * is_bad - places.count(1, place, end)
+            places[place:end] = bytes([is_bad]) * (end - place)
+            left -= end - place
+            place = 0
+        self._judged += count
 
     @property
     def has_evidence(self) -> bool:

@@ -42,6 +42,8 @@ class Intake:
         self._reading = streamer.letters.guard.reading
         self._parked: dict[TopicPartition, deque[Entry]] = {}
         """Entries of a partition from one whose schema is being asked for."""
+        self._readable = 0
+        """Records that were read since the guard was told, none of them bad."""
 
     def take(self, records: Sequence[Record], now: float) -> None:
         """Take in what was polled, after what is parked."""
@@ -69,6 +71,7 @@ class Intake:
                 parked.append(entry)
             elif not self._interpret(entry, now):
                 self._parked[source] = deque([entry])
+        self._judge_readable()
         if tracked:
             self._observer.polled(tracked, null_keys)
 
@@ -95,7 +98,11 @@ class Intake:
             return False
         entry.call = result.call
         entry.schema_id = result.schema_id
-        self._reading.judge(is_bad=result.invalid is not None)
+        if result.invalid is None:
+            self._readable += 1
+        else:
+            self._judge_readable()
+            self._reading.judge(is_bad=True)
         if result.operations:
             self._enter(entry, result, now)
         elif result.skipped is not None:
@@ -106,6 +113,11 @@ class Intake:
         else:
             raise LedgerError(f"{entry!r} asks for nothing and says no reason.")
         return True
+
+    def _judge_readable(self) -> None:
+        if self._readable:
+            self._reading.judge(self._readable, is_bad=False)
+            self._readable = 0
 
     def _enter(self, entry: Entry, result: Interpreted, now: float) -> None:
         meeting = self._duplicates.meet(entry, result.message_id, now, result.operations)

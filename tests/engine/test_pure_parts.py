@@ -349,13 +349,18 @@ def test_what_was_read_too_long_ago_counts_with_all_before() -> None:
     assert len(cohorts._cohorts) == MOST_COHORTS
 
 
-@given(st.lists(st.booleans(), max_size=300))
-def test_the_window_counts_its_last_records(history: list[bool]) -> None:
-    """The count of bad records is that of the last ones, no more and no fewer."""
-    window = Window(Limits(dead_letter_window=50))
-    for is_bad in history:
-        window.judge(is_bad=is_bad)
-    assert window._bad == sum(history[-50:])
+@given(st.lists(st.tuples(st.integers(1, 120), st.booleans()), max_size=30))
+def test_the_window_counts_its_last_records(runs: list[tuple[int, bool]]) -> None:
+    """The count of bad records is that of the last ones, no more and no fewer, told in runs or one by one."""
+    window, alone = (Window(Limits(dead_letter_window=50)) for _ in range(2))
+    history: list[bool] = []
+    for count, is_bad in runs:
+        history += [is_bad] * count
+        window.judge(count, is_bad=is_bad)
+        for _ in range(count):
+            alone.judge(is_bad=is_bad)
+        assert window._bad == alone._bad == sum(history[-50:])
+        assert window.is_tripped == alone.is_tripped
 
 
 # --- hold ---
