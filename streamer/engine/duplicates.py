@@ -13,6 +13,7 @@ released with its partition, the copy goes out after all, and writes an older st
 from collections import deque
 from collections.abc import Iterable, Sequence
 from enum import Enum
+from math import inf
 from typing import Final
 
 from streamer.engine.ledger import Entry
@@ -46,7 +47,13 @@ class Duplicates:
         self._known: dict[object, int] = {}
         """By key, the place at which it was read."""
         self._order: deque[object] = deque()
-        self._settled_at: deque[float] = deque()
+        """Keys, the one settled first before the others."""
+        self._lots: deque[tuple[float, int]] = deque()
+        """When some were settled, and how many had come to be known by then since the start."""
+        self._ever = 0
+        """Keys that came to be known since the start."""
+        self._oldest_until = inf
+        """When the oldest is too old."""
 
     def __len__(self) -> int:
         return len(self._known)
@@ -66,7 +73,7 @@ class Duplicates:
         # 64 bits instead of a text: two ids among millions meet by chance less often than memory fails.
         # As an object: of a number that is said to be one, compiled code makes another at each use.
         key: object = hash((entry.call, message_id))
-        if self._settled_at and now - self._settled_at[0] >= self._seconds:
+        if now >= self._oldest_until:
             self._forget_old(now)
         known_at = self._known.get(key)
         if known_at is not None:
@@ -90,7 +97,8 @@ class Duplicates:
         Of a copy of something delivered or skipped there is nothing left to do. Dead letters are not
         remembered: whoever mends the event and publishes it again under its id wants it delivered.
         """
-        known = self._known
+        known, order = self._known, self._order
+        before = len(order)
         found: list[Entry] = []
         for entry in entries:
             key = entry.id_key
@@ -100,25 +108,31 @@ class Duplicates:
             # Known already where its copy was under way in another partition.
             if entry.fate <= _SKIPPED and key not in known:
                 known[key] = _place(entry)
-                self._order.append(key)
-                self._settled_at.append(now)
+                order.append(key)
             if entry.copies is not None:
                 for copy in entry.copies:
                     _take_outcome(copy, entry)
                 found += entry.copies
                 entry.copies = None
-        while len(self._order) > self._most:
-            self._forget_first()
+        if len(order) > before:
+            self._ever += len(order) - before
+            self._lots.append((now, self._ever))
+            self._forget(len(order) - self._most)
         return found
 
     def _forget_old(self, now: float) -> None:
-        settled_at = self._settled_at
-        while settled_at and now - settled_at[0] >= self._seconds:
-            self._forget_first()
+        lots, seconds = self._lots, self._seconds
+        while lots and now - lots[0][0] >= seconds:
+            self._forget(len(self._order) - (self._ever - lots[0][1]))
 
-    def _forget_first(self) -> None:
-        self._settled_at.popleft()
-        del self._known[self._order.popleft()]
+    def _forget(self, count: int) -> None:
+        """So many of the oldest, and every lot of which none is left."""
+        known, order, lots = self._known, self._order, self._lots
+        for _ in range(count):
+            del known[order.popleft()]
+        while lots and lots[0][1] <= self._ever - len(order):
+            lots.popleft()
+        self._oldest_until = lots[0][0] + self._seconds if lots else inf
 
 
 def _place(entry: Entry) -> int:
