@@ -8,7 +8,7 @@ calls of the partition, and of the assignment, in which it was learned.
 
 from array import array
 from collections import deque
-from typing import Any, Final
+from typing import Final
 
 from streamer.engine.lanes import Lanes, Ticket
 from streamer.engine.ledger import Book
@@ -51,11 +51,11 @@ class Remembered:
         """Digests by name."""
         return dict(zip(self.names or (), self.digests or (), strict=True))
 
-    def has(self, names: list[Name], digests: list[int]) -> bool:
+    def has(self, said: dict[Name, int]) -> bool:
         """Whether these values are among them. Most say the same again, in the same order."""
-        if self.digests is not None and self.names == tuple(names):
-            return self.digests.tolist() == digests
-        return list(map(self.values().get, names)) == digests
+        if self.digests is not None and self.names == tuple(said):
+            return self.digests.tolist() == list(said.values())
+        return said.items() <= self.values().items()
 
 
 class Unchanged:
@@ -91,7 +91,7 @@ class Unchanged:
         if remembered.names is None:
             is_known = hash(encoded) == remembered.whole
         else:
-            is_known = remembered.has(*_said(operation))
+            is_known = remembered.has(_said(operation))
         return is_known and self._lanes.are_free(remembered.keys)
 
     def accepted(self, ticket: Ticket, now: float) -> None:
@@ -122,22 +122,22 @@ class Unchanged:
         now: float,
     ) -> None:
         """Field by field, beside what is known of her; all of it, if that is the same enduser still."""
-        names, digests = _said(operation)
+        said = _said(operation)
         until = now + self._seconds
         if before is not None:
-            said, values = dict(zip(names, digests, strict=True)), before.values()
+            values = before.values()
             is_same_company = said.get(COMPANY, values.get(COMPANY)) == values.get(COMPANY)
             if before.book is book and self._is_sure(before, now) and is_same_company:
                 keys = before.keys
                 until = until if values.keys() <= said.keys() else before.until
-                values |= said
-                names, digests = list(values), list(values.values())
+                values.update(said)
+                said = values
         learned = Remembered(keys, book, until)
         if len(self._shapes) >= MOST_SHAPES:
             self._shapes.clear()
-        shape = tuple(names)
+        shape = tuple(said)
         learned.names = self._shapes.setdefault(shape, shape)
-        learned.digests = array("q", digests)
+        learned.digests = array("q", list(said.values()))
         self._remember(learned)
 
     def forget(self, keys: tuple[str, ...], now: float) -> None:
@@ -188,23 +188,24 @@ class Unchanged:
                 del self._by_key[key]
 
 
-def _said(operation: Operation) -> tuple[list[Name], list[int]]:
-    """Every value it sets, as a digest, and its name; `custom` may hold a `name` too."""
+def _said(operation: Operation) -> dict[Name, int]:
+    """A digest of every value it sets, by the name of that; `custom` may hold a `name` too."""
+    said: dict[Name, int] = {}
     if type(operation) is not UpsertEnduser:
-        return [], []
-    names: list[Name] = [(name,) for name in operation.fields]
-    values: list[Any] = list(operation.fields.values())
-    names += operation.custom
-    values += operation.custom.values()
+        return said
+    for name, value in operation.fields.items():
+        said[(name,)] = _digest(value)
+    for name, value in operation.custom.items():
+        said[name] = _digest(value)
     if operation.email is not None:
-        names.append(EMAIL)
-        values.append(operation.email)
+        said[EMAIL] = hash(operation.email)
     if operation.company_external_id is not None:
-        names.append(COMPANY)
-        values.append(operation.company_external_id)
-    return names, [hash(value) if type(value) is str else _digest(value) for value in values]
+        said[COMPANY] = hash(operation.company_external_id)
+    return said
 
 
 def _digest(value: object) -> int:
     """64 bits, keyed by the process: of its JSON, since 1, 1.0 and true are not the same to Planhat."""
+    if type(value) is str:
+        return hash(value)
     return value if type(value) is int and -SMALL < value < SMALL else hash(to_json(value))
