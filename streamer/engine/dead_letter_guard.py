@@ -10,7 +10,6 @@ no evidence, so that a quiet topic whose first record is bad is not held up; ten
 all-bad topic leave at most a hundred.
 """
 
-from collections import deque
 from typing import Final, Protocol
 
 from streamer.engine.limits import Limits
@@ -88,7 +87,7 @@ class Cohorts:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._cohorts = deque([Cohort(0.0)])
+        self._cohorts = [Cohort(0.0)]
         self._judged = 0
         self._is_new = False
         """Something was judged since the last look."""
@@ -106,7 +105,7 @@ class Cohorts:
     def _forget_oldest(self) -> None:
         """What of it is answered for later counts with all that was read before: good ones are among that."""
         if len(self._cohorts) > MOST_COHORTS:
-            oldest = self._cohorts.popleft()
+            oldest = self._cohorts.pop(0)
             self._cohorts[0].judged += oldest.judged
             self._cohorts[0].bad += oldest.bad
 
@@ -121,10 +120,11 @@ class Cohorts:
         self._is_new = True
 
     def _cohort_of(self, read_at: float) -> Cohort:
-        for cohort in reversed(self._cohorts):
-            if cohort.since <= read_at:
-                return cohort
-        return self._cohorts[0]
+        cohorts = self._cohorts
+        for place in range(len(cohorts) - 1, 0, -1):
+            if cohorts[place].since <= read_at:
+                return cohorts[place]
+        return cohorts[0]
 
     @property
     def has_evidence(self) -> bool:

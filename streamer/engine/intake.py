@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # Bound once: a member looked up on its class costs a call of a function in Python 3.11.
 _WAITS: Final = Meeting.WAITS
 _KNOWN: Final = Meeting.KNOWN
+_SKIPPED: Final = Fate.SKIPPED
+_DUPLICATE: Final = SkipReason.DUPLICATE
+_UNCHANGED: Final = SkipReason.UNCHANGED
 
 
 class Intake:
@@ -63,7 +66,7 @@ class Intake:
             tracked += 1
             entry = book.track(record, now)
             if book.before.end and book.before.has(record.offset):
-                entry.worsen(Fate.SKIPPED, SkipReason.SETTLED_BEFORE)
+                entry.worsen(_SKIPPED, SkipReason.SETTLED_BEFORE)
                 self._settlement.settle((entry,))
                 continue
             parked = self._parked.get(source)
@@ -106,7 +109,7 @@ class Intake:
         if result.operations:
             self._enter(entry, result, now)
         elif result.skipped is not None:
-            entry.worsen(Fate.SKIPPED, result.skipped)
+            entry.worsen(_SKIPPED, result.skipped)
             self._settlement.settle((entry,))
         elif result.invalid is not None:
             self._invalid(entry, result.invalid, result)
@@ -124,11 +127,11 @@ class Intake:
         if meeting is _WAITS:
             return
         if meeting is _KNOWN:
-            entry.worsen(Fate.SKIPPED, SkipReason.DUPLICATE)
+            entry.worsen(_SKIPPED, _DUPLICATE)
         elif self._dispatch.enter(entry, result.operations, now):
             return
         else:
-            entry.worsen(Fate.SKIPPED, SkipReason.UNCHANGED)
+            entry.worsen(_SKIPPED, _UNCHANGED)
         self._settlement.settle((entry,))
 
     def _invalid(self, entry: Entry, reason: InvalidReason, result: Interpreted) -> None:

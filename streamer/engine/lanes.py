@@ -101,7 +101,8 @@ class Ticket:
         """In arrival order."""
         self.endpoint: Endpoint = operation.endpoint if endpoint is None else endpoint
         self.keys = operation.keys if keys is None else keys
-        self.parents = operation.parents if self.endpoint.is_upsert else ()
+        is_upsert = type(operation) is UpsertEnduser or type(operation) is UpsertCompany
+        self.parents = operation.parents if is_upsert else ()
         """Of an upsert, which others may be told with: what else waits for is asked once, by `Lanes.add`."""
         self.size_bytes = len(encoded)
         """Of what would be sent, at most: merged, parts are never longer than their sum."""
