@@ -292,12 +292,15 @@ def test_damage_in_what_is_passed_over_goes_unnoticed() -> None:
 
 
 def test_what_needs_no_source() -> None:
-    """By rows, a record of which no field holds others, as all of ours are."""
+    """By rows, a record of which no field holds others, as all of ours are, nor any has another's name."""
     for schema in SCHEMAS:
         assert isinstance(getattr(made_reader(schema.reader, by_rows=True), "__self__", None), Flat)
         assert not hasattr(made_reader(schema.reader, by_rows=False), "__self__")
-    nested = DatumReader(record(userId="string", traits={"type": "map", "values": "string"}))
-    assert not hasattr(made_reader(nested, by_rows=True), "__self__")
+    nested = record(userId="string", traits={"type": "map", "values": "string"})
+    twice = record(a="string", b={"type": "array", "items": "int"})
+    twice["fields"] += [{"name": "a", "type": "int"}]
+    for foreign in (nested, twice, {**twice, "fields": twice["fields"][::2]}):
+        assert not hasattr(made_reader(DatumReader(foreign), by_rows=True), "__self__")
 
 
 @pytest.mark.parametrize("form", [0, 1])
