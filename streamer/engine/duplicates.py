@@ -116,6 +116,8 @@ class Duplicates:
                 entry.copies = None
         if len(order) > before:
             self._ever += len(order) - before
+            if self._lots and self._lots[-1][0] == now:
+                self._lots.pop()  # one lot of all that came together: some settle one by one
             self._lots.append((now, self._ever))
             self._forget(len(order) - self._most)
         return found

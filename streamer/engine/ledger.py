@@ -269,7 +269,7 @@ class Book:
             return ()
         settled = []
         unsettled, overwritten = self._open, self._overwritten
-        delivered = 0
+        delivered = 0  # counted in the end: where this raises, nobody goes on by these books
         for entry in entries:
             is_in_doubt = bool(overwritten and entry.upserted) and any(
                 key in overwritten for key in entry.upserted

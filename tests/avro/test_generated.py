@@ -291,6 +291,13 @@ def test_damage_in_what_is_passed_over_goes_unnoticed() -> None:
                 read(damaged, 0)
 
 
+@pytest.mark.parametrize("extra", ['{"a": 1}', '[["a", 1]]', "[]", "3", "null"])
+def test_only_an_object_is_laid_over_an_event(extra: str) -> None:
+    """Pairs in a list would do for `dict.update`."""
+    pair = Pair(record(userId="string", extra={"type": "string", "logicalType": "json"}))
+    assert pair.compare(string("u-1") + string(extra), is_plain=True) == "read"
+
+
 def test_what_needs_no_source() -> None:
     """By rows, a record of which no field holds others, as all of ours are, nor any has another's name."""
     for schema in SCHEMAS:

@@ -95,6 +95,33 @@ def test_the_window_is_bounded_by_age() -> None:
     assert len(bench.streamer.duplicates) == 1
 
 
+def test_only_what_is_too_old_is_forgotten() -> None:
+    """Each id has its own time, which does not begin again where a copy is met."""
+    bench = Bench(limits=WINDOW)
+
+    def feed(*names: str) -> int:
+        for name in names:
+            bench.source.feed(_track(name))
+        bench.turn(4, 0.25)
+        bench.clock.advance(34.0)
+        return bench.told.reasons[SkipReason.DUPLICATE]
+
+    assert [feed("m-1"), feed("m-2"), feed("m-1", "m-2"), feed("m-2"), feed("m-1")] == [0, 0, 1, 1, 1]
+    assert _activities(bench) == 5
+
+
+def test_lots_take_no_more_than_ids() -> None:
+    """What settles one by one, and comes together, is of one age: it is remembered as one."""
+    bench = Bench(limits=WINDOW)
+    for _ in range(3):
+        bench.source.feed(_track("m-1"))
+        for number in range(50):
+            bench.source.feed({**identify(), "messageId": f"i-{number}-{bench.clock.now}"})
+        bench.turn(3)
+    assert bench.told.reasons[SkipReason.UNCHANGED] > 90
+    assert len(bench.streamer.duplicates._lots) <= 6
+
+
 def test_without_a_window_everything_is_delivered() -> None:
     """0 switches it off."""
     bench = Bench(limits=Limits(duplicates_window=0))

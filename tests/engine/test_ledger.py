@@ -70,6 +70,17 @@ def test_what_was_passed_overwrites_nothing_any_more() -> None:
     assert list(book.settled_ahead().unsettled) == [2]
 
 
+def test_one_of_its_upserts_is_enough_to_put_a_record_in_doubt() -> None:
+    """1 tells of a user, whom nobody overwrites, and of a company that 0 would overwrite if it went again."""
+    book, entries = tracked(0, 1, 2)
+    entries[0].upserted = ("co:acme",)
+    entries[1].upserted = ("ext:u-1", "co:acme")
+    entries[2].upserted = ("ext:u-2",)
+    book.would_overwrite(entries[0])
+    book.settle_all((entries[1], entries[2]))
+    assert list(book.settled_ahead().unsettled) == [0, 1]
+
+
 def test_a_late_answer_of_an_old_epoch_changes_nothing() -> None:
     """After a revoke the offsets are another member's business, even when the partition comes back."""
     ledger = Ledger()

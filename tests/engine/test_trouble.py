@@ -481,6 +481,20 @@ def test_records_parked_for_a_schema_leave_with_their_partition() -> None:
     assert bench.told.fates == {Fate.RELEASED: 1}
 
 
+def test_records_are_judged_in_the_order_of_reading() -> None:
+    """Readable ones are told in runs: before one that is not, and when all of a poll are taken in."""
+    bench = Bench()
+    bench.decoder.is_awaiting = True
+    for value in (track(), b"{", track(), b"avro{}", track()):
+        bench.source.feed(value)
+    bench.turn()
+    reading = bench.streamer.letters.guard.reading
+    assert (reading._judged, bytes(reading._bad_places[:4])) == (3, b"\0\1\0\0")
+    bench.decoder.is_awaiting = False
+    bench.turn()
+    assert (reading._judged, bytes(reading._bad_places[:6])) == (5, b"\0\1\0\1\0\0")
+
+
 def test_a_schema_awaited_for_long_pauses_its_partition() -> None:
     """Its records wait in memory: a share of high water, and no more."""
     bench = Bench(limits=Limits(high_water_records=1_000, poll_records=10), partitions=2)

@@ -50,9 +50,12 @@ def seeds(schemas: list[Pair]) -> Iterator[bytes]:
 
 
 def follow(instrument: Callable[[Any], Any]) -> None:
-    """Follow the branches of the made readers as well, by what atheris does to a function."""
+    """Follow the branches of the made readers as well, by what atheris does to a function.
+
+    Those without source are methods of `leaves`, which is followed as a module.
+    """
     for pair in _SCHEMAS:
-        pair._made = [instrument(made) for made in pair._made]
+        pair._made = [made if hasattr(made, "__self__") else instrument(made) for made in pair._made]
 
 
 def _one(value: bytes) -> None:
