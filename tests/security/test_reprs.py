@@ -32,6 +32,7 @@ MAY_TELL: Final = {
     "streamer.transform.activity_rules": "rules are the operator's own words",
     "streamer.standins": "made-up events",
     "streamer.avro.schemas.Schema": "a schema says how events are written, and nothing that one says",
+    "streamer.avro.members.Member": "a field of a schema",
     "streamer.app.subjects.Beside.names": "names of a registry's subjects",
     "streamer.app.story.values.ToldCall.event": "`explain` shows names of events, as its page says",
     "streamer.transform.why": "names of fields, for the command on a file",
