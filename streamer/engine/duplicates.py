@@ -36,6 +36,9 @@ class Meeting(Enum):
 # Bound once: a member looked up on its class costs a call of a function in Python 3.11.
 _FIRST: Final = Meeting.FIRST
 _SKIPPED: Final = Fate.SKIPPED
+LOT_RATIO: Final = 1e-3
+"""Of the age after which ids are forgotten. What is settled within it is one lot, forgotten with its first:
+what comes one by one takes no more memory than what comes together."""
 
 
 class Duplicates:
@@ -49,7 +52,7 @@ class Duplicates:
         self._order: deque[object] = deque()
         """Keys, the one settled first before the others."""
         self._lots: deque[tuple[float, int]] = deque()
-        """When some were settled, and how many had come to be known by then since the start."""
+        """When the first of a lot was settled, and how many had come to be known by its last."""
         self._ever = 0
         """Keys that came to be known since the start."""
         self._oldest_until = inf
@@ -116,11 +119,15 @@ class Duplicates:
                 entry.copies = None
         if len(order) > before:
             self._ever += len(order) - before
-            if self._lots and self._lots[-1][0] == now:
-                self._lots.pop()  # one lot of all that came together: some settle one by one
-            self._lots.append((now, self._ever))
+            self._add_to_lot(now)
             self._forget(len(order) - self._most)
         return found
+
+    def _add_to_lot(self, now: float) -> None:
+        since = now
+        if self._lots and now - self._lots[-1][0] < self._seconds * LOT_RATIO:
+            since = self._lots.pop()[0]
+        self._lots.append((since, self._ever))
 
     def _forget_old(self, now: float) -> None:
         lots, seconds = self._lots, self._seconds

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from streamer.engine.duplicates import Duplicates
+from streamer.engine.ledger import Ledger
 from streamer.engine.limits import Limits
 from streamer.engine.ports import Batch, CommitResult
 from streamer.mapping import read_mapping
@@ -15,7 +17,8 @@ from streamer.outcomes import (
     TransientReason,
     Verdict,
 )
-from tests.engine.fakes import Bench, accept, identify, track
+from streamer.records import Record
+from tests.engine.fakes import Bench, accept, identify, partition, track
 
 WINDOW = Limits(duplicates_window=100, duplicates_seconds=60.0)
 
@@ -110,16 +113,29 @@ def test_only_what_is_too_old_is_forgotten() -> None:
     assert _activities(bench) == 5
 
 
-def test_lots_take_no_more_than_ids() -> None:
-    """What settles one by one, and comes together, is of one age: it is remembered as one."""
-    bench = Bench(limits=WINDOW)
-    for _ in range(3):
-        bench.source.feed(_track("m-1"))
-        for number in range(50):
-            bench.source.feed({**identify(), "messageId": f"i-{number}-{bench.clock.now}"})
-        bench.turn(3)
-    assert bench.told.reasons[SkipReason.UNCHANGED] > 90
-    assert len(bench.streamer.duplicates._lots) <= 6
+def _settled_one_by_one(duplicates: Duplicates, count: int, seconds: float) -> None:
+    """Settle records with an id each, so far apart from one another."""
+    book = Ledger().open_book(partition())
+    for offset in range(count):
+        entry = book.track(Record("segment.events", 0, offset, 0, None, b""), 0.0)
+        duplicates.meet(entry, f"m-{offset}", offset * seconds, ())
+        book.settle(entry)
+        duplicates.settled((entry,), offset * seconds)
+
+
+def test_what_settles_one_by_one_takes_no_more_memory() -> None:
+    """A quiet topic, or what is skipped as unchanged: their ages are not kept for each."""
+    duplicates = Duplicates(1_000, 60.0)
+    _settled_one_by_one(duplicates, 400, 0.01)
+    assert len(duplicates) == 400
+    assert len(duplicates._lots) <= 4.0 / 0.06 + 1
+
+
+def test_a_lot_is_as_old_as_its_first() -> None:
+    """Ids that come without a pause grow old all the same, and none of them too old."""
+    duplicates = Duplicates(1_000_000, 60.0)
+    _settled_one_by_one(duplicates, 4_000, 0.03)
+    assert 1_995 <= len(duplicates) <= 2_001
 
 
 def test_without_a_window_everything_is_delivered() -> None:

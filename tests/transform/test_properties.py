@@ -12,7 +12,7 @@ from streamer.errors import InvalidEvent
 from streamer.events.parse import parse
 from streamer.outcomes import SkipReason
 from streamer.planhat.items import encode_operation
-from streamer.transform import Link, Rules, Skipped, Transformed, transform
+from streamer.transform import Link, Rules, Skipped, Transformed, operations, transform
 from streamer.transform.choices import Companies
 from streamer.transform.encoding import to_json
 from streamer.transform.event_lists import event_lists
@@ -47,6 +47,7 @@ def test_transform_is_total_and_pure(event: dict[str, Any], chosen: Rules) -> No
         list(map(encode_operation, made(transform(call, chosen))))
     )
     assert to_json(event) == before
+    assert not operations._NOTHING  # shared by all that have no fields
     if isinstance(result, Skipped):
         assert result.reason in set(SkipReason)
     else:
