@@ -6,6 +6,7 @@ Tests may run in several workers: what is told at the end travels with the repor
 import gc
 import logging
 import os
+import signal
 import warnings
 from collections.abc import Callable, Generator, Iterator
 
@@ -35,6 +36,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     real = {item.path for item in items if item.get_closest_marker(MARKER)}
     long = {item.path for item in items if item.get_closest_marker("long")}
     items.sort(key=lambda item: (item.path not in real, item.path not in long))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts_are_heard() -> None:
+    """Started in the background of a script, tests ignore SIGINT, and so would all that they start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

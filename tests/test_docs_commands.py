@@ -131,8 +131,6 @@ def first_terminal(folder: Path) -> Iterator[str]:
     """What the demo said, which runs on meanwhile and is ended as by Ctrl+C."""
     (shown,) = (each for each in readme.examples(TUTORIAL) if each.command == DEMO)
     said = ""
-    # Started in the background of a script, tests ignore SIGINT, and so would the demo.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         ["/bin/sh", "-c", f"exec {DEMO}"], cwd=folder, env=_environment(), stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, start_new_session=True,
@@ -148,7 +146,6 @@ def first_terminal(folder: Path) -> Iterator[str]:
         finally:
             os.killpg(running.pid, signal.SIGINT)
             running.communicate(timeout=120)
-            signal.signal(signal.SIGINT, before)
     assert running.returncode == 0
 
 

@@ -121,8 +121,6 @@ def test_an_interrupted_demo_leaves_no_children() -> None:
 
 def test_keep_leaves_everything_running_until_interrupted() -> None:
     """The account is closed first; addresses answer until Ctrl+C, and the exit code is the account's."""
-    # Started in the background of a script, tests ignore SIGINT, and so would the demo.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     running = subprocess.Popen(
         [sys.executable, "-m", "streamer", "demo", "--events", "300", "--keep"],
         stdout=subprocess.PIPE,
